@@ -1,0 +1,213 @@
+//! Why a call to the server failed.
+
+use std::fmt;
+
+use crate::config::{Address, CertificateSummary};
+use crate::permission::Permission;
+
+/// A failed call. It names the server and the identity, so that a message can stand alone.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind}")]
+pub struct QueryError {
+    /// The server's name in the configuration.
+    pub server: String,
+    /// The user that made the call, where one was chosen.
+    pub identity: Option<String>,
+    /// The name of the query.
+    pub query: &'static str,
+    /// What went wrong.
+    #[source]
+    pub kind: Box<QueryErrorKind>,
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryErrorKind {
+    /// Nobody answers at the address, or the connection broke.
+    #[error("no answer from {address}: {detail}")]
+    Unreachable {
+        /// Where the API should be.
+        address: Address,
+        /// The innermost cause.
+        detail: String,
+    },
+    /// The server's certificate was refused.
+    #[error("{0}")]
+    Tls(#[source] Box<TlsRefusal>),
+    /// The server refused our certificate, or the handshake broke for another reason.
+    #[error("TLS handshake with {address} failed: {detail}")]
+    Handshake {
+        /// Where the API should be.
+        address: Address,
+        /// What the TLS stack said.
+        detail: String,
+    },
+    /// The certificate is good, but its user does not exist on the server.
+    #[error(
+        "the server knows no user {user}: its certificate is valid, the user record is missing; grant it a role (velociraptor acl grant, or user_create)"
+    )]
+    UnknownUser {
+        /// The user name.
+        user: String,
+    },
+    /// The org does not exist.
+    #[error("the server has no org {org}")]
+    UnknownOrg {
+        /// The org that was asked for.
+        org: String,
+    },
+    /// A permission is missing.
+    #[error("permission denied: {detail}")]
+    Denied {
+        /// Which, where the server named one that we know.
+        permission: Option<Permission>,
+        /// The server's words.
+        detail: String,
+    },
+    /// The query does not parse.
+    #[error("the query does not parse: {detail}")]
+    Parse {
+        /// Line and column, from 1, where the server named them.
+        place: Option<(u32, u32)>,
+        /// The server's words.
+        detail: String,
+    },
+    /// A function, plugin or name is unknown to this server.
+    #[error("{detail}")]
+    UnknownSymbol {
+        /// The name.
+        symbol: String,
+        /// The server's words.
+        detail: String,
+    },
+    /// A function or plugin was called with a wrong argument.
+    #[error("{detail}")]
+    BadArgument {
+        /// The server's words, which start with the callee's name.
+        detail: String,
+    },
+    /// What the call is about does not exist.
+    #[error("{detail}")]
+    NotFound {
+        /// The server's words.
+        detail: String,
+    },
+    /// The time limit was reached.
+    #[error("the query was stopped after its time limit of {seconds} s")]
+    Timeout {
+        /// The limit.
+        seconds: u64,
+    },
+    /// The caller cancelled.
+    #[error("the call was cancelled")]
+    Cancelled,
+    /// One message was larger than the limit, even with one row per message.
+    #[error(
+        "a row is larger than the message limit of {limit} bytes; select fewer columns, or raise max_grpc_recv_size in the API file"
+    )]
+    TooLarge {
+        /// The limit in force.
+        limit: usize,
+    },
+    /// The query text and its values are more than the server takes (4 MiB).
+    #[error("the query and its values are larger than the 4 MiB that the server takes")]
+    RequestTooLarge,
+    /// The server reported another failure.
+    #[error("{detail}")]
+    Failed {
+        /// The server's words.
+        detail: String,
+    },
+    /// No identity of this server holds the permissions that the call needs.
+    #[error("no identity of this server holds {}", names(.lacking))]
+    NoIdentity {
+        /// The permissions that the strongest identity lacks.
+        lacking: Vec<Permission>,
+    },
+    /// The server's answer does not have the documented form.
+    #[error("the server's answer has an unexpected form: {detail}")]
+    Protocol {
+        /// What is unexpected.
+        detail: String,
+    },
+}
+
+impl QueryErrorKind {
+    /// Whether the same read may be tried again with hope. A mutation is never repeated.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+}
+
+/// Why the server's certificate was refused, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsRefusal {
+    /// Where the API should be.
+    pub address: Address,
+    /// What is wrong.
+    pub reason: TlsReason,
+    /// The certificate that was presented.
+    pub presented: Option<CertificateSummary>,
+    /// The CA that the API file trusts.
+    pub trusted: CertificateSummary,
+    /// The name that the certificate had to carry.
+    pub expected_name: String,
+}
+
+/// What is wrong with a server's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TlsReason {
+    /// Issued by a CA that the API file does not name.
+    WrongCa,
+    /// Its own issuer.
+    SelfSigned,
+    /// Its validity has ended.
+    Expired,
+    /// Its validity has not begun.
+    NotYetValid,
+    /// It carries another name.
+    WrongName,
+    /// It carries its name only as a common name (deployments before 2020).
+    NoSubjectAltName,
+    /// Something else.
+    Other,
+}
+
+impl std::error::Error for TlsRefusal {}
+
+impl fmt::Display for TlsRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, reason, presented, trusted, expected_name } = self;
+        write!(f, "the certificate of {address} was refused: ")?;
+        let ca = &trusted.subject;
+        match reason {
+            TlsReason::WrongCa => write!(f, "it was not issued by the CA in the API file ({ca}, SHA-256 {}); is this the right server, or an API file of an older deployment? Make a new one on the server with: velociraptor config api_client", trusted.sha256)?,
+            TlsReason::SelfSigned => write!(f, "it is self-signed, and the API port always presents a certificate of the deployment's own CA ({ca}); this port may be the GUI's or a proxy's: check api_connection_string")?,
+            TlsReason::Expired => f.write_str("it has expired; renew it on the server with: velociraptor config reissue_certs")?,
+            TlsReason::NotYetValid => f.write_str("it is not valid yet: is this computer's clock right?")?,
+            TlsReason::WrongName => write!(f, "it does not carry the name {expected_name}; if the deployment pins another name, set pinned_server_name in the API file")?,
+            TlsReason::NoSubjectAltName => f.write_str("it has no subject alternative name (deployments before 2020 made such); renew it on the server with: velociraptor config reissue_certs")?,
+            TlsReason::Other => f.write_str("it could not be verified")?,
+        }
+        if let Some(shown) = presented {
+            write!(
+                f,
+                ". Presented: subject {}, issuer {}, names {}, valid {} to {}, SHA-256 {}",
+                shown.subject,
+                shown.issuer,
+                if shown.names.is_empty() { String::from("none") } else { shown.names.join(" ") },
+                shown.not_before,
+                shown.not_after,
+                shown.sha256
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// The names of permissions, for a message.
+fn names(permissions: &[Permission]) -> String {
+    permissions.iter().map(|p| p.name()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,48 @@
+//! Client of the gRPC API of a Velociraptor server.
+//!
+//! Everything goes through the one streaming call that upstream promises to others, `Query`, with
+//! every value bound. A server is known under up to three identities; a call uses the weakest
+//! that may make it. Failures arrive as log lines of a stream that ends well: they are turned into
+//! typed errors here, and success is read back, never assumed.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use tokio_util::sync::CancellationToken;
+//! use velociraptor_api::{ApiConfig, Call, IdentityKind, Limits, OrgId, Server};
+//!
+//! let config = ApiConfig::load("api.config.yaml".as_ref())?;
+//! let server = Server::open("acme", [(Some(IdentityKind::Reader), config)])?;
+//! let (org, cancel) = (OrgId::root(), CancellationToken::new());
+//! let call = Call { org: &org, limits: Limits::READ, cancel: &cancel };
+//! let query = vql_builder::Query::constant("hosts", "SELECT os_info.hostname FROM clients()");
+//! let rows = server.run_as(&server.identities()[0], &query, &call, true).await?;
+//! # Ok(()) }
+//! ```
+
+pub mod catalogue;
+pub mod config;
+mod connection;
+pub mod error;
+pub mod failure;
+#[allow(clippy::all, unreachable_pub, unused_qualifications, reason = "generated code")]
+#[path = "generated/proto.rs"]
+pub mod generated;
+mod identity;
+pub mod ids;
+mod limits;
+mod permission;
+pub mod queries;
+mod server;
+mod stream;
+pub mod time;
+
+pub use catalogue::CatalogueQuery;
+pub use config::{ApiConfig, ConfigError, ConfigErrorKind};
+pub use connection::{Connection, tls_provider};
+pub use error::{QueryError, QueryErrorKind, TlsReason, TlsRefusal};
+pub use identity::{Identity, IdentityKind, Profile};
+pub use ids::{ClientId, FlowId, HuntId, IdError, OrgId};
+pub use limits::{Cut, Limits};
+pub use permission::{Permission, Permissions};
+pub use server::{Call, Rows, Server};
+pub use stream::{Batch, QueryStream, Row};

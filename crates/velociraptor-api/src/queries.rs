@@ -1,0 +1,49 @@
+//! The queries that this crate sends. Names that are bound start with `MR_`, which no built-in
+//! artifact uses.
+
+use crate::catalogue::{CatalogueQuery, READ};
+use crate::permission::Permission;
+
+/// Every query of this crate.
+pub const ALL: &[&CatalogueQuery] = &[&WHO_AM_I, &CLIENTS_SEARCH];
+
+/// The user behind the identity, and what it may do in the org.
+pub const WHO_AM_I: CatalogueQuery = CatalogueQuery {
+    name: "who_am_i",
+    text: "LET Me <= user(user=whoami())
+SELECT whoami() AS User, Me.effective_policy AS Policy, config.Version.version AS Version,
+       org().name AS OrgName
+FROM scope()",
+    binds: &[],
+    needs: &[Permission::AnyQuery],
+    mutates: false,
+    columns: &["User", "Policy", "Version", "OrgName"],
+};
+
+/// Clients by search term, with the filters that the search has no verb for.
+pub const CLIENTS_SEARCH: CatalogueQuery = CatalogueQuery {
+    name: "clients_search",
+    text: "LET Since <= int(int=MR_Since)
+SELECT client_id AS ClientId, os_info.hostname AS Hostname, os_info.fqdn AS Fqdn,
+       os_info.system AS Os, os_info.release AS Release, labels AS Labels, last_ip AS LastIp,
+       last_seen_at AS LastSeen, first_seen_at AS FirstSeen,
+       agent_information.version AS AgentVersion
+FROM clients(search=MR_Search)
+WHERE (MR_Os = '' OR os_info.system = MR_Os)
+  AND (Since = 0 OR last_seen_at > Since)",
+    binds: &["MR_Search", "MR_Os", "MR_Since"],
+    needs: READ,
+    mutates: false,
+    columns: &[
+        "ClientId",
+        "Hostname",
+        "Fqdn",
+        "Os",
+        "Release",
+        "Labels",
+        "LastIp",
+        "LastSeen",
+        "FirstSeen",
+        "AgentVersion",
+    ],
+};
