@@ -1,10 +1,21 @@
 //! The project's own commands, run as `cargo xtask COMMAND`.
 //!
 //! One module holds one command. Nothing of the product depends on this crate.
-#![expect(clippy::print_stdout, reason = "these commands talk to a person on the terminal")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "these commands talk to a person on the terminal"
+)]
 
+mod bench;
+mod cargo;
 mod codegen;
+mod integration_test;
+mod test;
+mod tidy;
 mod workspace;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -18,12 +29,28 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measure, and print each figure as a ratio to a baseline of the same run
+    Bench(bench::Options),
     /// Write the generated code and documents, or check that they are current
     Codegen(codegen::Options),
+    /// Run the live suites against whatever real counterparts this machine has
+    IntegrationTest(integration_test::Options),
+    /// Run all tests: of every crate, then the live suites
+    Test(test::Options),
+    /// Check the rules of the house that the compiler does not know
+    Tidy,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
-        Command::Codegen(options) => codegen::run(&options),
-    }
+fn main() -> ExitCode {
+    let end = match Arguments::parse().command {
+        Command::Bench(options) => bench::run(&options),
+        Command::Codegen(options) => codegen::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::IntegrationTest(options) => integration_test::run(&options),
+        Command::Test(options) => test::run(&options),
+        Command::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),
+    };
+    end.unwrap_or_else(|error| {
+        eprintln!("cargo xtask: {error:#}");
+        ExitCode::FAILURE
+    })
 }

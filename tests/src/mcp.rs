@@ -1,0 +1,1 @@
+//! Megaraptor as the child of an MCP host.

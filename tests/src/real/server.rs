@@ -1,0 +1,285 @@
+//! A server of this suite's own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+use super::config::{ConfigFiles, Ports, Role};
+use super::{Process, find_binary};
+use crate::suite::Halt;
+use crate::wait;
+
+/// A first start takes some two seconds; a busy machine is given much more.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// A chosen port can be taken by somebody else before the server binds it.
+const START_ATTEMPTS: usize = 3;
+
+/// A running Velociraptor server with three users.
+///
+/// Fields are dropped in order: the process ends before its folder goes.
+#[derive(Debug)]
+pub struct RealServer {
+    process: Process,
+    binary: PathBuf,
+    ports: Ports,
+    folder: TempDir,
+}
+
+/// A query sent by Velociraptor's own command line: the witness that our client is compared with.
+#[derive(Debug, Clone, Copy)]
+pub struct VendorQuery<'a> {
+    pub role: Role,
+    /// `root`, or the id of another org.
+    pub org: &'a str,
+    pub vql: &'a str,
+    pub env: &'a [(&'a str, &'a str)],
+}
+
+impl RealServer {
+    /// Starts a server and waits until it answers a query of each user.
+    ///
+    /// # Errors
+    /// [`Halt::Skip`] without a `velociraptor` on this machine, [`Halt::Fail`] when it is there and
+    /// does not come up.
+    pub async fn start() -> Result<Self, Halt> {
+        let binary = find_binary()?;
+        let mut last = anyhow!("no attempt was made");
+        for _ in 0..START_ATTEMPTS {
+            match Self::start_once(&binary).await {
+                Ok(server) => return Ok(server),
+                Err(error) if format!("{error:#}").contains("address already in use") => {
+                    last = error;
+                }
+                Err(error) => return Err(Halt::Fail(error)),
+            }
+        }
+        Err(Halt::Fail(last.context("every attempt met a port that was just taken")))
+    }
+
+    async fn start_once(binary: &Path) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("megaraptor-server-").tempdir()?;
+        let ports = Ports::choose()?;
+        let files = ConfigFiles { binary, folder: folder.path() };
+        files.generate_server(ports).await?;
+        // A running server learns of such users minutes later.
+        for role in Role::ALL {
+            files.mint(role).await?;
+        }
+        let process = frontend(binary, &files)?;
+        let mut server = Self { process, binary: binary.to_path_buf(), ports, folder };
+        server.wait_until_ready().await?;
+        Ok(server)
+    }
+
+    /// Waits for the answers of all users and for the port of the agents.
+    async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
+        for role in Role::ALL {
+            let what = format!("an answer to {}'s query", role.user());
+            let end = tokio::time::Instant::now() + START_LIMIT;
+            // The process is looked at between the questions: one that ended never answers.
+            loop {
+                self.process.check_running()?;
+                match self.whoami(role).await {
+                    Ok(user) => {
+                        ensure!(user == role.user(), "{} is taken for {user}", role.user());
+                        break;
+                    }
+                    Err(error) if tokio::time::Instant::now() >= end => {
+                        return Err(error.context(format!(
+                            "waited {START_LIMIT:?} for {what}; the log ends:\n{}",
+                            self.process.log_end()
+                        )));
+                    }
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                }
+            }
+        }
+        let address = self.address(self.ports.frontend);
+        wait::until("the agents' port to open", START_LIMIT, || TcpStream::connect(address))
+            .await
+            .with_context(|| self.process.log_end())?;
+        // Only the API port fails loudly: a taken one of the others is just a line in the log.
+        let log = self.process.log_text()?;
+        let taken = log.lines().find(|line| line.contains("address already in use"));
+        ensure!(taken.is_none(), "{}", taken.unwrap_or_default());
+        Ok(())
+    }
+
+    async fn whoami(&self, role: Role) -> anyhow::Result<String> {
+        let vql = "SELECT whoami() AS User FROM scope()";
+        let rows = self.vendor_query(VendorQuery { role, org: "root", vql, env: &[] }).await?;
+        let user = rows.first().and_then(|row| row["User"].as_str());
+        user.map(str::to_owned).ok_or_else(|| anyhow!("no row: {rows:?}"))
+    }
+
+    /// Runs a query with Velociraptor's own command line and returns its rows.
+    ///
+    /// # Errors
+    /// The command fails. A failing *query* is not seen here: that command ends well, with fewer
+    /// rows, and so does this function.
+    pub async fn vendor_query(&self, query: VendorQuery<'_>) -> anyhow::Result<Vec<Value>> {
+        let mut command = tokio::process::Command::new(&self.binary);
+        command
+            .arg("--nobanner")
+            .arg(format!("--api_config={}", self.api_file(query.role).display()))
+            .args(["query", "--format=jsonl"])
+            .arg(format!("--org={}", query.org));
+        for (key, value) in query.env {
+            command.arg(format!("--env={key}={value}"));
+        }
+        command
+            .env("GORACE", "exitcode=0")
+            .arg("--")
+            .arg(query.vql)
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        let output = command.output().await.context("starting velociraptor")?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "velociraptor query: {}", errors.trim());
+        output
+            .stdout
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice(line).context("a row is not JSON"))
+            .collect()
+    }
+
+    /// Creates an org in which the three users have the roles that they have in the root org.
+    ///
+    /// Returns its id.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub async fn create_org(&self, name: &str) -> anyhow::Result<String> {
+        let vql = "SELECT org_create(name=HarnessOrgName).id AS Id FROM scope()";
+        let query = VendorQuery {
+            role: Role::Administrator,
+            org: "root",
+            vql,
+            env: &[("HarnessOrgName", name)],
+        };
+        let rows = self.vendor_query(query).await?;
+        let id = rows.first().and_then(|row| row["Id"].as_str());
+        let id = id.with_context(|| format!("no org was created: {rows:?}"))?.to_owned();
+        // Not even its creator has rights in a new org.
+        for role in Role::ALL {
+            let vql = "SELECT user_grant(user=HarnessUser, \
+                       roles=split(string=HarnessRoles, sep=','), orgs=HarnessOrg) FROM scope()";
+            let roles = role.roles().join(",");
+            let env = [
+                ("HarnessUser", role.user()),
+                ("HarnessRoles", roles.as_str()),
+                ("HarnessOrg", id.as_str()),
+            ];
+            self.vendor_query(VendorQuery {
+                role: Role::Administrator,
+                org: "root",
+                vql,
+                env: &env,
+            })
+            .await?;
+            let vql = "SELECT whoami() AS User, org().id AS Org FROM scope()";
+            let query = VendorQuery { role, org: &id, vql, env: &[] };
+            let what = format!("{} to be let into org {id}", role.user());
+            wait::until(&what, Duration::from_secs(30), || async {
+                let rows = self.vendor_query(query).await?;
+                let row = rows.first().context("no row")?;
+                ensure!(row["User"] == role.user() && row["Org"] == id.as_str(), "{row}");
+                Ok::<_, anyhow::Error>(())
+            })
+            .await?;
+        }
+        Ok(id)
+    }
+
+    /// Writes the configuration of an agent of `org` and returns its place.
+    ///
+    /// # Errors
+    /// Velociraptor fails.
+    pub async fn agent_config(&self, org: &str, name: &str) -> anyhow::Result<PathBuf> {
+        self.files().generate_agent(org, name).await
+    }
+
+    /// Ends the server in good order and starts it again on the same ports and data.
+    ///
+    /// # Errors
+    /// It does not end or does not come up.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        self.process.stop()?;
+        self.start_again().await
+    }
+
+    /// Ends the server as a crash would.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.process.kill()
+    }
+
+    /// Starts a server that was stopped or killed, on the same ports and data.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub async fn start_again(&mut self) -> anyhow::Result<()> {
+        self.process = frontend(&self.binary, &self.files())?;
+        self.wait_until_ready().await
+    }
+
+    fn files(&self) -> ConfigFiles<'_> {
+        ConfigFiles { binary: &self.binary, folder: self.folder.path() }
+    }
+
+    /// The API file of one of the three users.
+    pub fn api_file(&self, role: Role) -> PathBuf {
+        self.files().api(role)
+    }
+
+    /// Where the API listens.
+    pub fn api_address(&self) -> SocketAddr {
+        self.address(self.ports.api)
+    }
+
+    fn address(&self, port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// A private folder that goes with the server.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// All that the server has written so far.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn log_text(&self) -> anyhow::Result<String> {
+        self.process.log_text()
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+fn frontend(binary: &Path, files: &ConfigFiles<'_>) -> anyhow::Result<Process> {
+    let mut command = Command::new(binary);
+    command
+        .args(["--nobanner", "-v"])
+        .arg(format!("--config={}", files.server().display()))
+        // The guard would start a second process that outlives the first.
+        .args(["frontend", "--disable-panic-guard"])
+        .current_dir(files.folder);
+    Process::start("velociraptor frontend", &mut command, &files.folder.join("server.log"))
+}
