@@ -1,0 +1,27 @@
+//! VQL, the query language of Velociraptor: parser, syntax tree, safe construction.
+//!
+//! Synchronous, without I/O. It does not send queries and does not know a server.
+//!
+//! ```
+//! let parse = vql_builder::parse("SELECT Name FROM pslist() WHERE Pid = 4");
+//! assert!(parse.errors().is_empty());
+//! let program = parse.program()?;
+//! assert_eq!(program.statements.len(), 1);
+//!
+//! let parse = vql_builder::parse("SELCT * FROM clients()");
+//! assert_eq!(parse.errors()[0].column, 1);
+//! # Ok::<(), vql_builder::Diagnostic>(())
+//! ```
+
+pub mod ast;
+mod diagnostic;
+mod literal;
+mod lower;
+mod parse;
+mod query;
+pub mod syntax;
+
+pub use diagnostic::{Code, Diagnostic, Severity};
+pub use literal::quote_string;
+pub use parse::{Lambda, Parse, parse, parse_expression, parse_lambda};
+pub use query::{Query, RawVql};

@@ -1,0 +1,46 @@
+//! The lossless syntax tree and the parser that makes it.
+
+mod explain;
+mod kind;
+mod lexer;
+mod parser;
+mod tree;
+
+pub use kind::{NodeKind, TokenKind};
+pub use parser::MAX_NESTING;
+pub use tree::{Element, Node, Token, Tree, Trivia};
+
+use crate::ast::Span;
+use crate::diagnostic::{Code, Diagnostic};
+use parser::Parser;
+use tree::Tokens;
+
+/// What a text is meant to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goal {
+    Program,
+    Expression,
+    Lambda,
+}
+
+/// Cuts and parses a text. The errors are in the order in which the engine would meet them: it
+/// cuts the whole text before it looks at the grammar.
+pub(crate) fn parse(text: &str, goal: Goal) -> (Tree<'_>, Vec<Diagnostic>) {
+    if u32::try_from(text.len()).is_err() {
+        let diagnostic =
+            Diagnostic::new(text, Code::TooLong, Span::default(), "text over 4 GiB".to_owned());
+        let (tree, _) = parse("", goal);
+        return (tree, vec![diagnostic]);
+    }
+    let tokens = Tokens::of(text);
+    let mut parser = Parser::new(text, &tokens);
+    match goal {
+        Goal::Program => parser.program(),
+        Goal::Expression => parser.only(Parser::comma_list),
+        Goal::Lambda => parser.only(Parser::lambda),
+    }
+    let (nodes, failures) = parser.into_nodes();
+    let tree = Tree { text, tokens, nodes };
+    let errors = explain::errors(&tree, &failures);
+    (tree, errors)
+}
