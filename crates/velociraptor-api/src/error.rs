@@ -21,7 +21,7 @@ pub struct QueryError {
 }
 
 /// What went wrong.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueryErrorKind {
     /// Nobody answers at the address, or the connection broke.
@@ -52,9 +52,19 @@ pub enum QueryErrorKind {
         user: String,
     },
     /// The org does not exist.
-    #[error("the server has no org {org}")]
+    #[error("the server has no org {}", .org.as_deref().unwrap_or("of the name that an argument gives"))]
     UnknownOrg {
-        /// The org that was asked for.
+        /// The org in which the call was to run; `None` where an argument of the query named it.
+        org: Option<String>,
+    },
+    /// A call that acts on the root org only was asked for in another.
+    #[error(
+        "{action} acts on the root org only, whatever org it is asked for in, so it is refused in {org}"
+    )]
+    RootOrgOnly {
+        /// What was to be done.
+        action: &'static str,
+        /// Where.
         org: String,
     },
     /// A permission is missing.
@@ -66,11 +76,11 @@ pub enum QueryErrorKind {
         detail: String,
     },
     /// The query does not parse.
-    #[error("the query does not parse: {detail}")]
+    #[error("the query does not parse{}: {detail}", at(.place.as_ref()))]
     Parse {
         /// Line and column, from 1, where the server named them.
         place: Option<(u32, u32)>,
-        /// The server's words.
+        /// The server's words, without the place.
         detail: String,
     },
     /// A function, plugin or name is unknown to this server.
@@ -80,6 +90,8 @@ pub enum QueryErrorKind {
         symbol: String,
         /// The server's words.
         detail: String,
+        /// What it suggests instead, where it does.
+        hint: Option<String>,
     },
     /// A function or plugin was called with a wrong argument.
     #[error("{detail}")]
@@ -137,6 +149,14 @@ impl QueryErrorKind {
     /// Whether the same read may be tried again with hope. A mutation is never repeated.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
+    }
+
+    /// What the server suggests instead of what was asked for, where it does.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::UnknownSymbol { hint, .. } => hint.as_deref(),
+            _ => None,
+        }
     }
 }
 
@@ -205,6 +225,11 @@ impl fmt::Display for TlsRefusal {
         }
         Ok(())
     }
+}
+
+/// The place of a syntax error, for a message.
+fn at(place: Option<&(u32, u32)>) -> String {
+    place.map_or_else(String::new, |(line, column)| format!(" at {line}:{column}"))
 }
 
 /// The names of permissions, for a message.

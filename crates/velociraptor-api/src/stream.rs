@@ -11,17 +11,13 @@ use vql_builder::Query;
 
 use crate::connection::Connection;
 use crate::error::QueryErrorKind;
-use crate::failure::{LogLine, classify};
+use crate::failure::QueryLog;
 use crate::generated::{VqlCollectorArgs, VqlEnv, VqlRequest, VqlResponse};
 use crate::ids::OrgId;
 use crate::limits::Limits;
 
 /// One row, columns in the order in which the query names them. 64-bit integers are exact.
 pub type Row = serde_json::Map<String, serde_json::Value>;
-
-/// Most warnings and failures that are kept of one query: there is no cap on the number of log
-/// lines that the server sends.
-const LOG_CAP: usize = 100;
 
 /// How much longer than the server's limit the client waits: the server ends a query within a
 /// millisecond of its limit, the rest is the way back.
@@ -79,8 +75,7 @@ pub struct QueryStream {
     cancel: CancellationToken,
     deadline: Instant,
     time: Duration,
-    warnings: Vec<String>,
-    failures: Vec<QueryErrorKind>,
+    log: QueryLog,
     timed_out: bool,
 }
 
@@ -111,7 +106,7 @@ impl Connection {
         };
         let inner = match answer {
             Ok(Ok(response)) => response.into_inner(),
-            Ok(Err(status)) => return Err(self.cause(&status, org)),
+            Ok(Err(status)) => return Err(self.cause(&status, org, limits.time)),
             Err(_) => return Err(QueryErrorKind::Timeout { seconds: limits.time.as_secs() }),
         };
         Ok(QueryStream {
@@ -121,8 +116,7 @@ impl Connection {
             cancel: cancel.clone(),
             deadline,
             time: limits.time,
-            warnings: Vec::new(),
-            failures: Vec::new(),
+            log: QueryLog::default(),
             timed_out: false,
         })
     }
@@ -160,7 +154,9 @@ impl QueryStream {
             };
             let message = match message {
                 Ok(Some(Ok(message))) => message,
-                Ok(Some(Err(status))) => return Err(self.connection.cause(&status, &self.org)),
+                Ok(Some(Err(status))) => {
+                    return Err(self.connection.cause(&status, &self.org, self.time));
+                }
                 Ok(None) => return Ok(None),
                 Err(_) => {
                     self.timed_out = true;
@@ -168,7 +164,7 @@ impl QueryStream {
                 }
             };
             if !message.log.is_empty() {
-                self.note(&message.log);
+                self.log.note(&message.log);
             } else if !message.columns.is_empty() {
                 return Ok(Some(Batch {
                     columns: message.columns,
@@ -181,38 +177,22 @@ impl QueryStream {
 
     /// Failures that the server told in its log so far.
     pub fn failures(&self) -> &[QueryErrorKind] {
-        &self.failures
+        self.log.failures()
     }
 
     /// Warnings that the server told in its log so far.
     pub fn warnings(&self) -> &[String] {
-        &self.warnings
+        self.log.warnings()
     }
 
     /// Whether the time limit ended the query.
     pub const fn timed_out(&self) -> bool {
-        self.timed_out
+        self.timed_out || self.log.timed_out()
     }
 
     /// Takes the failures and the warnings out.
     pub fn into_log(self) -> (Vec<QueryErrorKind>, Vec<String>) {
-        (self.failures, self.warnings)
-    }
-
-    fn note(&mut self, line: &str) {
-        match classify(line) {
-            LogLine::Noise => {}
-            LogLine::Failure(QueryErrorKind::Timeout { .. }) => self.timed_out = true,
-            LogLine::Failure(failure) if self.failures.len() < LOG_CAP => {
-                self.failures.push(failure);
-            }
-            LogLine::Warning(text)
-                if self.warnings.len() < LOG_CAP && !self.warnings.contains(&text) =>
-            {
-                self.warnings.push(text);
-            }
-            LogLine::Failure(_) | LogLine::Warning(_) => {}
-        }
+        self.log.into_parts()
     }
 
     /// The time limit of the query.

@@ -1,49 +1,40 @@
 //! gRPC statuses and transport faults, turned into causes.
 
-use tonic::{Code, Status};
+use std::time::Duration;
+
+use tonic::Status;
 
 use super::Connection;
 use crate::error::QueryErrorKind;
+use crate::failure::Refusal;
 use crate::ids::OrgId;
 
 impl Connection {
     /// Names the cause of a failed RPC.
-    pub(crate) fn cause(&self, status: &Status, org: &OrgId) -> QueryErrorKind {
-        let message = status.message();
-        let address = self.config().address.clone();
-        match status.code() {
-            Code::Cancelled => QueryErrorKind::Cancelled,
-            Code::PermissionDenied => crate::failure::denied(message),
-            Code::NotFound | Code::Unknown if message.starts_with("User not found") => {
-                QueryErrorKind::UnknownUser { user: self.config().user().to_owned() }
-            }
-            Code::Unknown if message.contains("Org not found") => {
-                QueryErrorKind::UnknownOrg { org: org.to_string() }
-            }
-            // The server's text holds the path of its datastore, which is nobody's business.
-            Code::NotFound => {
-                QueryErrorKind::NotFound { detail: String::from("the server has no such file") }
-            }
-            Code::OutOfRange => QueryErrorKind::TooLarge { limit: self.config().max_receive },
-            Code::ResourceExhausted => QueryErrorKind::RequestTooLarge,
-            Code::Unavailable | Code::Internal | Code::Unknown if is_transport(status) => {
-                let detail = innermost(status);
-                if let Some(refusal) = self.take_refusal() {
-                    QueryErrorKind::Tls(Box::new(refusal))
-                } else if detail.contains("received fatal alert") || detail.contains("h2 protocol")
-                {
-                    QueryErrorKind::Handshake { address, detail: explain_alert(detail) }
-                } else {
-                    QueryErrorKind::Unreachable { address, detail }
-                }
-            }
-            Code::Unavailable => {
-                QueryErrorKind::Unreachable { address, detail: message.to_owned() }
-            }
-            _ => QueryErrorKind::Failed {
-                detail: format!("{}: {message}", status.code().description()),
-            },
+    pub(crate) fn cause(&self, status: &Status, org: &OrgId, limit: Duration) -> QueryErrorKind {
+        if is_transport(status) {
+            return self.transport_cause(innermost(status));
         }
+        let refusal = Refusal {
+            code: status.code(),
+            message: status.message(),
+            user: self.config().user(),
+            org: org.as_str(),
+            max_receive: self.config().max_receive,
+            seconds: limit.as_secs(),
+        };
+        refusal.kind()
+    }
+
+    fn transport_cause(&self, detail: String) -> QueryErrorKind {
+        let address = self.config().address.clone();
+        if let Some(refusal) = self.take_refusal() {
+            return QueryErrorKind::Tls(Box::new(refusal));
+        }
+        if detail.contains("received fatal alert") {
+            return QueryErrorKind::Handshake { address, detail: explain_alert(detail) };
+        }
+        QueryErrorKind::Unreachable { address, detail }
     }
 }
 
