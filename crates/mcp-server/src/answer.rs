@@ -1,0 +1,168 @@
+//! The envelope around every answer, and how answers are rendered.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::context::ToolCx;
+use crate::evidence;
+use crate::tool::Finished;
+use crate::tool_error::{Code, ToolError};
+
+/// How far an answer can be trusted to be the whole truth.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// All there is.
+    Complete,
+    /// There is more, or a part failed: see the warnings and the cursor.
+    Partial,
+    /// Work was handed over and has not ended.
+    Pending,
+    /// The client is not connected; work waits for it.
+    Offline,
+    /// It was looked, and there is nothing.
+    Empty,
+    /// It ran out of time before it could be looked.
+    Expired,
+}
+
+impl State {
+    /// The word for reading.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Partial => "partial",
+            Self::Pending => "pending",
+            Self::Offline => "offline",
+            Self::Empty => "empty",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// An answer: where it comes from, how complete it is, and the tool's own data.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Answer<T> {
+    /// The server's name in the configuration.
+    pub server: String,
+    /// The org in which it was asked.
+    pub org: String,
+    /// The user that asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// When it was true, UTC.
+    #[schemars(with = "String")]
+    pub as_of: Timestamp,
+    /// How complete it is.
+    pub state: State,
+    /// How many there are in all, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+    /// How many are in this answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub returned: Option<u64>,
+    /// Pass it back to read on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// What to keep in mind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// The same in the server's own pages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// The tool's own data.
+    #[serde(flatten)]
+    pub data: T,
+}
+
+/// How a tool's data is written for reading: a table, or a few lines.
+pub trait Render {
+    /// Writes it. The envelope writes server, state and warnings around it.
+    fn render(&self, out: &mut String);
+}
+
+impl<T> Answer<T> {
+    /// An answer that is complete, with nothing else said yet.
+    pub fn complete(cx: &ToolCx<'_>, data: T) -> Self {
+        Self {
+            server: cx.server.name().to_owned(),
+            org: cx.org.to_string(),
+            identity: None,
+            as_of: Timestamp::now().round(jiff::Unit::Second).unwrap_or_else(|_| Timestamp::now()),
+            state: State::Complete,
+            total: None,
+            returned: None,
+            cursor: None,
+            warnings: Vec::new(),
+            link: None,
+            data,
+        }
+    }
+
+    /// Says how complete it is.
+    #[must_use]
+    pub fn state(self, state: State) -> Self {
+        Self { state, ..self }
+    }
+
+    /// Says who asked.
+    #[must_use]
+    pub fn identity(self, identity: impl Into<String>) -> Self {
+        Self { identity: Some(identity.into()), ..self }
+    }
+
+    /// Adds warnings.
+    #[must_use]
+    pub fn warn(mut self, warnings: impl IntoIterator<Item = String>) -> Self {
+        self.warnings.extend(warnings);
+        self
+    }
+}
+
+impl<T: Serialize + Render> Answer<T> {
+    /// Turns the answer into its two forms. Every string in both passes the evidence filter.
+    pub(crate) fn finish(self) -> Result<Finished, ToolError> {
+        let mut value = serde_json::to_value(&self)
+            .map_err(|error| ToolError::new(Code::Internal, error.to_string()))?;
+        let masked = evidence::escape_value(&mut value);
+        let text = masked.in_text(evidence::escape_text(&self.text()).into_owned());
+        let structured: Map<String, Value> = match value {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        };
+        Ok(Finished { structured, text })
+    }
+
+    fn text(&self) -> String {
+        use std::fmt::Write;
+        let mut out = String::new();
+        let _ = write!(out, "{} {}", self.server, self.org);
+        if let Some(identity) = &self.identity {
+            let _ = write!(out, " as {identity}");
+        }
+        let _ = write!(out, " {} {}", self.as_of, self.state.as_str().to_uppercase());
+        match (self.returned, self.total) {
+            (Some(returned), Some(total)) => {
+                let _ = write!(out, " {returned} of {total}");
+            }
+            (Some(returned), None) => {
+                let _ = write!(out, " {returned}");
+            }
+            _ => {}
+        }
+        out.push('\n');
+        self.data.render(&mut out);
+        for warning in &self.warnings {
+            let _ = write!(out, "\n! {warning}");
+        }
+        if let Some(cursor) = &self.cursor {
+            let _ = write!(out, "\nMORE  cursor {cursor}");
+        }
+        if let Some(link) = &self.link {
+            let _ = write!(out, "\nGUI   {link}");
+        }
+        out
+    }
+}

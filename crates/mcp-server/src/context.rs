@@ -1,0 +1,61 @@
+//! What a running tool may reach.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use velociraptor_api::{Call, Identity, Limits, OrgId, Permission, Server};
+
+use crate::services::Services;
+use crate::tool_error::ToolError;
+
+/// The world of one tool call: the server and the org that it acts on, its cancellation, its
+/// progress. There is no global.
+#[derive(Clone)]
+pub struct ToolCx<'a> {
+    /// Everything that is configured.
+    pub services: &'a Services,
+    /// The server that the call is about.
+    pub server: Arc<Server>,
+    /// The org that the call is about.
+    pub org: OrgId,
+    /// Cancelled when the caller no longer wants the answer.
+    pub cancel: CancellationToken,
+    /// Where progress is told.
+    pub progress: &'a (dyn Progress + 'a),
+}
+
+/// Where a long call tells how far it is.
+pub trait Progress: Send + Sync {
+    /// `done` of `total` (of an unknown total where `None`), in words. Never blocks.
+    fn report(&self, done: u64, total: Option<u64>, message: &str);
+}
+
+/// Progress that nobody asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn report(&self, _done: u64, _total: Option<u64>, _message: &str) {}
+}
+
+impl ToolCx<'_> {
+    /// A call within the usual bounds of a read.
+    pub fn call(&self) -> Call<'_> {
+        Call { org: &self.org, limits: Limits::READ, cancel: &self.cancel }
+    }
+
+    /// A call within other bounds of time.
+    pub fn call_within(&self, time: Duration) -> Call<'_> {
+        Call { limits: Limits::READ.time(time), ..self.call() }
+    }
+
+    /// The weakest identity that holds the permissions here.
+    ///
+    /// # Errors
+    ///
+    /// [`ToolError`] saying what is lacking, or why no identity could be asked.
+    pub async fn identity(&self, needs: &[Permission]) -> Result<&Identity, ToolError> {
+        Ok(self.server.identity_for(&self.org, needs, &self.cancel).await?)
+    }
+}

@@ -1,0 +1,177 @@
+//! Text from endpoints is written by an adversary: what may trick a reader is shown, not obeyed.
+//!
+//! Control, bidirectional, invisible and tag characters are shown escaped, as `\u{202e}`. Private
+//! keys and enrolment nonces are masked. Every answer, resource and prompt passes through here.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+/// What stands in place of a secret.
+pub const MASK: &str = "[masked: secret]";
+
+/// Members whose value is enrolment or key material wherever they occur.
+const SECRET_MEMBERS: &[&str] = &["nonce", "_client_config", "client_private_key", "private_key"];
+
+/// Secrets that were found in a value, so that the same secrets are found in its rendering.
+#[derive(Debug, Default)]
+pub struct Masked(Vec<String>);
+
+impl Masked {
+    /// Masks in a text what was masked in the value.
+    pub fn in_text(&self, text: String) -> String {
+        self.0.iter().fold(text, |text, secret| {
+            if text.contains(secret.as_str()) { text.replace(secret.as_str(), MASK) } else { text }
+        })
+    }
+}
+
+/// Escapes every string of a value, names of members included, and masks secrets.
+pub fn escape_value(value: &mut Value) -> Masked {
+    let mut masked = Masked::default();
+    escape_into(value, &mut masked);
+    masked
+}
+
+fn escape_into(value: &mut Value, masked: &mut Masked) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(escaped) = escape_text(text) {
+                *text = escaped;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| escape_into(item, masked)),
+        Value::Object(members) => {
+            if members.keys().any(|key| needs_escape(key)) {
+                *members = std::mem::take(members)
+                    .into_iter()
+                    .map(|(key, value)| (escape_text(&key).into_owned(), value))
+                    .collect();
+            }
+            for (key, value) in members.iter_mut() {
+                let secret = SECRET_MEMBERS.iter().any(|name| key.eq_ignore_ascii_case(name));
+                match value {
+                    Value::String(text) if secret && !text.is_empty() => {
+                        masked.0.push(std::mem::replace(text, MASK.to_owned()));
+                    }
+                    other => escape_into(other, masked),
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Escapes what may trick a reader and masks private keys. Line feeds and tabs stay.
+pub fn escape_text(text: &str) -> Cow<'_, str> {
+    let masked = mask_private_keys(text);
+    if !needs_escape(&masked) {
+        return masked;
+    }
+    let mut out = String::with_capacity(masked.len() + 16);
+    for c in masked.chars() {
+        if is_hostile(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn needs_escape(text: &str) -> bool {
+    // Almost all text is ASCII without control characters: one pass over bytes settles it.
+    text.bytes().any(|b| b >= 0x80 || b == 0x7f || (b < 0x20 && b != b'\n' && b != b'\t'))
+        && text.chars().any(is_hostile)
+}
+
+/// Characters that change how other text is seen, or are not seen at all.
+const fn is_hostile(c: char) -> bool {
+    match c {
+        '\n' | '\t' => false,
+        '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' => true,
+        // Soft hyphen, combining grapheme joiner, Arabic letter mark, Hangul and Khmer fillers.
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' => {
+            true
+        }
+        // Mongolian selectors, zero-width and directional marks, line and paragraph separators,
+        // embeddings, invisible operators, isolates.
+        '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' => true,
+        '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' => true,
+        // Variation selectors, interlinear annotation, musical format marks.
+        '\u{fe00}'..='\u{fe0f}' | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' => true,
+        // Tags and variation selectors supplement: whole hidden sentences can be written in them.
+        '\u{e0000}'..='\u{e0fff}' => true,
+        _ => false,
+    }
+}
+
+fn mask_private_keys(text: &str) -> Cow<'_, str> {
+    const BEGIN: &str = "-----BEGIN ";
+    let mut rest = text;
+    let mut out = String::new();
+    while let Some(start) = rest.find(BEGIN) {
+        let after = &rest[start + BEGIN.len()..];
+        let Some(label_end) = after.find("-----") else { break };
+        if !after[..label_end].ends_with("PRIVATE KEY") {
+            out.push_str(&rest[..start + BEGIN.len()]);
+            rest = after;
+            continue;
+        }
+        out.push_str(&rest[..start]);
+        out.push_str(MASK);
+        // An unterminated block is masked to the end of the text.
+        rest = after[label_end..]
+            .find("-----END ")
+            .and_then(|end| {
+                let tail = &after[label_end + end + 9..];
+                tail.find("-----").map(|close| &tail[close + 5..])
+            })
+            .unwrap_or_default();
+    }
+    if out.is_empty() {
+        Cow::Borrowed(text)
+    } else {
+        out.push_str(rest);
+        Cow::Owned(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_characters_are_shown() {
+        let hostile = "a\u{202e}b\u{200b}c\u{1b}[2Jd\u{e0041}\r\n\te";
+        let shown = escape_text(hostile);
+        assert_eq!(shown, "a\\u{202e}b\\u{200b}c\\u{1b}[2Jd\\u{e0041}\\u{d}\n\te");
+    }
+
+    #[test]
+    fn ordinary_text_of_any_script_is_left_alone() {
+        for text in ["plain", "Ünïcode", "日本語", "عربي", "🦖", "tab\tand\nline"] {
+            assert!(matches!(escape_text(text), Cow::Borrowed(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_masked_in_the_data_is_masked_in_its_rendering() {
+        let mut value = serde_json::json!({"org": {"nonce": "k7Ng73h7TCA="}});
+        let masked = escape_value(&mut value);
+        assert_eq!(masked.in_text("a k7Ng73h7TCA= b".into()), format!("a {MASK} b"));
+    }
+
+    #[test]
+    fn private_keys_and_nonces_are_masked_and_certificates_are_not() {
+        let mut value = serde_json::json!({
+            "nonce": "abc", "name": "x",
+            "text": "see -----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY----- end",
+            "cert": "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----",
+        });
+        escape_value(&mut value);
+        assert_eq!(value["nonce"], MASK);
+        assert_eq!(value["text"], format!("see {MASK} end"));
+        assert!(value["cert"].as_str().unwrap().contains("MII"));
+    }
+}

@@ -1,0 +1,16 @@
+//! The program `megaraptor`: an MCP server and a command line over the library crates.
+//!
+//! This crate converts and renders; what is known about Velociraptor lives below it. It is the
+//! only one that names MCP, JSON Schema and the command line.
+
+pub mod answer;
+pub mod cli;
+pub mod context;
+pub mod evidence;
+pub mod mcp;
+pub mod services;
+pub mod settings;
+pub mod table;
+pub mod tool;
+pub mod tool_error;
+pub mod tools;

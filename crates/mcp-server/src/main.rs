@@ -1,0 +1,7 @@
+//! The program `megaraptor`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mcp_server::cli::main()
+}

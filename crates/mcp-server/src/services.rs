@@ -1,0 +1,181 @@
+//! Everything that is configured, passed in and never global.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use velociraptor_api::{OrgId, Server};
+
+use crate::tool::{Effect, Family, ToolDef};
+use crate::tool_error::{Code, ToolError};
+use crate::tools::FAMILIES;
+
+/// The servers and the switches.
+#[derive(Debug, Default)]
+pub struct Services {
+    servers: Vec<Target>,
+    switches: Switches,
+}
+
+/// A server and the orgs in which it may be asked.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The server.
+    pub server: Arc<Server>,
+    /// The orgs, the default first; never empty.
+    pub orgs: Vec<OrgId>,
+    /// Where the server's web pages are, for links.
+    pub gui: Option<String>,
+}
+
+/// What is switched on.
+#[derive(Clone, Debug, Default)]
+pub struct Switches {
+    /// Tools that change something are listed and may be called.
+    pub allow_changes: bool,
+    /// Hides what changes anything, and wins over [`Switches::allow_changes`].
+    pub read_only: bool,
+    /// The families that were named; empty means those that are on by default.
+    pub families: Vec<String>,
+}
+
+impl Services {
+    /// Puts the parts together.
+    pub const fn new(servers: Vec<Target>, switches: Switches) -> Self {
+        Self { servers, switches }
+    }
+
+    /// The configured servers.
+    pub fn targets(&self) -> &[Target] {
+        &self.servers
+    }
+
+    /// What is switched on.
+    pub const fn switches(&self) -> &Switches {
+        &self.switches
+    }
+
+    /// Whether tools that change something may run.
+    pub const fn changes_allowed(&self) -> bool {
+        self.switches.allow_changes && !self.switches.read_only
+    }
+
+    /// Whether the tools take a `server` argument.
+    pub fn many_servers(&self) -> bool {
+        self.servers.len() > 1
+    }
+
+    /// Whether the tools take an `org` argument.
+    pub fn many_orgs(&self) -> bool {
+        self.servers.iter().any(|target| target.orgs.len() > 1)
+    }
+
+    /// The tools that are listed, in a fixed order.
+    pub fn tools(&self) -> impl Iterator<Item = &'static ToolDef> {
+        let families = &self.switches.families;
+        let named = |family: &&&Family| {
+            if families.is_empty() {
+                family.default
+            } else {
+                families.iter().any(|f| f == family.id)
+            }
+        };
+        let changes = self.changes_allowed();
+        FAMILIES
+            .iter()
+            .filter(named)
+            .flat_map(|family| family.tools)
+            .filter(move |tool| changes || tool.effect == Effect::Read)
+    }
+
+    /// The tool of that name.
+    ///
+    /// # Errors
+    ///
+    /// `not_found` for a name that no tool has, `denied` for one that is switched off, naming the
+    /// switch.
+    pub fn tool(&self, name: &str) -> Result<&'static ToolDef, ToolError> {
+        if let Some(tool) = self.tools().find(|tool| tool.name == name) {
+            return Ok(tool);
+        }
+        let known = FAMILIES.iter().flat_map(|family| family.tools).find(|tool| tool.name == name);
+        Err(match known {
+            Some(tool) if self.switches.read_only && tool.effect != Effect::Read => ToolError::new(
+                Code::Denied,
+                format!("{name} changes something, and --read-only is set"),
+            ),
+            Some(tool) if !self.changes_allowed() && tool.effect != Effect::Read => ToolError::new(
+                Code::Denied,
+                format!("{name} changes something, and changes are not allowed"),
+            )
+            .next("a person can start megaraptor with --allow-changes"),
+            Some(_) => {
+                ToolError::new(Code::Denied, format!("the family of {name} is switched off"))
+                    .next("name it with --families")
+            }
+            None => ToolError::new(Code::NotFound, format!("there is no tool {name:?}"))
+                .next("tools/list, or megaraptor tools, lists them"),
+        })
+    }
+
+    /// Takes the `server` and `org` arguments out and finds what they name.
+    ///
+    /// # Errors
+    ///
+    /// Names the value, what was expected, and the configured names.
+    pub fn target(
+        &self,
+        arguments: &mut Map<String, Value>,
+    ) -> Result<(&Target, OrgId), ToolError> {
+        let server = take_name(arguments, "server", self.many_servers())?;
+        let org = take_name(arguments, "org", self.many_orgs())?;
+        let target = match &server {
+            None => self.servers.first().ok_or_else(no_server)?,
+            Some(name) => {
+                self.servers.iter().find(|t| t.server.name() == name).ok_or_else(|| {
+                    let names: Vec<_> = self.servers.iter().map(|t| t.server.name()).collect();
+                    ToolError::invalid(format!(
+                        "there is no server {name:?}; configured are: {}",
+                        names.join(", ")
+                    ))
+                })?
+            }
+        };
+        let org = match &org {
+            None => target.orgs.first().cloned().unwrap_or_else(OrgId::root),
+            Some(name) => {
+                target.orgs.iter().find(|o| o.as_str() == name).cloned().ok_or_else(|| {
+                    let names: Vec<_> = target.orgs.iter().map(OrgId::as_str).collect();
+                    ToolError::invalid(format!(
+                        "server {} has no org {name:?} configured; it has: {}",
+                        target.server.name(),
+                        names.join(", ")
+                    ))
+                })?
+            }
+        };
+        Ok((target, org))
+    }
+}
+
+fn no_server() -> ToolError {
+    ToolError::new(Code::Unavailable, "no server is configured").next(
+        "start megaraptor with --config api.config.yaml, with a megaraptor.toml, or with --lab",
+    )
+}
+
+/// Takes an argument that only exists where there is a choice.
+fn take_name(
+    arguments: &mut Map<String, Value>,
+    name: &str,
+    offered: bool,
+) -> Result<Option<String>, ToolError> {
+    if !offered {
+        // Left in place, it is refused as an unknown argument.
+        return Ok(None);
+    }
+    match arguments.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(other) => Err(ToolError::invalid(format!("{name} is a name, not {other}"))),
+    }
+}

@@ -1,0 +1,101 @@
+//! Schemas, made as small as they can be: a model reads every byte of them at each start.
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+/// The schema of a tool's arguments.
+pub(super) fn input<T: JsonSchema>() -> Map<String, Value> {
+    let mut schema = generate::<T>();
+    compact(&mut schema, true);
+    schema.remove("description");
+    schema.entry("properties").or_insert_with(|| json!({}));
+    schema
+}
+
+/// The schema of a tool's answer: the envelope and the tool's own fields.
+pub(super) fn output<T: JsonSchema>() -> Map<String, Value> {
+    let mut schema = generate::<crate::answer::Answer<T>>();
+    compact(&mut schema, false);
+    schema
+}
+
+fn generate<T: JsonSchema>() -> Map<String, Value> {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    match settings.into_generator().into_root_schema_for::<T>().to_value() {
+        Value::Object(schema) => schema,
+        _ => Map::new(),
+    }
+}
+
+/// Takes out what says nothing: titles, number formats, `null` as an alternative, and in answers
+/// the descriptions, whose fields are named to need none.
+fn compact(schema: &mut Map<String, Value>, descriptions: bool) {
+    schema.remove("title");
+    schema.remove("format");
+    schema.remove("default");
+    if !descriptions {
+        schema.remove("description");
+        schema.remove("additionalProperties");
+        schema.remove("required");
+        schema.remove("minimum");
+    }
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|t| t != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            schema.insert(String::from("type"), only);
+        }
+    }
+    if let Some(Value::Array(alternatives)) = schema.get_mut("anyOf") {
+        alternatives.retain(|a| a.get("type").is_none_or(|t| t != "null"));
+        if let [Value::Object(only)] = alternatives.as_slice() {
+            let only = only.clone();
+            schema.remove("anyOf");
+            for (key, value) in only {
+                schema.entry(key).or_insert(value);
+            }
+        }
+    }
+    fold_constants(schema);
+    if let Some(Value::Array(values)) = schema.get_mut("enum") {
+        values.retain(|v| !v.is_null());
+    }
+    for key in ["properties", "$defs"] {
+        if let Some(Value::Object(children)) = schema.get_mut(key) {
+            for child in children.values_mut() {
+                if let Value::Object(child) = child {
+                    compact(child, descriptions);
+                }
+            }
+        }
+    }
+    for key in ["items", "additionalProperties"] {
+        if let Some(Value::Object(child)) = schema.get_mut(key) {
+            compact(child, descriptions);
+        }
+    }
+    for key in ["anyOf", "oneOf", "allOf"] {
+        if let Some(Value::Array(children)) = schema.get_mut(key) {
+            for child in children {
+                if let Value::Object(child) = child {
+                    compact(child, descriptions);
+                }
+            }
+        }
+    }
+}
+
+/// Writes alternatives that are all constants as one enumeration.
+fn fold_constants(schema: &mut Map<String, Value>) {
+    let Some(Value::Array(alternatives)) = schema.get("oneOf") else { return };
+    let constants: Option<Vec<Value>> =
+        alternatives.iter().map(|alternative| alternative.get("const").cloned()).collect();
+    if let Some(constants) = constants {
+        schema.remove("oneOf");
+        schema.insert(String::from("enum"), Value::Array(constants));
+    }
+}

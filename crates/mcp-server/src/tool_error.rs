@@ -1,0 +1,194 @@
+//! Errors as a caller sees them: a code, a plain cause, and what to do next.
+//!
+//! Every conversion from a library's error stands here and nowhere else.
+
+use serde::Serialize;
+use velociraptor_api::{ConfigError, IdError, QueryError, QueryErrorKind};
+
+/// A failed call.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct ToolError {
+    /// The kind of failure, for programs.
+    pub code: Code,
+    /// The cause, for a person.
+    pub message: String,
+    /// Whether the same call may succeed without any change.
+    pub retryable: bool,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_step: Option<String>,
+    /// The server that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// The user that asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+}
+
+/// The kinds of failure.
+#[derive(Clone, Copy, Debug, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// An argument is missing, unknown or malformed.
+    InvalidInput,
+    /// The query does not parse, or names what the server does not have.
+    InvalidQuery,
+    /// What the call is about does not exist.
+    NotFound,
+    /// More than one thing answers to the name.
+    Ambiguous,
+    /// The state of things forbids it.
+    Conflict,
+    /// The server's access control, or Megaraptor's own switches, forbid it.
+    Denied,
+    /// The client is offline and the call does not wait.
+    Offline,
+    /// The server cannot be reached, or refuses the connection.
+    Unavailable,
+    /// A time limit was reached before there was an answer.
+    Timeout,
+    /// The caller cancelled.
+    Cancelled,
+    /// A size limit was reached before there was an answer.
+    TooLarge,
+    /// The server failed in a way that has no better name.
+    ServerFailed,
+    /// A fault of Megaraptor.
+    Internal,
+}
+
+impl Code {
+    /// The exit code of the command line for this kind.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::InvalidInput | Self::InvalidQuery => 2,
+            Self::NotFound | Self::Ambiguous => 3,
+            Self::Denied => 4,
+            Self::Unavailable | Self::Offline => 5,
+            Self::Timeout | Self::TooLarge => 6,
+            Self::Conflict => 7,
+            Self::ServerFailed => 8,
+            Self::Internal => 70,
+            Self::Cancelled => 130,
+        }
+    }
+}
+
+impl ToolError {
+    /// A failure with its code and cause.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            retryable: false,
+            next_step: None,
+            server: None,
+            identity: None,
+        }
+    }
+
+    /// Arguments that cannot be used.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Code::InvalidInput, message)
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn next(mut self, step: impl Into<String>) -> Self {
+        self.next_step = Some(step.into());
+        self
+    }
+
+    /// Marks it as worth another try.
+    #[must_use]
+    pub const fn retryable(mut self) -> Self {
+        self.retryable = true;
+        self
+    }
+
+    /// The error for reading: one line, and what to do on a second.
+    pub fn text(&self) -> String {
+        let code = serde_json::to_value(self.code)
+            .ok()
+            .and_then(|code| code.as_str().map(str::to_owned))
+            .unwrap_or_default();
+        let mut text = format!("ERROR {code}: {}", self.message);
+        if let Some(server) = &self.server {
+            text.push_str(" [");
+            text.push_str(server);
+            if let Some(identity) = &self.identity {
+                text.push_str(" as ");
+                text.push_str(identity);
+            }
+            text.push(']');
+        }
+        if let Some(next) = &self.next_step {
+            text.push_str("\nNEXT  ");
+            text.push_str(next);
+        } else if self.retryable {
+            text.push_str("\nNEXT  try again");
+        }
+        text
+    }
+}
+
+impl std::fmt::Display for ToolError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ToolError {}
+
+impl From<IdError> for ToolError {
+    fn from(error: IdError) -> Self {
+        Self::invalid(error.to_string())
+    }
+}
+
+impl From<ConfigError> for ToolError {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Code::InvalidInput, error.to_string())
+            .next("megaraptor doctor checks a configuration without touching the server")
+    }
+}
+
+impl From<QueryError> for ToolError {
+    fn from(error: QueryError) -> Self {
+        use QueryErrorKind as Kind;
+        let message = error.to_string();
+        let made = match &*error.kind {
+            Kind::Unreachable { .. } => Self::new(Code::Unavailable, message)
+                .retryable()
+                .next("check that the server runs and that its API port is reachable from here; megaraptor doctor says more"),
+            Kind::Tls(_) | Kind::Handshake { .. } => Self::new(Code::Unavailable, message),
+            Kind::UnknownUser { .. } => Self::new(Code::Denied, message),
+            Kind::UnknownOrg { .. } => Self::new(Code::NotFound, message)
+                .next("megaraptor doctor lists the orgs that this identity can see"),
+            Kind::Denied { permission, .. } => {
+                let made = Self::new(Code::Denied, message);
+                match permission {
+                    Some(permission) => made.next(format!(
+                        "use an identity that holds {permission}; megaraptor doctor lists what each identity may do"
+                    )),
+                    None => made,
+                }
+            }
+            Kind::NoIdentity { .. } => Self::new(Code::Denied, message)
+                .next("configure a stronger identity for this server (megaraptor doctor lists the tools that are lost without it)"),
+            Kind::Parse { .. } => Self::new(Code::InvalidQuery, message),
+            Kind::UnknownSymbol { .. } | Kind::BadArgument { .. } => {
+                Self::new(Code::InvalidQuery, message)
+                    .next("vql_help describes every function and plugin of the connected server")
+            }
+            Kind::NotFound { .. } => Self::new(Code::NotFound, message),
+            Kind::Timeout { .. } => Self::new(Code::Timeout, message)
+                .next("ask for less, or allow more time"),
+            Kind::Cancelled => Self::new(Code::Cancelled, message),
+            Kind::TooLarge { .. } | Kind::RequestTooLarge => Self::new(Code::TooLarge, message),
+            Kind::Protocol { .. } => Self::new(Code::Internal, message),
+            _ => Self::new(Code::ServerFailed, message),
+        };
+        Self { server: Some(error.server), identity: error.identity, ..made }
+    }
+}

@@ -1,0 +1,13 @@
+//! Family `core`, clients: find endpoints and say what is known of them.
+
+use crate::tool::{Family, ToolDef};
+
+mod list;
+
+/// Finding endpoints.
+pub static FAMILY: Family = Family {
+    id: "clients",
+    purpose: "find endpoints and say what is known of them",
+    default: true,
+    tools: &[ToolDef::of::<list::ListClients>()],
+};

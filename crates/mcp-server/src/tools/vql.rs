@@ -1,0 +1,13 @@
+//! VQL on the server.
+
+use crate::tool::{Family, ToolDef};
+
+mod run;
+
+/// Running VQL.
+pub static FAMILY: Family = Family {
+    id: "vql",
+    purpose: "run VQL on the server and explain it",
+    default: true,
+    tools: &[ToolDef::of::<run::RunVql>()],
+};
