@@ -78,9 +78,36 @@ pub struct ConfigError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigErrorKind {
+    /// There is no such file.
+    #[error("does not exist")]
+    Missing,
     /// The file cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[source] std::io::Error),
+    /// A variable of the environment is not set.
+    #[error("{variable} is not set")]
+    Unset {
+        /// The variable.
+        variable: &'static str,
+    },
+    /// A variable holds neither PEM text nor the path of a file.
+    #[error("{variable} is no PEM text, and as a path it does not exist: {shown}")]
+    NoSuchPath {
+        /// The variable.
+        variable: &'static str,
+        /// The path; not shown where it may be a key.
+        shown: String,
+    },
+    /// A variable names a file that cannot be read.
+    #[error("{variable} names {shown}, which cannot be read: {source}")]
+    UnreadablePath {
+        /// The variable.
+        variable: &'static str,
+        /// The path; not shown where it may be a key.
+        shown: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Nothing is in it.
     #[error(
         "is empty; write one with: velociraptor --config server.config.yaml config api_client --name NAME --role ROLES FILE"
@@ -143,7 +170,7 @@ impl ApiConfig {
         let origin = Origin::File(path.to_owned());
         match std::fs::read_to_string(path) {
             Ok(text) => Self::parse(&Secret::new(text), origin),
-            Err(source) => Err(ConfigError { origin, kind: ConfigErrorKind::Unreadable(source) }),
+            Err(source) => Err(ConfigError { origin, kind: unreadable(source) }),
         }
     }
 
@@ -160,7 +187,12 @@ impl ApiConfig {
     }
 
     fn parse_text(text: &str, origin: &Origin) -> Result<Self, ConfigErrorKind> {
-        if text.trim().is_empty() {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let says_something = |line: &str| {
+            let line = line.trim();
+            !(line.is_empty() || line.starts_with('#') || matches!(line, "---" | "..." | "{}"))
+        };
+        if !text.lines().any(says_something) {
             return Err(ConfigErrorKind::Empty);
         }
         if let Some(found) = other_kind(text) {
@@ -185,10 +217,13 @@ impl ApiConfig {
     ) -> Result<Self, ConfigError> {
         let origin = Origin::Environment;
         let build = || -> Result<Self, ConfigErrorKind> {
+            if address.trim().is_empty() {
+                return Err(ConfigErrorKind::Unset { variable: "VELOCIRAPTOR_API_URL" });
+            }
             let file = ApiFile {
-                ca_certificate: pem_or_file(ca_cert)?,
-                client_cert: pem_or_file(client_cert)?,
-                client_private_key: pem_or_file(client_key)?,
+                ca_certificate: pem_or_file("VELOCIRAPTOR_CA_CERT", ca_cert)?,
+                client_cert: pem_or_file("VELOCIRAPTOR_CLIENT_CERT", client_cert)?,
+                client_private_key: pem_or_file("VELOCIRAPTOR_CLIENT_KEY", client_key)?,
                 api_connection_string: address.to_owned(),
                 name: None,
                 pinned_server_name: None,
@@ -249,18 +284,60 @@ fn other_kind(text: &str) -> Option<&'static str> {
     }
 }
 
-/// The parser's message without the snippet that it quotes: the text holds a private key.
+/// The parser's message without what it quotes: the text holds a private key. Neither the snippet
+/// is kept, nor any word that is too long for a key of the file.
 fn without_values(error: &serde_saphyr::Error) -> String {
+    const LONGEST_WORD: usize = 32;
+    let base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
     let text = error.without_snippet().to_string();
-    text.lines().next().unwrap_or_default().chars().take(200).collect()
+    let mut told = String::new();
+    for piece in text.lines().next().unwrap_or_default().split_inclusive(|c| !base64(c)) {
+        let word = piece.trim_end_matches(|c| !base64(c));
+        told.push_str(if word.len() > LONGEST_WORD { "…" } else { word });
+        told.push_str(&piece[word.len()..]);
+    }
+    told.chars().take(200).collect()
 }
 
-fn pem_or_file(value: &str) -> Result<String, ConfigErrorKind> {
+/// A file that is not text at all is malformed rather than unreadable.
+fn unreadable(source: std::io::Error) -> ConfigErrorKind {
+    match source.kind() {
+        std::io::ErrorKind::NotFound => ConfigErrorKind::Missing,
+        std::io::ErrorKind::InvalidData => {
+            ConfigErrorKind::Malformed { detail: String::from("it is not text") }
+        }
+        _ => ConfigErrorKind::Unreadable(source),
+    }
+}
+
+fn pem_or_file(variable: &'static str, value: &str) -> Result<String, ConfigErrorKind> {
+    if value.trim().is_empty() {
+        return Err(ConfigErrorKind::Unset { variable });
+    }
     if value.trim_start().starts_with("-----BEGIN") {
         return Ok(value.to_owned());
     }
-    std::fs::read_to_string(value).map_err(ConfigErrorKind::Unreadable)
+    std::fs::read_to_string(value).map_err(|source| {
+        let shown = path_or_mask(value);
+        match source.kind() {
+            // A value that is too long for a path was not meant as one.
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::InvalidFilename => {
+                ConfigErrorKind::NoSuchPath { variable, shown }
+            }
+            _ => ConfigErrorKind::UnreadablePath { variable, shown, source },
+        }
+    })
 }
 
-#[cfg(test)]
-mod tests;
+/// The value of a variable, where it can only be a path. A key whose PEM frame is missing is
+/// base64, which has no dot and, for any kind of key, begins with `M`.
+fn path_or_mask(value: &str) -> String {
+    let path = value.len() <= 255
+        && !value.contains('\n')
+        && (value.contains('.') || value.starts_with(['/', '~']) || value.contains('\\'));
+    if path {
+        value.to_owned()
+    } else {
+        format!("{} characters, not shown because they may be a key", value.chars().count())
+    }
+}

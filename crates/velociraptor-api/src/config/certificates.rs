@@ -109,7 +109,7 @@ pub enum CertificateError {
 }
 
 /// The certificates and the key of an API client, checked against each other.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ClientCertificates {
     /// The deployment's CA: the only trust anchor.
     pub ca: CertificateSummary,
@@ -118,6 +118,16 @@ pub struct ClientCertificates {
     ca_der: CertificateDer<'static>,
     chain_pem: String,
     key_pem: Secret<String>,
+}
+
+impl std::fmt::Debug for ClientCertificates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientCertificates")
+            .field("ca", &self.ca)
+            .field("client", &self.client)
+            .field("key", &self.key_pem)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ClientCertificates {
