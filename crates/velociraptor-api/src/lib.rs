@@ -20,19 +20,25 @@
 //! ```
 
 pub mod catalogue;
+pub mod clients;
 pub mod config;
 mod connection;
 pub mod error;
 pub mod failure;
+mod fault;
 #[allow(clippy::all, unreachable_pub, unused_qualifications, reason = "generated code")]
 #[path = "generated/proto.rs"]
 pub mod generated;
 mod identity;
 pub mod ids;
 mod limits;
+pub mod near;
+mod os;
 mod permission;
 pub mod queries;
+mod row;
 mod server;
+mod session;
 mod stream;
 pub mod time;
 
@@ -40,9 +46,12 @@ pub use catalogue::CatalogueQuery;
 pub use config::{ApiConfig, ConfigError, ConfigErrorKind};
 pub use connection::{Connection, tls_provider};
 pub use error::{QueryError, QueryErrorKind, TlsReason, TlsRefusal};
+pub use fault::Fault;
 pub use identity::{Identity, IdentityKind, Profile};
 pub use ids::{ClientId, FlowId, HuntId, IdError, OrgId};
 pub use limits::{Cut, Limits};
+pub use os::Os;
 pub use permission::{Permission, Permissions};
 pub use server::{Call, Rows, Server};
+pub use session::Session;
 pub use stream::{Batch, QueryStream, Row};

@@ -1,11 +1,24 @@
-//! The queries that this crate sends. Names that are bound start with `MR_`, which no built-in
-//! artifact uses.
+//! The queries that this crate sends, grouped by what they are about.
+//!
+//! Names that are bound start with `MR_`, which no built-in artifact uses: several plugins read
+//! variables of the scope when an argument is missing (`ClientId`, `FlowId`, `StartRow`, …).
+//! A call with a side effect is materialised with `LET … <=`, so that it happens exactly once.
 
 use crate::catalogue::{CatalogueQuery, READ};
 use crate::permission::Permission;
 
+pub mod clients;
+
 /// Every query of this crate.
-pub const ALL: &[&CatalogueQuery] = &[&WHO_AM_I, &CLIENTS_SEARCH];
+pub const ALL: &[&CatalogueQuery] = &[
+    &WHO_AM_I,
+    &CLIENTS_SEARCH,
+    &clients::SEARCH,
+    &clients::BY_ID,
+    &clients::BY_HOST,
+    &clients::HOST_NAMES,
+    &clients::DETAIL,
+];
 
 /// The user behind the identity, and what it may do in the org.
 pub const WHO_AM_I: CatalogueQuery = CatalogueQuery {
@@ -22,7 +35,7 @@ FROM scope()",
 
 /// Clients by search term, with the filters that the search has no verb for.
 pub const CLIENTS_SEARCH: CatalogueQuery = CatalogueQuery {
-    name: "clients_search",
+    name: "clients_search_plain",
     text: "LET Since <= int(int=MR_Since)
 SELECT client_id AS ClientId, os_info.hostname AS Hostname, os_info.fqdn AS Fqdn,
        os_info.system AS Os, os_info.release AS Release, labels AS Labels, last_ip AS LastIp,

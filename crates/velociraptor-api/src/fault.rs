@@ -1,0 +1,95 @@
+//! Why the facade did not do what it was asked for.
+
+use crate::error::QueryError;
+use crate::ids::{ClientId, FlowId, HuntId};
+use crate::permission::Permission;
+
+/// Why a function of the facade failed. Nothing was changed, except where a variant says so.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// A query failed.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// No client has that id or name.
+    #[error("no client is known as {given:?}")]
+    UnknownClient {
+        /// What was asked for.
+        given: String,
+        /// Host names that resemble it.
+        near: Vec<String>,
+    },
+    /// Several clients carry that host name.
+    #[error("{} clients are called {given:?}: name one by its id", .candidates.len())]
+    AmbiguousClient {
+        /// What was asked for.
+        given: String,
+        /// The clients of that name, last seen first.
+        candidates: Vec<crate::clients::Client>,
+    },
+    /// No artifact has that name.
+    #[error("the server has no artifact {given:?}")]
+    UnknownArtifact {
+        /// What was asked for.
+        given: String,
+        /// Names that resemble it.
+        near: Vec<String>,
+    },
+    /// The client has no such flow.
+    #[error("client {client} has no flow {flow}")]
+    UnknownFlow {
+        /// The client.
+        client: ClientId,
+        /// The flow.
+        flow: FlowId,
+    },
+    /// The server has no such hunt.
+    #[error("the server has no hunt {hunt}")]
+    UnknownHunt {
+        /// The hunt.
+        hunt: HuntId,
+    },
+    /// What was asked for does not fit the definition of what it is about.
+    #[error("{}", .faults.join("; "))]
+    BadInput {
+        /// Everything that is wrong, each as a sentence.
+        faults: Vec<String>,
+    },
+    /// No identity of this server may do it.
+    #[error("no identity of this server holds {}", names(.lacking))]
+    NotPermitted {
+        /// What the strongest identity lacks.
+        lacking: Vec<Permission>,
+        /// All that it needs.
+        needs: Vec<Permission>,
+    },
+    /// The client is not connected, and the call was not told to wait for it.
+    #[error("client {client} is offline{}", since(.last_seen.as_ref()))]
+    Offline {
+        /// The client.
+        client: ClientId,
+        /// When it was last seen.
+        last_seen: Option<jiff::Timestamp>,
+    },
+    /// The state of things forbids it.
+    #[error("{reason}")]
+    Refused {
+        /// Why, and what would help.
+        reason: String,
+    },
+    /// It was sent, and what is read back is not what it should be: something may have changed.
+    #[error("{what}")]
+    Unproved {
+        /// What was expected and what was found.
+        what: String,
+    },
+}
+
+fn names(permissions: &[Permission]) -> String {
+    permissions.iter().map(|p| p.name()).collect::<Vec<_>>().join(", ")
+}
+
+fn since(last_seen: Option<&jiff::Timestamp>) -> String {
+    last_seen
+        .map_or_else(|| String::from(" (it was never seen)"), |at| format!(" (last seen {at})"))
+}
