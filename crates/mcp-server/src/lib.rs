@@ -8,6 +8,7 @@ pub mod cli;
 pub mod context;
 pub mod evidence;
 pub mod mcp;
+pub mod page;
 pub mod services;
 pub mod settings;
 pub mod table;
