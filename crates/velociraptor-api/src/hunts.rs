@@ -1,0 +1,1 @@
+//! Hunts: collections that run on many clients.
