@@ -4,18 +4,36 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::services::{Services, Switches};
 use crate::settings::{self, Sources};
 use crate::tool_error::ToolError;
 
 mod call;
+mod client_config;
 mod output;
+mod tools;
+mod vql;
 
-/// Velociraptor for an AI assistant and for a person.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  the check that was asked for found something (doctor, vql check, demo)
+  2  an argument or a query cannot be used
+  3  what was asked for does not exist, or its name is ambiguous
+  4  denied by the server's access control or by a switch
+  5  the server cannot be reached, or the client is offline
+  6  a limit of time or size was reached
+  7  the state of things forbids it
+  8  the server failed
+ 70  a fault of megaraptor
+130  cancelled";
+
+/// Velociraptor for an AI assistant (MCP) and for a person.
 #[derive(Debug, Parser)]
-#[command(name = "megaraptor", version, about, propagate_version = true)]
+#[command(name = "megaraptor", version, propagate_version = true, after_help = EXIT_CODES)]
+#[command(about = "Velociraptor for an AI assistant (MCP) and for a person")]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -29,7 +47,7 @@ struct Global {
     #[arg(long, short, global = true, value_name = "API.YAML")]
     config: Vec<PathBuf>,
     /// A settings file with several servers [default: megaraptor.toml, where there is one]
-    #[arg(long, global = true, value_name = "TOML")]
+    #[arg(long, global = true, value_name = "TOML", conflicts_with = "config")]
     settings: Option<PathBuf>,
     /// Orgs of the server given by --config, the default first
     #[arg(long, global = true, value_delimiter = ',', value_name = "ORG")]
@@ -43,6 +61,18 @@ struct Global {
     /// Only these families of tools
     #[arg(long, global = true, value_delimiter = ',', value_name = "FAMILY")]
     families: Vec<String>,
+    /// What is printed
+    #[arg(long, short, global = true, value_enum, default_value_t = Form::Text)]
+    output: Form,
+}
+
+/// What is printed on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For reading
+    Text,
+    /// Typed data, for scripts
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -51,21 +81,37 @@ enum Command {
     Serve,
     /// Call one tool
     Call(call::CallArgs),
+    /// List the tools, or describe one
+    Tools(tools::ToolsArgs),
+    /// Print the configuration snippet for an MCP client
+    ClientConfig(client_config::ClientConfigArgs),
+    /// Work with VQL texts, without a server
+    #[command(subcommand)]
+    Vql(vql::VqlCommand),
+    /// Print a script that completes commands and options in a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
 }
 
 impl Global {
+    /// The servers that flags, environment and settings name.
     fn services(&self) -> Result<Arc<Services>, ToolError> {
         let targets = settings::load(&Sources {
             api_files: self.config.clone(),
             settings: self.settings.clone(),
             orgs: self.orgs.clone(),
         })?;
-        let switches = Switches {
+        Ok(Arc::new(Services::new(targets, self.switches())))
+    }
+
+    fn switches(&self) -> Switches {
+        Switches {
             allow_changes: self.allow_changes,
             read_only: self.read_only,
             families: self.families.clone(),
-        };
-        Ok(Arc::new(Services::new(targets, switches)))
+        }
     }
 }
 
@@ -73,9 +119,12 @@ impl Global {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr();
-    // Losing the race against another provider is impossible here: this is the first line of main.
+    // Nothing ran before this, so no other provider can be in place.
     let _ = velociraptor_api::tls_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // Two workers: one answers while the other parses a large batch.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             output::error(&format!("cannot start the runtime: {error}"));
@@ -89,27 +138,38 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> ExitCode {
-    let services = match cli.global.services() {
-        Ok(services) => services,
-        Err(error) => return fail(&error),
+    let form = cli.global.output;
+    let done = match cli.command {
+        Command::Serve => serve(&cli.global).await,
+        Command::Call(args) => call::run(&cli.global, args).await,
+        Command::Tools(args) => tools::run(&cli.global, &args),
+        Command::ClientConfig(args) => client_config::run(&cli.global, &args),
+        Command::Vql(command) => vql::run(command, form),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "megaraptor", &mut script);
+            output::result(String::from_utf8_lossy(&script).trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
     };
-    match cli.command {
-        Command::Serve => match crate::mcp::serve_stdio(services).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                output::error(&error.to_string());
-                ExitCode::from(1)
-            }
-        },
-        Command::Call(args) => match call::run(&services, args).await {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&error),
-        },
+    match done {
+        Ok(code) => code,
+        Err(error) => fail(&error, form),
     }
 }
 
-fn fail(error: &ToolError) -> ExitCode {
-    output::error(&error.text());
+async fn serve(global: &Global) -> Result<ExitCode, ToolError> {
+    crate::mcp::serve_stdio(global.services()?).await.map_err(|error| {
+        ToolError::new(crate::tool_error::Code::Internal, format!("MCP over stdio ended: {error}"))
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn fail(error: &ToolError, form: Form) -> ExitCode {
+    match form {
+        Form::Text => output::error(&crate::evidence::escape_text(&error.text())),
+        Form::Json => output::error(&serde_json::json!({ "error": error }).to_string()),
+    }
     ExitCode::from(error.code.exit_code())
 }
 

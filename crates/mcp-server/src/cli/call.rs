@@ -1,57 +1,124 @@
 //! `megaraptor call`: one tool, from the command line.
 
+use std::io::{IsTerminal, Read, Write};
+use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use super::output;
-use crate::context::{Silent, ToolCx};
-use crate::services::Services;
-use crate::tool_error::{Code, ToolError};
+use super::{Form, Global, output};
+use crate::context::{Progress, ToolCx};
+use crate::tool_error::ToolError;
+use crate::tools::FAMILIES;
 
 #[derive(Debug, Args)]
 pub(super) struct CallArgs {
     /// The tool
+    #[arg(value_parser = tool_names(), hide_possible_values = true)]
     tool: String,
-    /// Its arguments as a JSON object
-    #[arg(long, default_value = "{}")]
+    /// Its arguments: a JSON object, or - to read one from standard input
+    #[arg(long, default_value = "{}", value_name = "OBJECT")]
     json: String,
-    /// What is printed
-    #[arg(long, short, value_enum, default_value_t = Form::Text)]
-    output: Form,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Form {
-    /// For reading
-    Text,
-    /// The typed data
-    Json,
+/// Every tool by name, so that shells complete them.
+fn tool_names() -> PossibleValuesParser {
+    FAMILIES.iter().flat_map(|family| family.tools).map(|tool| tool.name).collect::<Vec<_>>().into()
 }
 
-pub(super) async fn run(services: &Services, args: CallArgs) -> Result<(), ToolError> {
+pub(super) async fn run(global: &Global, args: CallArgs) -> Result<ExitCode, ToolError> {
+    let services = global.services()?;
     let tool = services.tool(&args.tool)?;
-    let mut arguments: Map<String, Value> = serde_json::from_str(&args.json)
-        .map_err(|error| ToolError::invalid(format!("--json is not a JSON object: {error}")))?;
+    let mut arguments = arguments(&args.json)?;
     let (target, org) = services.target(&mut arguments)?;
+    let cancel = cancel_on_interrupt();
+    let progress = Terminal;
+    let cx = ToolCx {
+        services: &services,
+        server: Arc::clone(&target.server),
+        org,
+        cancel,
+        progress: &progress,
+    };
+    let finished = tool.call(cx, arguments).await;
+    Terminal.clear();
+    let finished = finished?;
+    match global.output {
+        Form::Text => output::result(&finished.text),
+        Form::Json => output::json(&Value::Object(finished.structured))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn arguments(json: &str) -> Result<Map<String, Value>, ToolError> {
+    let mut piped = String::new();
+    let text = if json == "-" {
+        std::io::stdin().read_to_string(&mut piped).map_err(|error| {
+            ToolError::invalid(format!("standard input cannot be read: {error}"))
+        })?;
+        &piped
+    } else {
+        json
+    };
+    serde_json::from_str(text).map_err(|error| {
+        ToolError::invalid(format!("--json is not a JSON object: {error}"))
+            .next("for example --json '{\"search\":\"host:WS-11\"}'")
+    })
+}
+
+/// A token that Ctrl-C cancels, so that the server's work ends too.
+pub(super) fn cancel_on_interrupt() -> CancellationToken {
     let cancel = CancellationToken::new();
     let on_interrupt = cancel.clone();
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            on_interrupt.cancel();
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => on_interrupt.cancel(),
+            Err(error) => tracing::warn!(%error, "Ctrl-C cannot be watched"),
         }
     });
-    let cx =
-        ToolCx { services, server: Arc::clone(&target.server), org, cancel, progress: &Silent };
-    let finished = tool.call(cx, arguments).await?;
-    match args.output {
-        Form::Text => output::result(&finished.text),
-        Form::Json => output::result(
-            &serde_json::to_string_pretty(&finished.structured)
-                .map_err(|error| ToolError::new(Code::Internal, error.to_string()))?,
-        ),
+    cancel
+}
+
+/// Progress as one line that overwrites itself, where standard error is a terminal.
+struct Terminal;
+
+impl Terminal {
+    fn clear(&self) {
+        let mut out = std::io::stderr().lock();
+        if out.is_terminal() {
+            let _ = write!(out, "\r\x1b[K").and_then(|()| out.flush());
+        }
     }
-    Ok(())
+}
+
+impl Progress for Terminal {
+    fn report(&self, done: u64, total: Option<u64>, message: &str) {
+        let mut out = std::io::stderr().lock();
+        if !out.is_terminal() {
+            return;
+        }
+        let message = crate::evidence::escape_text(message);
+        let of = total.map_or_else(String::new, |total| format!("/{total}"));
+        // A terminal that cannot show progress loses nothing that matters.
+        let _ = write!(out, "\r\x1b[K{done}{of} {message}").and_then(|()| out.flush());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tool_error::Code;
+
+    #[test]
+    fn arguments_that_are_no_object_are_refused_with_an_example() {
+        for text in ["[1]", "{", "\"x\"", ""] {
+            let error = arguments(text).unwrap_err();
+            assert_eq!(error.code, Code::InvalidInput, "{text}");
+            assert!(error.next_step.is_some());
+        }
+        assert_eq!(arguments("{\"a\":1}").unwrap().len(), 1);
+    }
 }

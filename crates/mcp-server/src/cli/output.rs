@@ -2,10 +2,22 @@
 
 use std::io::Write;
 
+use serde_json::Value;
+
+use crate::tool_error::{Code, ToolError};
+
 /// Writes a result to standard output. A reader that went away is no error of ours.
 pub(super) fn result(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+}
+
+/// Writes typed data to standard output.
+pub(super) fn json(value: &Value) -> Result<(), ToolError> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| ToolError::new(Code::Internal, error.to_string()))?;
+    result(&text);
+    Ok(())
 }
 
 /// Writes a message for the person to standard error.

@@ -1,0 +1,158 @@
+//! `megaraptor vql`: VQL texts, without a server.
+
+use std::io::{BufRead, Read};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use vql_builder::{Diagnostic, Severity, parse};
+
+use super::{Form, output};
+use crate::tool_error::ToolError;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum VqlCommand {
+    /// Say whether VQL parses, and what is wrong where it does not
+    Check(CheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Files to check; none or - is standard input
+    files: Vec<PathBuf>,
+    /// One JSON string a line in, one object a line out
+    #[arg(long)]
+    jsonl: bool,
+}
+
+pub(super) fn run(command: VqlCommand, form: Form) -> Result<ExitCode, ToolError> {
+    let VqlCommand::Check(args) = command;
+    let files = if args.files.is_empty() { vec![PathBuf::from("-")] } else { args.files };
+    let mut good = true;
+    for file in &files {
+        good &= if args.jsonl { check_lines(file)? } else { check_file(file, form)? };
+    }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn open(file: &PathBuf) -> Result<Box<dyn BufRead>, ToolError> {
+    if file.as_os_str() == "-" {
+        return Ok(Box::new(std::io::stdin().lock()));
+    }
+    std::fs::File::open(file)
+        .map(|file| Box::new(std::io::BufReader::new(file)) as Box<dyn BufRead>)
+        .map_err(|error| unreadable(file, &error))
+}
+
+fn unreadable(file: &std::path::Path, error: &std::io::Error) -> ToolError {
+    ToolError::invalid(format!("{} cannot be read: {error}", file.display()))
+}
+
+fn check_file(file: &PathBuf, form: Form) -> Result<bool, ToolError> {
+    let mut text = String::new();
+    open(file)?.read_to_string(&mut text).map_err(|error| unreadable(file, &error))?;
+    let parse = parse(&text);
+    let good = !parse.errors().iter().any(is_error);
+    match form {
+        Form::Json => output::json(&verdict(good, parse.errors()))?,
+        Form::Text => {
+            let shown = file.display();
+            for diagnostic in parse.errors() {
+                output::result(&format!("{shown}:{}", excerpt(&text, diagnostic)));
+            }
+            if parse.errors().is_empty() {
+                output::result(&format!("{shown}: ok"));
+            }
+        }
+    }
+    Ok(good)
+}
+
+fn check_lines(file: &PathBuf) -> Result<bool, ToolError> {
+    let mut all_good = true;
+    for (index, line) in open(file)?.lines().enumerate() {
+        let line = line.map_err(|error| unreadable(file, &error))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let text: String = serde_json::from_str(&line).map_err(|error| {
+            ToolError::invalid(format!("line {} is not a JSON string: {error}", index + 1))
+        })?;
+        let parse = parse(&text);
+        let good = !parse.errors().iter().any(is_error);
+        all_good &= good;
+        output::result(&verdict(good, parse.errors()).to_string());
+    }
+    Ok(all_good)
+}
+
+fn is_error(diagnostic: &Diagnostic) -> bool {
+    diagnostic.code.severity() == Severity::Error
+}
+
+fn verdict(good: bool, diagnostics: &[Diagnostic]) -> Value {
+    let list = |errors: bool| -> Vec<Value> {
+        diagnostics.iter().filter(|d| is_error(d) == errors).map(object).collect()
+    };
+    json!({ "ok": good, "errors": list(true), "warnings": list(false) })
+}
+
+fn object(diagnostic: &Diagnostic) -> Value {
+    json!({
+        "code": diagnostic.code.as_str(),
+        "offset": diagnostic.span.start,
+        "line": diagnostic.line,
+        "column": diagnostic.column,
+        "message": diagnostic.message,
+        "hint": diagnostic.hint,
+    })
+}
+
+/// The diagnostic, the line that it is about, and a mark under the place.
+fn excerpt(text: &str, diagnostic: &Diagnostic) -> String {
+    let line = text.lines().nth(diagnostic.line as usize - 1).unwrap_or_default();
+    let column = diagnostic.column as usize - 1;
+    // A long line is shown around the place.
+    let start = column.saturating_sub(60);
+    let window: String = line.chars().skip(start).take(100).collect();
+    let kind = if is_error(diagnostic) { "error" } else { "warning" };
+    let mut shown = format!(
+        "{}:{}: {kind}: {}\n    {}\n    {}^",
+        diagnostic.line,
+        diagnostic.column,
+        diagnostic.message,
+        crate::evidence::escape_text(&window).replace('\t', " "),
+        " ".repeat(column - start),
+    );
+    if let Some(hint) = &diagnostic.hint {
+        shown.push_str("\n    hint: ");
+        shown.push_str(hint);
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_stands_under_the_place() {
+        let text = "SELECT a\nFROM clients() WHERE b == 1";
+        let parse = parse(text);
+        let shown = excerpt(text, &parse.errors()[0]);
+        let lines: Vec<&str> = shown.lines().collect();
+        let at = lines[2].find('^').unwrap();
+        assert_eq!(&lines[1][at..=at], "=", "{shown}");
+    }
+
+    #[test]
+    fn a_verdict_has_offset_line_column_message_and_hint() {
+        let parse = parse("SELCT 1");
+        let verdict = verdict(false, parse.errors());
+        let error = &verdict["errors"][0];
+        assert_eq!(error["offset"], 0);
+        assert_eq!((error["line"].as_u64(), error["column"].as_u64()), (Some(1), Some(1)));
+        assert!(error["message"].as_str().unwrap().contains("SELCT"));
+    }
+}
