@@ -12,6 +12,7 @@ use crate::tool_error::ToolError;
 
 mod call;
 mod client_config;
+mod doctor;
 mod output;
 mod tools;
 mod vql;
@@ -83,6 +84,8 @@ enum Command {
     Call(call::CallArgs),
     /// List the tools, or describe one
     Tools(tools::ToolsArgs),
+    /// Say what this configuration can do, and what is wrong with it
+    Doctor,
     /// Print the configuration snippet for an MCP client
     ClientConfig(client_config::ClientConfigArgs),
     /// Work with VQL texts, without a server
@@ -143,6 +146,7 @@ async fn run(cli: Cli) -> ExitCode {
         Command::Serve => serve(&cli.global).await,
         Command::Call(args) => call::run(&cli.global, args).await,
         Command::Tools(args) => tools::run(&cli.global, &args),
+        Command::Doctor => doctor::run(&cli.global).await,
         Command::ClientConfig(args) => client_config::run(&cli.global, &args),
         Command::Vql(command) => vql::run(command, form),
         Command::Completions { shell } => {

@@ -9,6 +9,7 @@ pub mod context;
 pub mod evidence;
 pub mod mcp;
 pub mod page;
+pub mod queries;
 pub mod services;
 pub mod settings;
 pub mod table;

@@ -11,6 +11,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use velociraptor_api::Permission;
+use velociraptor_api::catalogue::READ;
 
 use crate::answer::{Answer, Render};
 use crate::context::ToolCx;
@@ -50,6 +52,8 @@ pub trait Tool: 'static {
     const DESCRIPTION: &'static str;
     /// What it may do.
     const EFFECT: Effect;
+    /// The permissions without which it can do nothing; `doctor` lists the tools that are lost.
+    const NEEDS: &'static [Permission] = READ;
     /// Calling it twice with the same input leaves the same state as calling it once.
     const IDEMPOTENT: bool = false;
     /// Arguments. Unknown fields are refused.
@@ -85,6 +89,8 @@ pub struct ToolDef {
     pub description: &'static str,
     /// See [`Tool::EFFECT`].
     pub effect: Effect,
+    /// See [`Tool::NEEDS`].
+    pub needs: &'static [Permission],
     /// See [`Tool::IDEMPOTENT`].
     pub idempotent: bool,
     input_schema: fn() -> Map<String, Value>,
@@ -100,6 +106,7 @@ impl ToolDef {
             title: T::TITLE,
             description: T::DESCRIPTION,
             effect: T::EFFECT,
+            needs: T::NEEDS,
             idempotent: T::IDEMPOTENT,
             input_schema: schema::input::<T::Input>,
             output_schema: schema::output::<T::Output>,
