@@ -1,0 +1,1 @@
+//! Flows: single collections on single clients, listed, looked at and cancelled.

@@ -1,0 +1,1 @@
+//! The rows of a hunt, and for which clients they say anything.
