@@ -104,6 +104,11 @@ impl Diagnostic {
             hint: None,
         }
     }
+
+    pub(crate) fn with_hint(mut self, hint: Option<String>) -> Self {
+        self.hint = hint;
+        self
+    }
 }
 
 impl fmt::Display for Diagnostic {

@@ -15,6 +15,7 @@
 
 pub mod ast;
 mod diagnostic;
+mod lint;
 mod literal;
 mod lower;
 mod parse;

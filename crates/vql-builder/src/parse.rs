@@ -2,6 +2,7 @@
 
 use crate::ast::{Expr, Ident, Program};
 use crate::diagnostic::Diagnostic;
+use crate::lint;
 use crate::lower::Lower;
 use crate::syntax::{self, Goal, Tree};
 
@@ -60,6 +61,12 @@ impl<'t> Parse<'t> {
     /// engine reports, at the same place; the others were found by going on after it.
     pub fn errors(&self) -> &[Diagnostic] {
         &self.errors
+    }
+
+    /// What the engine accepts and what probably does not do what it seems to; empty where the
+    /// text has errors.
+    pub fn warnings(&self) -> Vec<Diagnostic> {
+        if self.errors.is_empty() { lint::warnings(&self.tree) } else { Vec::new() }
     }
 
     /// The lossless tree.

@@ -1,5 +1,8 @@
 //! From failures to diagnostics: plain words for what was found and what was expected.
 
+mod hint;
+mod words;
+
 use super::kind::TokenKind;
 use super::parser::{Expected, Failure};
 use super::tree::Tree;
@@ -10,26 +13,32 @@ use crate::diagnostic::{Code, Diagnostic};
 pub(super) fn errors(tree: &Tree<'_>, failures: &[Failure]) -> Vec<Diagnostic> {
     let mut errors: Vec<_> =
         tree.tokens.invalid.iter().map(|(kind, span)| lexical(tree, *kind, *span)).collect();
-    // After an open quote nothing is left to parse, so that the text is not "too short" as well.
-    let cut_off = tree.tokens.invalid.iter().any(|(kind, _)| *kind == TokenKind::Unterminated);
     for failure in failures {
-        let at_end = tree.tokens.kinds[failure.token as usize] == TokenKind::End;
-        if !(cut_off && at_end) {
+        if !follows_invalid(tree, failure.token as usize) {
             errors.push(syntactic(tree, *failure));
         }
     }
     errors
 }
 
+/// Whether something invalid stands right before a token: what is missing there has been said.
+fn follows_invalid(tree: &Tree<'_>, index: usize) -> bool {
+    let spans = &tree.tokens.spans;
+    let from = if index == 0 { 0 } else { spans[index - 1].end };
+    let to = spans[index].start;
+    tree.tokens.invalid.iter().any(|(_, span)| span.start >= from && span.end <= to)
+}
+
 fn lexical(tree: &Tree<'_>, kind: TokenKind, span: Span) -> Diagnostic {
     let text = &tree.text[span.range()];
+    let hint = hint::lexical(tree, text, span.start);
     if kind == TokenKind::Unterminated {
         let what = if text.starts_with('`') { "back-ticked name" } else { "string" };
         let message = format!("this {what} is not closed");
-        return Diagnostic::new(tree.text, Code::Unterminated, span, message);
+        return Diagnostic::new(tree.text, Code::Unterminated, span, message).with_hint(hint);
     }
     let message = format!("{} is no part of VQL", shown(text));
-    Diagnostic::new(tree.text, Code::InvalidCharacter, span, message)
+    Diagnostic::new(tree.text, Code::InvalidCharacter, span, message).with_hint(hint)
 }
 
 fn syntactic(tree: &Tree<'_>, failure: Failure) -> Diagnostic {
@@ -50,7 +59,7 @@ fn syntactic(tree: &Tree<'_>, failure: Failure) -> Diagnostic {
             (Code::UnexpectedToken, format!("found {}, expected {}", shown(text), wanted(expected)))
         }
     };
-    Diagnostic::new(tree.text, code, span, message)
+    Diagnostic::new(tree.text, code, span, message).with_hint(hint::syntactic(tree, failure))
 }
 
 /// A token as it is shown in a message: short, on one line.

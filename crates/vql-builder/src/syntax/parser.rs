@@ -154,7 +154,11 @@ impl<'t> Parser<'t> {
             TokenKind::Let | TokenKind::End => true,
             TokenKind::Explain | TokenKind::Select => !matches!(
                 self.kinds[at - 1],
-                TokenKind::BraceOpen | TokenKind::Eq | TokenKind::Le | TokenKind::Explain
+                TokenKind::BraceOpen
+                    | TokenKind::ParenOpen
+                    | TokenKind::Eq
+                    | TokenKind::Le
+                    | TokenKind::Explain
             ),
             _ => false,
         };

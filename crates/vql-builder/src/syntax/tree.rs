@@ -107,6 +107,11 @@ impl Tree<'_> {
         Node { tree: self, index: self.nodes.len() - 1 }
     }
 
+    /// All nodes, each after its descendants.
+    pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
+        (0..self.nodes.len()).map(|index| Node { tree: self, index })
+    }
+
     /// The text that was parsed.
     pub fn source(&self) -> &str {
         self.text
