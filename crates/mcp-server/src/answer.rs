@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use velociraptor_api::Session;
 
+use crate::clock;
 use crate::context::ToolCx;
 use crate::evidence;
 use crate::tool::Finished;
@@ -90,7 +92,7 @@ impl<T> Answer<T> {
             server: cx.server.name().to_owned(),
             org: cx.org.to_string(),
             identity: None,
-            as_of: Timestamp::now().round(jiff::Unit::Second).unwrap_or_else(|_| Timestamp::now()),
+            as_of: clock::now(),
             state: State::Complete,
             total: None,
             returned: None,
@@ -99,6 +101,13 @@ impl<T> Answer<T> {
             link: None,
             data,
         }
+    }
+
+    /// An answer by way of the facade: who asked and what was remarked come from the session.
+    pub fn of(cx: &ToolCx<'_>, session: &Session<'_>, data: T) -> Self {
+        let identities = session.identities();
+        let identity = (!identities.is_empty()).then(|| identities.join(", "));
+        Self { identity, warnings: session.warnings(), ..Self::complete(cx, data) }
     }
 
     /// Says how complete it is.
@@ -111,6 +120,18 @@ impl<T> Answer<T> {
     #[must_use]
     pub fn identity(self, identity: impl Into<String>) -> Self {
         Self { identity: Some(identity.into()), ..self }
+    }
+
+    /// Says how many there are in all, how many of them are here, and where the next ones begin.
+    #[must_use]
+    pub fn page(self, total: u64, returned: usize, cursor: Option<String>) -> Self {
+        Self { total: Some(total), returned: Some(returned as u64), cursor, ..self }
+    }
+
+    /// Names the same in the server's own pages, where they can be linked.
+    #[must_use]
+    pub fn link(self, link: Option<String>) -> Self {
+        Self { link, ..self }
     }
 
     /// Adds warnings.

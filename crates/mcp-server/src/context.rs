@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use velociraptor_api::{Call, Identity, Limits, OrgId, Permission, Server};
+use velociraptor_api::{Call, Identity, Limits, OrgId, Permission, Server, Session};
 
 use crate::services::Services;
 use crate::tool_error::ToolError;
@@ -40,6 +40,20 @@ impl Progress for Silent {
 }
 
 impl ToolCx<'_> {
+    /// One piece of work for the typed facade; it notes who asked and what was remarked.
+    pub fn session(&self) -> Session<'_> {
+        Session::new(&self.server, &self.org, &self.cancel)
+    }
+
+    /// A page of the server's own web interface, such as `/host/C.1234`, where its address is
+    /// configured.
+    pub fn link(&self, page: &str) -> Option<String> {
+        let target =
+            self.services.targets().iter().find(|t| Arc::ptr_eq(&t.server, &self.server))?;
+        let gui = target.gui.as_deref()?.trim_end_matches('/');
+        Some(format!("{gui}/app/index.html?org_id={}#{page}", self.org))
+    }
+
     /// A call within the usual bounds of a read.
     pub fn call(&self) -> Call<'_> {
         Call { org: &self.org, limits: Limits::READ, cancel: &self.cancel }

@@ -5,11 +5,13 @@
 
 pub mod answer;
 pub mod cli;
+pub mod clock;
 pub mod context;
 pub mod evidence;
 pub mod mcp;
 pub mod page;
 pub mod queries;
+pub mod resolve;
 pub mod services;
 pub mod settings;
 pub mod table;

@@ -2,8 +2,12 @@
 //!
 //! Every conversion from a library's error stands here and nowhere else.
 
+use jiff::Timestamp;
 use serde::Serialize;
-use velociraptor_api::{ConfigError, IdError, QueryError, QueryErrorKind};
+use velociraptor_api::clients::Client;
+use velociraptor_api::{ConfigError, Fault, IdError, QueryError, QueryErrorKind};
+
+use crate::clock;
 
 /// A failed call.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
@@ -106,6 +110,11 @@ impl ToolError {
         self
     }
 
+    /// Whether the name that was given is at fault, and not the way to the server.
+    pub const fn is_about_the_name(&self) -> bool {
+        matches!(self.code, Code::InvalidInput | Code::NotFound | Code::Ambiguous)
+    }
+
     /// The error for reading: one line, and what to do on a second.
     pub fn text(&self) -> String {
         let code = serde_json::to_value(self.code)
@@ -191,4 +200,60 @@ impl From<QueryError> for ToolError {
         };
         Self { server: Some(error.server), identity: error.identity, ..made }
     }
+}
+
+impl From<Fault> for ToolError {
+    fn from(fault: Fault) -> Self {
+        let message = fault.to_string();
+        match fault {
+            Fault::Query(error) => error.into(),
+            Fault::UnknownClient { near, .. } => Self::new(Code::NotFound, message)
+                .next(suggest(&near, "list_clients finds clients by part of a name or address")),
+            Fault::AmbiguousClient { candidates, .. } => {
+                Self::new(Code::Ambiguous, message).next(choose_one(&candidates))
+            }
+            Fault::UnknownArtifact { near, .. } => Self::new(Code::NotFound, message)
+                .next(suggest(&near, "list_artifacts searches names and descriptions")),
+            Fault::UnknownFlow { .. } => Self::new(Code::NotFound, message)
+                .next("list_flows lists the collections of a client"),
+            Fault::UnknownHunt { .. } => {
+                Self::new(Code::NotFound, message).next("list_hunts lists the hunts")
+            }
+            Fault::BadInput { .. } => Self::new(Code::InvalidInput, message),
+            Fault::NotPermitted { needs, .. } => {
+                let needs: Vec<_> = needs.iter().map(|p| p.name()).collect();
+                Self::new(Code::Denied, message).next(format!(
+                    "configure an identity that holds {}; megaraptor doctor lists what each may do",
+                    needs.join(", ")
+                ))
+            }
+            Fault::Offline { .. } => Self::new(Code::Offline, message),
+            Fault::Refused { .. } => Self::new(Code::Conflict, message),
+            _ => Self::new(Code::ServerFailed, message),
+        }
+    }
+}
+
+fn suggest(near: &[String], otherwise: &str) -> String {
+    if near.is_empty() {
+        otherwise.to_owned()
+    } else {
+        format!("did you mean {}? {otherwise}", near.join(", "))
+    }
+}
+
+fn choose_one(candidates: &[Client]) -> String {
+    let now = candidates.first().and_then(|client| client.as_of).unwrap_or_else(Timestamp::now);
+    let each: Vec<String> = candidates
+        .iter()
+        .map(|client| {
+            let os = client.os.as_deref().unwrap_or("unknown system");
+            format!(
+                "{} ({os}, last seen {})",
+                client.client_id,
+                clock::dated(now, client.last_seen)
+            )
+        })
+        .collect();
+    format!("name one of these by its id: {}", each.join("; "))
 }
