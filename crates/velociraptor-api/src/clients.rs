@@ -13,6 +13,7 @@ mod search;
 
 pub use info::{ClientInfo, InFlight, info};
 pub use resolve::{Purpose, Resolved, by_ids, existing, resolve};
+pub(crate) use search::escape;
 pub use search::{ClientOrder, ClientPage, ClientSearch, search};
 
 /// An enrolled endpoint, as the server's index knows it.

@@ -7,6 +7,7 @@
 use crate::catalogue::{CatalogueQuery, READ};
 use crate::permission::Permission;
 
+pub mod artifacts;
 pub mod clients;
 
 /// Every query of this crate.
@@ -18,6 +19,9 @@ pub const ALL: &[&CatalogueQuery] = &[
     &clients::BY_HOST,
     &clients::HOST_NAMES,
     &clients::DETAIL,
+    &artifacts::SEARCH,
+    &artifacts::DEFINITIONS,
+    &artifacts::NAMES,
 ];
 
 /// The user behind the identity, and what it may do in the org.
