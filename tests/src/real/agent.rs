@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
 
-use super::{Process, RealServer, Role, VendorQuery};
+use super::{Process, RealServer, Role};
 use crate::wait;
 
 /// Enrolment takes some four seconds, and a big fleet enrols at its start rate.
@@ -114,9 +114,9 @@ impl Fleet {
 /// The clients that were interrogated: only then are they ready for work.
 async fn clients(server: &RealServer, org: &str) -> anyhow::Result<BTreeSet<String>> {
     let vql = "SELECT client_id FROM clients() WHERE os_info.hostname";
-    let query = VendorQuery { role: Role::Administrator, org, vql, env: &[] };
-    let rows = server.vendor_query(query).await?;
-    rows.iter()
+    let rows = server.query(Role::Administrator, org, vql, &[]).await?;
+    rows.rows
+        .iter()
         .map(|row| row["client_id"].as_str().map(str::to_owned).context("a client without an id"))
         .collect()
 }

@@ -9,6 +9,7 @@ use std::process::Stdio;
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 use tokio::process::Command;
+use velociraptor_api::IdentityKind;
 
 /// An identity of the server under test. Each has an API file of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,15 @@ impl Role {
             Self::Reader => "reader",
             Self::Investigator => "investigator",
             Self::Administrator => "administrator",
+        }
+    }
+
+    /// What our own client calls it.
+    pub fn identity(self) -> IdentityKind {
+        match self {
+            Self::Reader => IdentityKind::Reader,
+            Self::Investigator => IdentityKind::Investigator,
+            Self::Administrator => IdentityKind::Administrator,
         }
     }
 

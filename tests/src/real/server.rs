@@ -9,6 +9,9 @@ use anyhow::{Context, anyhow, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use velociraptor_api::{ApiConfig, Call, Limits, OrgId, Rows, Server};
+use vql_builder::{Query, RawVql};
 
 use super::config::{ConfigFiles, Ports, Role};
 use super::{Process, find_binary};
@@ -113,10 +116,49 @@ impl RealServer {
     }
 
     async fn whoami(&self, role: Role) -> anyhow::Result<String> {
-        let vql = "SELECT whoami() AS User FROM scope()";
-        let rows = self.vendor_query(VendorQuery { role, org: "root", vql, env: &[] }).await?;
-        let user = rows.first().and_then(|row| row["User"].as_str());
+        let rows = self.query(role, "root", "SELECT whoami() AS User FROM scope()", &[]).await?;
+        let user = rows.rows.first().and_then(|row| row["User"].as_str());
         user.map(str::to_owned).ok_or_else(|| anyhow!("no row: {rows:?}"))
+    }
+
+    /// Our own client of this server, with the API files of `roles`.
+    ///
+    /// # Errors
+    /// Our reading of an API file refuses what Velociraptor wrote.
+    pub fn open(&self, roles: &[Role]) -> anyhow::Result<Server> {
+        let configs = roles.iter().map(|role| {
+            let config = ApiConfig::load(&self.api_file(*role))
+                .with_context(|| format!("loading the API file of {}", role.user()))?;
+            Ok((Some(role.identity()), config))
+        });
+        let configs = configs.collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Server::open("real", configs)?)
+    }
+
+    /// Runs one query through our own client. `org` is `root` or the id of another org.
+    ///
+    /// # Errors
+    /// The query fails, also where the server tells so in a log line only.
+    pub async fn query(
+        &self,
+        role: Role,
+        org: &str,
+        vql: &str,
+        env: &[(&'static str, &str)],
+    ) -> anyhow::Result<Rows> {
+        let server = self.open(&[role])?;
+        let identity = server.identities().first().context("no identity")?;
+        let org = OrgId::parse(org)?;
+        let cancel = CancellationToken::new();
+        let call = Call { org: &org, limits: Limits::READ, cancel: &cancel };
+        let query = env
+            .iter()
+            .fold(Query::raw("harness", RawVql::from_caller(vql)), |query, (name, value)| {
+                query.bind(*name, *value)
+            });
+        let rows = server.run_as(identity, &query, &call, false).await?;
+        ensure!(rows.failures.is_empty(), "{vql}: {:?}", rows.failures);
+        Ok(rows)
     }
 
     /// Runs a query with Velociraptor's own command line and returns its rows.
@@ -159,14 +201,9 @@ impl RealServer {
     /// The server refuses.
     pub async fn create_org(&self, name: &str) -> anyhow::Result<String> {
         let vql = "SELECT org_create(name=HarnessOrgName).id AS Id FROM scope()";
-        let query = VendorQuery {
-            role: Role::Administrator,
-            org: "root",
-            vql,
-            env: &[("HarnessOrgName", name)],
-        };
-        let rows = self.vendor_query(query).await?;
-        let id = rows.first().and_then(|row| row["Id"].as_str());
+        let admin = Role::Administrator;
+        let rows = self.query(admin, "root", vql, &[("HarnessOrgName", name)]).await?;
+        let id = rows.rows.first().and_then(|row| row["Id"].as_str());
         let id = id.with_context(|| format!("no org was created: {rows:?}"))?.to_owned();
         // Not even its creator has rights in a new org.
         for role in Role::ALL {
@@ -178,20 +215,13 @@ impl RealServer {
                 ("HarnessRoles", roles.as_str()),
                 ("HarnessOrg", id.as_str()),
             ];
-            self.vendor_query(VendorQuery {
-                role: Role::Administrator,
-                org: "root",
-                vql,
-                env: &env,
-            })
-            .await?;
+            self.query(admin, "root", vql, &env).await?;
             let vql = "SELECT whoami() AS User, org().id AS Org FROM scope()";
-            let query = VendorQuery { role, org: &id, vql, env: &[] };
             let what = format!("{} to be let into org {id}", role.user());
             wait::until(&what, Duration::from_secs(30), || async {
-                let rows = self.vendor_query(query).await?;
-                let row = rows.first().context("no row")?;
-                ensure!(row["User"] == role.user() && row["Org"] == id.as_str(), "{row}");
+                let rows = self.query(role, &id, vql, &[]).await?;
+                let row = rows.rows.first().context("no row")?;
+                ensure!(row["User"] == role.user() && row["Org"] == id.as_str(), "{row:?}");
                 Ok::<_, anyhow::Error>(())
             })
             .await?;
