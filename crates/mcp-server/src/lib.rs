@@ -14,6 +14,7 @@ pub mod queries;
 pub mod resolve;
 pub mod services;
 pub mod settings;
+pub mod system;
 pub mod table;
 pub mod tool;
 pub mod tool_error;

@@ -1,14 +1,19 @@
 //! `list_clients`.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use velociraptor_api::{queries, time};
+use velociraptor_api::clients::{self, Client, ClientOrder, ClientSearch};
+use velociraptor_api::{Fault, QueryErrorKind, Session};
 
 use crate::answer::{Answer, Render, State};
+use crate::clock;
 use crate::context::ToolCx;
+use crate::page::{self, Binding};
+use crate::system::System;
 use crate::table;
 use crate::tool::{Effect, Tool};
 use crate::tool_error::ToolError;
@@ -20,124 +25,167 @@ pub(super) struct ListClients;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Input {
-    /// host:NAME, label:NAME, ip:ADDR, mac:ADDR, client:ID, or the start of a host name; * is a wildcard
+    /// Start of a host name, a client id, or host:*dc*, label:NAME, label:none, ip:10.1., mac:02:
     search: Option<String>,
-    os: Option<Os>,
-    /// Only clients seen within 15 minutes
+    os: Option<System>,
+    /// Carries all of these
+    #[serde(default)]
+    labels: Vec<String>,
+    /// Seen within 15 minutes
     #[serde(default)]
     online: bool,
-    /// Default 50
+    /// Default name
+    #[serde(default)]
+    order: Order,
+    /// Default 100
     #[schemars(range(min = 1, max = 1000))]
-    limit: Option<u64>,
+    limit: Option<u32>,
+    cursor: Option<String>,
 }
 
-/// Operating systems by Velociraptor's names.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum Os {
-    Windows,
-    Linux,
-    Darwin,
-}
-
-impl Os {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Windows => "windows",
-            Self::Linux => "linux",
-            Self::Darwin => "darwin",
-        }
-    }
+/// The order of the list.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Order {
+    #[default]
+    Name,
+    LastSeen,
 }
 
 /// The clients found.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Output {
-    clients: Vec<Client>,
+    clients: Vec<Row>,
+    #[serde(skip)]
+    whole: bool,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct Client {
+struct Row {
     client_id: String,
     hostname: String,
     os: String,
     online: bool,
     #[schemars(with = "String")]
     last_seen: Option<Timestamp>,
-    last_ip: String,
+    /// How long ago, for reading.
+    seen: String,
+    ip: String,
     labels: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ClientRow {
-    client_id: String,
-    hostname: String,
-    os: String,
-    labels: Option<Vec<String>>,
-    last_ip: String,
-    last_seen: i64,
 }
 
 impl Tool for ListClients {
     const NAME: &'static str = "list_clients";
     const TITLE: &'static str = "List clients";
-    const DESCRIPTION: &'static str = "Lists enrolled endpoints with system, labels, address and \
-        when each was last seen.";
+    const DESCRIPTION: &'static str = "Finds enrolled endpoints by name, address, label or system: \
+        id, host, system, labels, address, when last seen. It does not contact them. \
+        get_client_info says more of one.";
     const EFFECT: Effect = Effect::Read;
     type Input = Input;
     type Output = Output;
 
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
-        let limit = input.limit.unwrap_or(50);
-        let now = Timestamp::now();
-        let since = if input.online { (now - time::ONLINE_WITHIN).as_microsecond() } else { 0 };
-        let query = queries::CLIENTS_SEARCH
-            .query()
-            .bind("MR_Search", input.search.unwrap_or_else(|| String::from("all")))
-            .bind("MR_Os", input.os.map(Os::as_str).unwrap_or_default())
-            .bind("MR_Since", since.to_string());
-        let mut call = cx.call();
-        call.limits = call.limits.rows(limit);
-        let rows = cx.server.fetch(&queries::CLIENTS_SEARCH, &query, &call).await?;
-        let mut clients = Vec::new();
-        for row in rows.rows {
-            let row: ClientRow = serde_json::from_value(row.into()).map_err(|error| {
-                ToolError::new(crate::tool_error::Code::Internal, error.to_string())
-            })?;
-            let last_seen = time::from_micros(row.last_seen);
-            clients.push(Client {
-                client_id: row.client_id,
-                hostname: row.hostname,
-                os: row.os,
-                online: last_seen.is_some_and(|seen| is_recent(now, seen)),
-                last_seen,
-                last_ip: row.last_ip,
-                labels: row.labels.unwrap_or_default(),
-            });
-        }
-        let state = match (rows.cut, clients.is_empty()) {
-            (Some(_), _) => State::Partial,
-            (None, true) => State::Empty,
-            (None, false) => State::Complete,
+        let asked = (&input.search, input.os, &input.labels, input.online, input.order);
+        let binding = Binding::of(&cx, Self::NAME, &asked)?;
+        let from: u64 = input.cursor.as_deref().map_or(Ok(0), |cursor| binding.open(cursor))?;
+        let wanted = ClientSearch {
+            term: input.search.unwrap_or_default(),
+            os: input.os.map(Into::into),
+            labels: input.labels,
+            online_only: input.online,
+            order: match input.order {
+                Order::Name => ClientOrder::Name,
+                Order::LastSeen => ClientOrder::LastSeen,
+            },
+            from,
+            count: input.limit.unwrap_or(100).clamp(1, 1000),
         };
-        let returned = clients.len() as u64;
-        let mut answer = Answer::complete(&cx, Output { clients })
+        let session = cx.session();
+        let found = clients::search(&session, &wanted).await.map_err(refused)?;
+        let rows: Vec<Row> = found.clients.iter().map(Row::of).collect();
+        let kept = page::fit_whole(rows, page::BYTES)?;
+        let next = if kept.more { Some(from + kept.rows.len() as u64) } else { found.next };
+        let cursor = next.map(|next| binding.seal(&next)).transpose()?;
+        let state = match (&cursor, found.total) {
+            (Some(_), _) => State::Partial,
+            (None, 0) => State::Empty,
+            (None, _) => State::Complete,
+        };
+        let hint = if found.total == 0 { nothing_matches(&session, &wanted).await? } else { None };
+        let returned = kept.rows.len();
+        let data = Output { clients: kept.rows, whole: returned as u64 == found.total };
+        Ok(Answer::of(&cx, &session, data)
             .state(state)
-            .identity(rows.identity)
-            .warn(rows.warnings);
-        answer.returned = Some(returned);
-        Ok(answer)
+            .page(found.total, returned, cursor)
+            .warn(hint))
     }
 }
 
-fn is_recent(now: Timestamp, seen: Timestamp) -> bool {
-    Duration::try_from(now.duration_since(seen)).is_ok_and(|age| age <= time::ONLINE_WITHIN)
-        || seen > now
+/// An operator that the server does not know is the caller's mistake, not the query's.
+fn refused(fault: Fault) -> ToolError {
+    match &fault {
+        Fault::Query(error) if matches!(*error.kind, QueryErrorKind::BadArgument { .. }) => {
+            ToolError::invalid(format!("search: {}", error.kind)).next(
+                "operators are host:, label:, ip:, mac:, client: and those of the server's own \
+                 metadata; the system and labels have arguments of their own",
+            )
+        }
+        _ => fault.into(),
+    }
+}
+
+/// Says whether there was anything to search: an empty answer of a fleet that never enrolled is
+/// another finding than one of a wrong name.
+async fn nothing_matches(
+    session: &Session<'_>,
+    wanted: &ClientSearch,
+) -> Result<Option<String>, ToolError> {
+    let all =
+        clients::search(session, &ClientSearch { count: 1, ..ClientSearch::default() }).await?;
+    Ok(Some(match all.total {
+        0 => String::from("no client has ever enrolled in this org"),
+        total if wanted.online_only => {
+            format!(
+                "no match among the clients online now; {total} are enrolled, try without online"
+            )
+        }
+        total => format!("no match; {total} clients are enrolled in this org"),
+    }))
+}
+
+impl Row {
+    fn of(client: &Client) -> Self {
+        let now = client.as_of.unwrap_or_else(clock::now);
+        Self {
+            client_id: client.client_id.to_string(),
+            hostname: client.hostname.clone(),
+            os: client.os.clone().unwrap_or_default(),
+            online: client.is_online(),
+            last_seen: client.last_seen.map(clock::to_second),
+            seen: client.last_seen.map_or_else(|| String::from("never"), |at| clock::age(now, at)),
+            ip: client.last_ip.as_deref().map(without_port).unwrap_or_default(),
+            labels: client.labels.clone(),
+        }
+    }
+}
+
+/// The address alone: the port changes with every connection.
+pub(super) fn without_port(address: &str) -> String {
+    address
+        .parse::<SocketAddr>()
+        .map_or_else(|_| address.to_owned(), |address| address.ip().to_string())
 }
 
 impl Render for Output {
     fn render(&self, out: &mut String) {
+        if self.clients.is_empty() {
+            out.push_str("no clients");
+            return;
+        }
+        if self.whole {
+            out.push_str(&census(&self.clients));
+            out.push('\n');
+        }
         let rows = self.clients.iter().map(|client| {
             vec![
                 client.client_id.clone(),
@@ -145,10 +193,76 @@ impl Render for Output {
                 client.os.clone(),
                 String::from(if client.online { "online" } else { "offline" }),
                 client.last_seen.map_or_else(|| String::from("never"), |seen| seen.to_string()),
-                client.last_ip.clone(),
-                client.labels.join(","),
+                client.seen.clone(),
+                client.ip.clone(),
+                client.labels.join(", "),
             ]
         });
-        table::write(out, &["client", "host", "os", "state", "last seen", "ip", "labels"], rows);
+        let headings = ["client", "host", "os", "state", "last seen", "age", "ip", "labels"];
+        table::write(out, &headings, rows);
+    }
+}
+
+/// The list in one line, such as `25 clients: 15 windows, 7 linux, 3 darwin; 23 online`.
+fn census(clients: &[Row]) -> String {
+    let mut systems: BTreeMap<&str, usize> = BTreeMap::new();
+    for client in clients {
+        let os = if client.os.is_empty() { "unknown" } else { client.os.as_str() };
+        *systems.entry(os).or_default() += 1;
+    }
+    let mut systems: Vec<(&str, usize)> = systems.into_iter().collect();
+    systems.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let systems: Vec<String> = systems.iter().map(|(os, count)| format!("{count} {os}")).collect();
+    let online = clients.iter().filter(|client| client.online).count();
+    format!("{} clients: {}; {online} online", clients.len(), systems.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(host: &str, os: &str, online: bool) -> Row {
+        Row {
+            client_id: format!("C.{host:0>16}"),
+            hostname: host.to_owned(),
+            os: os.to_owned(),
+            online,
+            last_seen: Timestamp::from_second(1_767_323_045).ok(),
+            seen: String::from("12 s ago"),
+            ip: String::from("10.1.2.3"),
+            labels: vec![String::from("web"), String::from("dmz")],
+        }
+    }
+
+    #[test]
+    fn the_list_reads_as_a_census_and_a_table() {
+        let clients =
+            vec![row("1", "linux", true), row("2", "windows", false), row("3", "windows", true)];
+        let mut out = String::new();
+        Output { clients, whole: true }.render(&mut out);
+        insta::assert_snapshot!(out, @r#"
+        3 clients: 2 windows, 1 linux; 2 online
+        client              host  os       state    last seen             age       ip        labels
+        C.0000000000000001  1     linux    online   2026-01-02T03:04:05Z  12 s ago  10.1.2.3  web, dmz
+        C.0000000000000002  2     windows  offline  2026-01-02T03:04:05Z  12 s ago  10.1.2.3  web, dmz
+        C.0000000000000003  3     windows  online   2026-01-02T03:04:05Z  12 s ago  10.1.2.3  web, dmz
+        "#);
+    }
+
+    #[test]
+    fn d80_a_client_that_was_never_seen_is_no_client_of_1970() {
+        let mut client = row("1", "", false);
+        client.last_seen = None;
+        client.seen = String::from("never");
+        let mut out = String::new();
+        Output { clients: vec![client], whole: false }.render(&mut out);
+        assert!(out.contains("never") && !out.contains("1970"), "{out}");
+    }
+
+    #[test]
+    fn ports_are_left_out_of_addresses() {
+        assert_eq!(without_port("10.1.2.3:51234"), "10.1.2.3");
+        assert_eq!(without_port("[::1]:51234"), "::1");
+        assert_eq!(without_port("proxy"), "proxy");
     }
 }

@@ -1,0 +1,27 @@
+//! The `os` argument of the tools.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use velociraptor_api::Os;
+
+/// An operating system, by the word that agents report; `macos` is taken for `darwin`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum System {
+    Windows,
+    Linux,
+    #[serde(alias = "macos")]
+    Darwin,
+    FreeBsd,
+}
+
+impl From<System> for Os {
+    fn from(system: System) -> Self {
+        match system {
+            System::Windows => Self::Windows,
+            System::Linux => Self::Linux,
+            System::Darwin => Self::Darwin,
+            System::FreeBsd => Self::FreeBsd,
+        }
+    }
+}
