@@ -60,6 +60,10 @@ impl Tool for RunVql {
             )
             .next("make a reader on the server (velociraptor --config server.config.yaml config api_client --name NAME --role reader,api FILE) and configure it as reader; or a person starts megaraptor with --allow-changes"));
         }
+        // Parsed here first: a LIMIT that is no whole number would end the whole server (0.77.2).
+        if let Some(error) = vql_builder::parse(&input.query).errors().first() {
+            return Err(ToolError::new(Code::InvalidQuery, format!("parse {error}")));
+        }
         let query = Query::raw("run_vql", RawVql::from_caller(input.query));
         let mut call = cx.call_within(Duration::from_secs(input.timeout.unwrap_or(30)));
         call.limits = call.limits.rows(input.max_rows.unwrap_or(100));
