@@ -277,3 +277,28 @@ pub enum BinaryOp {
     /// `/`.
     Div,
 }
+
+impl BinaryOp {
+    /// How it is written.
+    pub const fn symbol(self) -> &'static str {
+        match self {
+            Self::And => "AND",
+            Self::AndValue => "&&",
+            Self::Or => "OR",
+            Self::OrValue => "||",
+            Self::Eq => "=",
+            Self::Ne => "!=",
+            Self::NeAngle => "<>",
+            Self::Lt => "<",
+            Self::Le => "<=",
+            Self::Gt => ">",
+            Self::Ge => ">=",
+            Self::In => "IN",
+            Self::Match => "=~",
+            Self::Add => "+",
+            Self::Sub => "-",
+            Self::Mul => "*",
+            Self::Div => "/",
+        }
+    }
+}

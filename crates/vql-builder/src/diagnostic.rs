@@ -21,6 +21,8 @@ pub enum Code {
     TooDeep,
     /// The text is longer than 4 GiB.
     TooLong,
+    /// A filter that does more than compute.
+    NotPure,
     /// Lint: `<>`, which is accepted and never true.
     NeverTrue,
     /// Lint: a LIMIT below 1 gives one row.
@@ -53,6 +55,7 @@ impl Code {
             Self::LimitNotWhole => "limit-not-whole",
             Self::TooDeep => "too-deep",
             Self::TooLong => "too-long",
+            Self::NotPure => "not-pure",
             Self::NeverTrue => "never-true",
             Self::LimitBelowOne => "limit-below-one",
             Self::MixedAndOr => "mixed-and-or",

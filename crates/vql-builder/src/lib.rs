@@ -13,16 +13,24 @@
 //! # Ok::<(), vql_builder::Diagnostic>(())
 //! ```
 
+mod analysis;
 pub mod ast;
+mod builtin;
 mod diagnostic;
+mod filter;
 mod lint;
 mod literal;
 mod lower;
+mod name;
 mod parse;
 mod query;
 pub mod syntax;
 
+pub use analysis::{CallKind, CallSite};
+pub use builtin::is_builtin_function;
 pub use diagnostic::{Code, Diagnostic, Severity};
+pub use filter::PureExpr;
 pub use literal::quote_string;
+pub use name::{Identifier, NameError};
 pub use parse::{Lambda, Parse, parse, parse_expression, parse_lambda};
-pub use query::{Query, RawVql};
+pub use query::{Direction, Piece, Query, RawVql};

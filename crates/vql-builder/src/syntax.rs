@@ -44,3 +44,12 @@ pub(crate) fn parse(text: &str, goal: Goal) -> (Tree<'_>, Vec<Diagnostic>) {
     let errors = explain::errors(&tree, &failures);
     (tree, errors)
 }
+
+/// The kind of a text that is exactly one token, without trivia.
+pub(crate) fn only_token(text: &str) -> Option<TokenKind> {
+    if text.is_empty() {
+        return None;
+    }
+    let (kind, end) = lexer::Lexer::new(text).next(0);
+    (end == text.len()).then_some(kind)
+}
