@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use crate::suite::Halt;
 
 /// A message takes milliseconds, a collection some seconds.
-const MESSAGE_LIMIT: Duration = Duration::from_secs(60);
+const MESSAGE_LIMIT: Duration = Duration::from_secs(30);
 
 const CLIENT: &str = "integration-tests";
 
