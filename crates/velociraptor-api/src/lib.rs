@@ -19,6 +19,7 @@
 //! # Ok(()) }
 //! ```
 
+pub mod artifacts;
 pub mod catalogue;
 pub mod clients;
 pub mod config;
