@@ -11,10 +11,11 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Identity};
 
 use crate::config::ApiConfig;
-use crate::error::QueryErrorKind;
+use crate::error::{HandshakeReason, QueryErrorKind, TlsRefusal};
 use crate::generated::api_client::ApiClient;
 
 mod status;
+mod transport;
 mod verifier;
 
 use verifier::{RecordingVerifier, RefusalSlot};
@@ -48,8 +49,11 @@ impl Connection {
     /// [`QueryErrorKind::Handshake`] where the TLS stack refuses the checked configuration.
     pub fn open(config: ApiConfig) -> Result<Self, QueryErrorKind> {
         let refusal = RefusalSlot::default();
-        let failed =
-            |detail: String| QueryErrorKind::Handshake { address: config.address.clone(), detail };
+        let failed = |detail: String| QueryErrorKind::Handshake {
+            address: config.address.clone(),
+            reason: HandshakeReason::Local,
+            detail,
+        };
         let provider =
             CryptoProvider::get_default().map_or_else(|| Arc::new(tls_provider()), Arc::clone);
         let verifier =
@@ -87,9 +91,9 @@ impl Connection {
         self.client.clone()
     }
 
-    /// Takes the certificate that was refused since the last call, if one was.
-    fn take_refusal(&self) -> Option<crate::error::TlsRefusal> {
-        Mutex::lock(&self.refusal).ok().and_then(|mut slot| slot.take())
+    /// The certificate that was refused last, if one was.
+    fn last_refusal(&self) -> Option<TlsRefusal> {
+        Mutex::lock(&self.refusal).ok().and_then(|slot| slot.clone())
     }
 }
 

@@ -35,12 +35,14 @@ pub enum QueryErrorKind {
     /// The server's certificate was refused.
     #[error("{0}")]
     Tls(#[source] Box<TlsRefusal>),
-    /// The server refused our certificate, or the handshake broke for another reason.
-    #[error("TLS handshake with {address} failed: {detail}")]
+    /// The server refused our certificate, or what listens there is no API of Velociraptor.
+    #[error("{address} was reached, but {detail}")]
     Handshake {
         /// Where the API should be.
         address: Address,
-        /// What the TLS stack said.
+        /// What is wrong.
+        reason: HandshakeReason,
+        /// The same in words, with what to do.
         detail: String,
     },
     /// The certificate is good, but its user does not exist on the server.
@@ -132,10 +134,12 @@ pub enum QueryErrorKind {
         detail: String,
     },
     /// No identity of this server holds the permissions that the call needs.
-    #[error("no identity of this server holds {}", names(.lacking))]
+    #[error("no identity of this server holds {}{}", names(.lacking), but(.unasked))]
     NoIdentity {
         /// The permissions that the strongest identity lacks.
         lacking: Vec<Permission>,
+        /// Identities that might, but about which the server could not be asked: user and cause.
+        unasked: Vec<String>,
     },
     /// The server's answer does not have the documented form.
     #[error("the server's answer has an unexpected form: {detail}")]
@@ -173,6 +177,28 @@ pub struct TlsRefusal {
     pub trusted: CertificateSummary,
     /// The name that the certificate had to carry.
     pub expected_name: String,
+}
+
+/// Why no call could be made although somebody listens at the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HandshakeReason {
+    /// The server does not accept our certificate.
+    ClientCertificateRefused,
+    /// The server finds our certificate expired.
+    ClientCertificateExpired,
+    /// The server wants a client certificate and got none.
+    ClientCertificateWanted,
+    /// No TLS version or curve in common.
+    NothingInCommon,
+    /// The port does not speak TLS.
+    NotTls,
+    /// The port speaks HTTP, but not gRPC: the GUI's or a frontend's.
+    NotGrpc,
+    /// Our own TLS stack does not take the configuration.
+    Local,
+    /// Something else.
+    Other,
 }
 
 /// What is wrong with a server's certificate.
@@ -225,6 +251,14 @@ impl fmt::Display for TlsRefusal {
         }
         Ok(())
     }
+}
+
+/// The identities that could not be probed, for a message.
+fn but(unasked: &[String]) -> String {
+    if unasked.is_empty() {
+        return String::new();
+    }
+    format!("; of these it is not known: {}", unasked.join("; "))
 }
 
 /// The place of a syntax error, for a message.

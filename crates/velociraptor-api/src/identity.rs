@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::connection::Connection;
+use crate::error::QueryErrorKind;
 use crate::ids::OrgId;
 use crate::permission::{Permission, Permissions};
 use crate::stream::Row;
@@ -15,6 +16,12 @@ use crate::stream::Row;
 /// For how long probed permissions are believed. A change of roles through VQL takes effect at
 /// once, one through the command line after up to five minutes.
 const PROBE_LIFE: Duration = Duration::from_secs(300);
+
+/// For how long an identity that could not be probed is passed over without being asked again.
+const FAULT_LIFE: Duration = Duration::from_secs(30);
+
+/// What came of asking the server about an identity.
+type Probe = Result<Arc<Profile>, QueryErrorKind>;
 
 /// The three identities that a server entry may hold. Ordered by strength.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,12 +59,15 @@ impl fmt::Display for IdentityKind {
 pub struct Identity {
     declared: Option<IdentityKind>,
     connection: Connection,
-    probed: Mutex<HashMap<OrgId, (Instant, Arc<Profile>)>>,
+    probed: Mutex<HashMap<OrgId, (Instant, Probe)>>,
+    /// Held while the server is asked, so that many calls at once ask it once.
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl Identity {
     pub(crate) fn new(declared: Option<IdentityKind>, connection: Connection) -> Self {
-        Self { declared, connection, probed: Mutex::default() }
+        let (probed, asking) = Default::default();
+        Self { declared, connection, probed, asking }
     }
 
     /// What the configuration calls it, where it does. What it really is, [`Profile::kind`] says.
@@ -75,16 +85,34 @@ impl Identity {
         &self.connection
     }
 
-    pub(crate) fn remembered(&self, org: &OrgId) -> Option<Arc<Profile>> {
+    /// Why the server last could not be asked about this identity in the org, if so. Other
+    /// identities are used meanwhile; this is for whoever mends the configuration.
+    pub fn fault(&self, org: &OrgId) -> Option<QueryErrorKind> {
         let probed = self.probed.lock().ok()?;
-        let (since, profile) = probed.get(org)?;
-        (since.elapsed() < PROBE_LIFE).then(|| Arc::clone(profile))
+        probed.get(org).and_then(|(_, probe)| probe.as_ref().err().cloned())
     }
 
-    pub(crate) fn remember(&self, org: &OrgId, profile: &Arc<Profile>) {
+    /// What is known without asking again. A connection that broke says nothing of the identity,
+    /// so that is asked again at once.
+    pub(crate) fn remembered(&self, org: &OrgId) -> Option<Probe> {
+        let probed = self.probed.lock().ok()?;
+        let (since, probe) = probed.get(org)?;
+        let life = match probe {
+            Ok(_) => PROBE_LIFE,
+            Err(kind) if kind.is_transient() => Duration::ZERO,
+            Err(_) => FAULT_LIFE,
+        };
+        (since.elapsed() < life).then(|| probe.clone())
+    }
+
+    pub(crate) fn remember(&self, org: &OrgId, probe: &Probe) {
         if let Ok(mut probed) = self.probed.lock() {
-            probed.insert(org.clone(), (Instant::now(), Arc::clone(profile)));
+            probed.insert(org.clone(), (Instant::now(), probe.clone()));
         }
+    }
+
+    pub(crate) const fn asking(&self) -> &tokio::sync::Mutex<()> {
+        &self.asking
     }
 
     /// Forgets what was probed in an org, after a denial has proved it wrong.
@@ -96,7 +124,7 @@ impl Identity {
 }
 
 /// What the server says of the user behind an identity, in one org.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// The user name.
     pub user: String,

@@ -19,7 +19,6 @@
 //! # Ok(()) }
 //! ```
 
-pub mod artifacts;
 pub mod catalogue;
 pub mod clients;
 pub mod config;
@@ -46,7 +45,7 @@ pub mod time;
 pub use catalogue::CatalogueQuery;
 pub use config::{ApiConfig, ConfigError, ConfigErrorKind};
 pub use connection::{Connection, tls_provider};
-pub use error::{QueryError, QueryErrorKind, TlsReason, TlsRefusal};
+pub use error::{HandshakeReason, QueryError, QueryErrorKind, TlsReason, TlsRefusal};
 pub use fault::Fault;
 pub use identity::{Identity, IdentityKind, Profile};
 pub use ids::{ClientId, FlowId, HuntId, IdError, OrgId};

@@ -21,6 +21,14 @@ impl Limits {
     pub const READ: Self =
         Self { rows: 10_000, bytes: 64 << 20, time: Duration::from_secs(30), batch_rows: 100 };
 
+    /// The time limit as the server takes it: whole seconds, rounded up, never zero (zero means
+    /// without limit).
+    pub(crate) const fn server_seconds(&self) -> u64 {
+        let rest = if self.time.subsec_nanos() > 0 { 1 } else { 0 };
+        let seconds = self.time.as_secs().saturating_add(rest);
+        if seconds == 0 { 1 } else { seconds }
+    }
+
     /// The same with another number of rows.
     #[must_use]
     pub const fn rows(self, rows: u64) -> Self {
@@ -55,4 +63,17 @@ pub enum Cut {
     Bytes,
     /// The time limit was reached; these are the rows so far.
     Time,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_gets_whole_seconds_and_always_some() {
+        for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (30_000, 30)] {
+            let limits = Limits::READ.time(Duration::from_millis(millis));
+            assert_eq!(limits.server_seconds(), seconds, "{millis} ms");
+        }
+    }
 }

@@ -1,8 +1,9 @@
-//! One server: its identities, and the choice among them.
+//! One server: its identities, and the calls that are made under them.
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use vql_builder::Query;
 
@@ -10,16 +11,25 @@ use crate::catalogue::CatalogueQuery;
 use crate::config::ApiConfig;
 use crate::connection::Connection;
 use crate::error::{QueryError, QueryErrorKind};
-use crate::identity::{Identity, IdentityKind, Profile};
+use crate::identity::{Identity, IdentityKind};
 use crate::ids::OrgId;
 use crate::limits::{Cut, Limits};
-use crate::permission::Permission;
-use crate::queries::WHO_AM_I;
-use crate::stream::{QueryStream, Row};
+use crate::stream::QueryStream;
+
+mod choice;
+mod gather;
+
+pub use gather::Rows;
 
 /// Most queries that run on one server at a time: the server has no quota of its own, and one
 /// heavy client can make it slow for everybody.
 const CONCURRENT: usize = 32;
+
+/// Most of them that may be long: those that wait for something leave room for those that do not.
+const CONCURRENT_LONG: usize = 24;
+
+/// A query that may take longer than this is long.
+const LONG: Duration = Duration::from_secs(60);
 
 /// A server under up to three identities. Share it by `Arc`; there is no global.
 #[derive(Debug)]
@@ -27,6 +37,7 @@ pub struct Server {
     name: String,
     identities: Vec<Identity>,
     slots: Semaphore,
+    long_slots: Semaphore,
 }
 
 /// How a query is to be run.
@@ -38,23 +49,6 @@ pub struct Call<'a> {
     pub limits: Limits,
     /// Until when: cancelling it stops the query on the server too.
     pub cancel: &'a CancellationToken,
-}
-
-/// The rows of a query that ran to its end or to a limit.
-#[derive(Debug)]
-pub struct Rows {
-    /// The columns, in order of first appearance (they may differ between batches).
-    pub columns: Vec<String>,
-    /// The rows.
-    pub rows: Vec<Row>,
-    /// What the server remarked.
-    pub warnings: Vec<String>,
-    /// What failed although rows may have come: the rows are not the whole truth.
-    pub failures: Vec<QueryErrorKind>,
-    /// The bound that ended the query early.
-    pub cut: Option<Cut>,
-    /// The user that asked.
-    pub identity: String,
 }
 
 impl Server {
@@ -80,7 +74,8 @@ impl Server {
             identities.push(Identity::new(declared, connection));
         }
         identities.sort_by_key(Identity::declared);
-        Ok(Self { name, identities, slots: Semaphore::new(CONCURRENT) })
+        let (slots, long_slots) = (Semaphore::new(CONCURRENT), Semaphore::new(CONCURRENT_LONG));
+        Ok(Self { name, identities, slots, long_slots })
     }
 
     /// The server's name in the configuration.
@@ -93,66 +88,14 @@ impl Server {
         &self.identities
     }
 
-    /// The weakest identity that holds `needs` in the org.
-    ///
-    /// # Errors
-    ///
-    /// [`QueryErrorKind::NoIdentity`] naming what the strongest one lacks, or why none could be
-    /// asked.
-    pub async fn identity_for(
-        &self,
-        org: &OrgId,
-        needs: &[Permission],
-        cancel: &CancellationToken,
-    ) -> Result<&Identity, QueryError> {
-        let mut lacking = needs.to_vec();
-        let mut failed = None;
-        for identity in &self.identities {
-            match self.profile(identity, org, cancel).await {
-                Ok(profile) if profile.permissions.holds(needs) => return Ok(identity),
-                Ok(profile) => {
-                    lacking = profile.permissions.lacking(needs).into_iter().copied().collect();
-                }
-                Err(error) => failed = Some(error),
-            }
-        }
-        Err(failed.unwrap_or_else(|| {
-            self.error(None, "choose an identity", QueryErrorKind::NoIdentity { lacking })
-        }))
-    }
-
-    /// What the server says of an identity's user in an org. Remembered for five minutes.
-    ///
-    /// # Errors
-    ///
-    /// Connection, authority and org faults.
-    pub async fn profile(
-        &self,
-        identity: &Identity,
-        org: &OrgId,
-        cancel: &CancellationToken,
-    ) -> Result<Arc<Profile>, QueryError> {
-        if let Some(profile) = identity.remembered(org) {
-            return Ok(profile);
-        }
-        let call = Call { org, limits: Limits::READ.rows(1), cancel };
-        let rows = self.run_as(identity, &WHO_AM_I.query(), &call, false).await?;
-        let profile = rows.rows.first().and_then(Profile::from_row).ok_or_else(|| {
-            let detail = String::from("the user's record could not be read");
-            self.error(Some(identity), WHO_AM_I.name, QueryErrorKind::Protocol { detail })
-        })?;
-        let profile = Arc::new(profile);
-        identity.remember(org, &profile);
-        Ok(profile)
-    }
-
     /// Runs a query of the catalogue under the weakest identity that may. A failure that the
     /// server tells in its log is an error. A read is tried once more where the connection broke;
     /// a mutation never.
     ///
     /// # Errors
     ///
-    /// Whatever kept the rows from being what was asked for.
+    /// Whatever kept the rows from being what was asked for. A read that was cut is none
+    /// ([`Rows::cut`] tells); a mutation that ran into its time limit is, and may have acted.
     ///
     /// # Cancel safety
     ///
@@ -165,18 +108,28 @@ impl Server {
     ) -> Result<Rows, QueryError> {
         let identity = self.identity_for(call.org, entry.needs, call.cancel).await?;
         let mut rows = self.run_as(identity, query, call, !entry.mutates).await?;
-        if rows.failures.is_empty() {
-            return Ok(rows);
+        let fail = |kind| Err(self.error(Some(identity), entry.name, kind));
+        if !rows.failures.is_empty() {
+            return fail(rows.failures.swap_remove(0));
         }
-        Err(self.error(Some(identity), entry.name, rows.failures.swap_remove(0)))
+        if entry.mutates && rows.cut == Some(Cut::Time) {
+            return fail(QueryErrorKind::Timeout { seconds: call.limits.server_seconds() });
+        }
+        Ok(rows)
     }
 
-    /// Runs any query under the given identity and gathers its rows within the bounds.
-    /// `repeat` allows one more try where the connection broke before a row came.
+    /// Runs any query under the given identity and gathers its rows within the bounds. `repeat`
+    /// says that the query only reads, so that it may be run again: once more where the
+    /// connection broke, and with fewer rows per message where a message was too large. All tries
+    /// together have the one time limit; waiting for a free slot is not counted in it.
     ///
     /// # Errors
     ///
     /// Transport, authority and org faults; failures in the log are in [`Rows::failures`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the query on the server.
     pub async fn run_as(
         &self,
         identity: &Identity,
@@ -185,35 +138,60 @@ impl Server {
         repeat: bool,
     ) -> Result<Rows, QueryError> {
         let fail = |kind| self.error(Some(identity), query.name(), kind);
-        let _slot = tokio::select! {
-            biased;
-            () = call.cancel.cancelled() => return Err(fail(QueryErrorKind::Cancelled)),
-            slot = self.slots.acquire() => {
-                slot.map_err(|_| fail(QueryErrorKind::Cancelled))?
-            }
-        };
+        let _slots = self.slots(call).await.map_err(fail)?;
+        let begun = Instant::now();
         let mut limits = call.limits;
-        let mut tries = 0;
+        let mut tried = false;
         loop {
-            match gather(identity, query, call, &limits).await {
-                Ok(rows) => return Ok(rows),
-                // A batch of large rows: the same with fewer rows a message, for reads only.
-                Err(QueryErrorKind::TooLarge { .. }) if repeat && limits.batch_rows > 1 => {
-                    limits = limits.batch_rows((limits.batch_rows / 10).max(1));
-                }
-                Err(kind) if repeat && tries == 0 && kind.is_transient() => tries += 1,
-                Err(kind) => {
-                    if matches!(kind, QueryErrorKind::Denied { .. }) {
+            let kind = match gather::gather(identity, query, call, &limits).await {
+                Ok(rows) => {
+                    if rows.failures.iter().any(disproves_probe) {
                         identity.forget(call.org);
                     }
-                    return Err(fail(kind));
+                    return Ok(rows);
                 }
+                Err(kind) => kind,
+            };
+            let smaller = matches!(kind, QueryErrorKind::TooLarge { .. }) && limits.batch_rows > 1;
+            let again = kind.is_transient() && !tried;
+            limits.time = call.limits.time.saturating_sub(begun.elapsed());
+            if !repeat || !(smaller || again) || limits.time.is_zero() {
+                if disproves_probe(&kind) {
+                    identity.forget(call.org);
+                }
+                return Err(fail(kind));
+            }
+            if smaller {
+                limits = limits.batch_rows(limits.batch_rows / 10);
+            } else {
+                tried = true;
             }
         }
     }
 
-    /// Starts a query under the given identity and hands its batches over as they come. The
-    /// concurrency cap does not count it.
+    /// Waits for its turn.
+    async fn slots(
+        &self,
+        call: &Call<'_>,
+    ) -> Result<(Option<SemaphorePermit<'_>>, SemaphorePermit<'_>), QueryErrorKind> {
+        let turn = async {
+            // The order matters: a long query does not hold a slot while it waits for its own.
+            let long = match call.limits.time > LONG {
+                true => Some(self.long_slots.acquire().await?),
+                false => None,
+            };
+            Ok((long, self.slots.acquire().await?))
+        };
+        let turn: Result<_, tokio::sync::AcquireError> = tokio::select! {
+            biased;
+            () = call.cancel.cancelled() => return Err(QueryErrorKind::Cancelled),
+            turn = turn => turn,
+        };
+        turn.map_err(|_| QueryErrorKind::Cancelled)
+    }
+
+    /// Starts a query under the given identity and hands its batches over as they come, within
+    /// the bounds of the call. The concurrency cap does not count it, and nothing is repeated.
     ///
     /// # Errors
     ///
@@ -243,44 +221,7 @@ impl Server {
     }
 }
 
-/// Reads a stream to its end or to the first bound.
-async fn gather(
-    identity: &Identity,
-    query: &Query,
-    call: &Call<'_>,
-    limits: &Limits,
-) -> Result<Rows, QueryErrorKind> {
-    let mut stream = identity.connection().start(call.org, query, limits, call.cancel).await?;
-    let mut columns: Vec<String> = Vec::new();
-    let mut rows: Vec<Row> = Vec::new();
-    let mut bytes = 0_u64;
-    let mut cut = None;
-    'batches: while let Some(batch) = stream.next().await? {
-        for column in &batch.columns {
-            if !columns.contains(column) {
-                columns.push(column.clone());
-            }
-        }
-        for raw in batch.raw_rows()? {
-            let size = raw.get().len() as u64;
-            if rows.len() as u64 >= limits.rows {
-                cut = Some(Cut::Rows);
-                break 'batches;
-            }
-            if bytes + size > limits.bytes {
-                cut = Some(Cut::Bytes);
-                break 'batches;
-            }
-            bytes += size;
-            rows.push(
-                serde_json::from_str(raw.get())
-                    .map_err(|error| QueryErrorKind::Protocol { detail: error.to_string() })?,
-            );
-        }
-    }
-    if stream.timed_out() {
-        cut = cut.or(Some(Cut::Time));
-    }
-    let (failures, warnings) = stream.into_log();
-    Ok(Rows { columns, rows, warnings, failures, cut, identity: identity.user().to_owned() })
+/// Whether a failure shows that what was probed of the identity no longer holds.
+const fn disproves_probe(kind: &QueryErrorKind) -> bool {
+    matches!(kind, QueryErrorKind::Denied { .. } | QueryErrorKind::UnknownUser { .. })
 }

@@ -1,64 +1,39 @@
-//! One running query: a stream of batches.
+//! One running query: a stream of batches within bounds.
+//!
+//! # Time
+//!
+//! The server gets the time limit and stops the query itself, within a millisecond of it, with
+//! the rows so far. The client waits [`GRACE`] longer for that end to arrive. Only where it does
+//! not, the client ends the query on its own.
 
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use vql_builder::Query;
 
 use crate::connection::Connection;
 use crate::error::QueryErrorKind;
 use crate::failure::QueryLog;
-use crate::generated::{VqlCollectorArgs, VqlEnv, VqlRequest, VqlResponse};
+use crate::generated::VqlResponse;
 use crate::ids::OrgId;
-use crate::limits::Limits;
+use crate::limits::{Cut, Limits};
 
-/// One row, columns in the order in which the query names them. 64-bit integers are exact.
-pub type Row = serde_json::Map<String, serde_json::Value>;
+mod batch;
+mod request;
 
-/// How much longer than the server's limit the client waits: the server ends a query within a
-/// millisecond of its limit, the rest is the way back.
+pub use batch::{Batch, Row};
+
+/// How much longer than the server's limit the client waits: the rest is the way back.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Rows that arrived together, still as text.
-#[derive(Debug)]
-pub struct Batch {
-    /// The columns, in order. Empty where there are no rows.
-    pub columns: Vec<String>,
-    /// Index of the statement that gave the rows; LET statements count and give none.
-    pub statement: u64,
-    json: String,
-}
+/// Nothing is awaited for longer, whatever the limit says: more would not fit the clock.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-impl Batch {
-    /// The rows as a JSON array.
-    pub fn json(&self) -> &str {
-        &self.json
-    }
-
-    /// The rows.
-    ///
-    /// # Errors
-    ///
-    /// [`QueryErrorKind::Protocol`] where the text is not an array of objects of that form.
-    pub fn rows<T: DeserializeOwned>(&self) -> Result<Vec<T>, QueryErrorKind> {
-        serde_json::from_str(&self.json)
-            .map_err(|error| QueryErrorKind::Protocol { detail: error.to_string() })
-    }
-
-    /// The rows, each still as text: cheap to count and to measure.
-    ///
-    /// # Errors
-    ///
-    /// [`QueryErrorKind::Protocol`] where the text is not a JSON array.
-    pub fn raw_rows(&self) -> Result<Vec<&RawValue>, QueryErrorKind> {
-        serde_json::from_str(&self.json)
-            .map_err(|error| QueryErrorKind::Protocol { detail: error.to_string() })
-    }
-}
+/// How long the end of a stream is awaited after its last allowed row. A query that has no more
+/// rows ends within milliseconds; an event query may stay silent for ever.
+const END_WITHIN: Duration = Duration::from_secs(2);
 
 /// A running query.
 ///
@@ -69,14 +44,17 @@ impl Batch {
 /// side effect stands alone in its query.
 #[derive(Debug)]
 pub struct QueryStream {
-    inner: tonic::Streaming<VqlResponse>,
+    /// `None` once the query has ended or was stopped.
+    inner: Option<tonic::Streaming<VqlResponse>>,
     connection: Connection,
     org: OrgId,
     cancel: CancellationToken,
     deadline: Instant,
-    time: Duration,
+    limits: Limits,
+    rows: u64,
+    bytes: u64,
     log: QueryLog,
-    timed_out: bool,
+    cut: Option<Cut>,
 }
 
 impl Connection {
@@ -96,83 +74,105 @@ impl Connection {
         limits: &Limits,
         cancel: &CancellationToken,
     ) -> Result<QueryStream, QueryErrorKind> {
-        let deadline = Instant::now() + limits.time + GRACE;
+        let request = request::build(org, query, limits)?;
+        let patience = limits.time.min(LONGEST) + GRACE;
+        let deadline = Instant::now() + patience;
         let mut client = self.client();
-        let call = client.query(request(org, query, limits));
         let answer = tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(QueryErrorKind::Cancelled),
-            answer = tokio::time::timeout_at(deadline, call) => answer,
+            answer = timeout_at(deadline, client.query(request)) => answer,
         };
         let inner = match answer {
             Ok(Ok(response)) => response.into_inner(),
             Ok(Err(status)) => return Err(self.cause(&status, org, limits.time)),
-            Err(_) => return Err(QueryErrorKind::Timeout { seconds: limits.time.as_secs() }),
+            // The server answers within milliseconds of its own limit, with nothing if need be.
+            Err(_) => {
+                let waited = patience.as_secs();
+                return Err(QueryErrorKind::Unreachable {
+                    address: self.config().address.clone(),
+                    detail: format!("nothing came within {waited} s"),
+                });
+            }
         };
         Ok(QueryStream {
-            inner,
+            inner: Some(inner),
             connection: self.clone(),
             org: org.clone(),
             cancel: cancel.clone(),
             deadline,
-            time: limits.time,
+            limits: *limits,
+            rows: 0,
+            bytes: 0,
             log: QueryLog::default(),
-            timed_out: false,
+            cut: None,
         })
     }
 }
 
-fn request(org: &OrgId, query: &Query, limits: &Limits) -> VqlCollectorArgs {
-    VqlCollectorArgs {
-        query: vec![VqlRequest { vql: query.text().to_owned(), name: query.name().to_owned() }],
-        env: query
-            .env()
-            .map(|(key, value)| VqlEnv { key: key.to_owned(), value: value.to_owned() })
-            .collect(),
-        max_row: u64::from(limits.batch_rows.max(1)),
-        max_wait: 1,
-        timeout: limits.time.as_secs().max(1),
-        org_id: if org.is_root() { String::new() } else { org.to_string() },
-        ..VqlCollectorArgs::default()
-    }
-}
-
 impl QueryStream {
-    /// The next batch that has rows, or `None` at the end. At the server's time limit the stream
-    /// ends with what there is, and [`QueryStream::timed_out`] is true.
+    /// The next batch that has rows, or `None` at the end. Where a bound ends the query, the
+    /// batches hold whole rows up to it, the server is told to stop, and [`QueryStream::cut`]
+    /// names the bound.
     ///
     /// # Errors
     ///
-    /// Transport faults, cancellation, and a row beyond the message limit. Failures that the
-    /// server tells in its log do not end the stream: see [`QueryStream::failures`].
+    /// Transport faults, cancellation, and a row beyond the message limit. The batches before
+    /// are then not the whole answer. Failures that the server tells in its log do not end the
+    /// stream: see [`QueryStream::failures`].
     pub async fn next(&mut self) -> Result<Option<Batch>, QueryErrorKind> {
         loop {
+            let Some(inner) = &mut self.inner else { return Ok(None) };
+            let full = self.rows >= self.limits.rows;
+            let until =
+                if full { self.deadline.min(Instant::now() + END_WITHIN) } else { self.deadline };
             let message = tokio::select! {
                 biased;
-                () = self.cancel.cancelled() => return Err(QueryErrorKind::Cancelled),
-                message = tokio::time::timeout_at(self.deadline, self.inner.next()) => message,
+                () = self.cancel.cancelled() => {
+                    self.inner = None;
+                    return Err(QueryErrorKind::Cancelled);
+                }
+                message = timeout_at(until, inner.next()) => message,
             };
             let message = match message {
                 Ok(Some(Ok(message))) => message,
                 Ok(Some(Err(status))) => {
-                    return Err(self.connection.cause(&status, &self.org, self.time));
+                    self.inner = None;
+                    return Err(self.connection.cause(&status, &self.org, self.limits.time));
                 }
-                Ok(None) => return Ok(None),
-                Err(_) => {
-                    self.timed_out = true;
+                Ok(None) => {
+                    self.inner = None;
                     return Ok(None);
+                }
+                Err(_) if full => return Ok(self.stop(Cut::Rows)),
+                Err(_) => {
+                    self.log.warn("the server did not end the query at its time limit");
+                    return Ok(self.stop(Cut::Time));
                 }
             };
             if !message.log.is_empty() {
                 self.log.note(&message.log);
             } else if !message.columns.is_empty() {
-                return Ok(Some(Batch {
-                    columns: message.columns,
-                    statement: message.query_id,
-                    json: message.response,
-                }));
+                let rows_left = self.limits.rows - self.rows;
+                let bytes_left = self.limits.bytes.saturating_sub(self.bytes);
+                let (batch, cut) = Batch::within(message, rows_left, bytes_left)?;
+                self.rows += batch.len();
+                self.bytes += batch.json().len() as u64;
+                if let Some(cut) = cut {
+                    self.stop(cut);
+                }
+                if !batch.is_empty() {
+                    return Ok(Some(batch));
+                }
             }
         }
+    }
+
+    /// Tells the server to stop, by dropping its end of the stream.
+    fn stop(&mut self, cut: Cut) -> Option<Batch> {
+        self.inner = None;
+        self.cut = Some(cut);
+        None
     }
 
     /// Failures that the server told in its log so far.
@@ -185,9 +185,17 @@ impl QueryStream {
         self.log.warnings()
     }
 
+    /// The bound that ended the query early, if one did.
+    pub const fn cut(&self) -> Option<Cut> {
+        match self.cut {
+            None if self.log.timed_out() => Some(Cut::Time),
+            cut => cut,
+        }
+    }
+
     /// Whether the time limit ended the query.
     pub const fn timed_out(&self) -> bool {
-        self.timed_out || self.log.timed_out()
+        matches!(self.cut(), Some(Cut::Time))
     }
 
     /// Takes the failures and the warnings out.
@@ -197,6 +205,6 @@ impl QueryStream {
 
     /// The time limit of the query.
     pub const fn time_limit(&self) -> Duration {
-        self.time
+        self.limits.time
     }
 }

@@ -1,19 +1,38 @@
-//! gRPC statuses and transport faults, turned into causes.
+//! A failed RPC, turned into its cause: the server's own refusal, or a fault on the way.
 
 use std::time::Duration;
 
 use tonic::Status;
 
 use super::Connection;
-use crate::error::QueryErrorKind;
+use super::transport::{self, Fault};
+use crate::error::{HandshakeReason, QueryErrorKind};
 use crate::failure::Refusal;
 use crate::ids::OrgId;
 
 impl Connection {
-    /// Names the cause of a failed RPC.
+    /// Names the cause of a failed RPC. `limit` is the time that the call had.
     pub(crate) fn cause(&self, status: &Status, org: &OrgId, limit: Duration) -> QueryErrorKind {
-        if is_transport(status) {
-            return self.transport_cause(innermost(status));
+        let address = self.config().address.clone();
+        let handshake = |reason, detail| {
+            let address = address.clone();
+            QueryErrorKind::Handshake { address, reason, detail }
+        };
+        match transport::fault(status) {
+            None => {}
+            Some(Fault::Refused) => {
+                return match self.last_refusal() {
+                    Some(refusal) => QueryErrorKind::Tls(Box::new(refusal)),
+                    None => {
+                        let detail = String::from("its certificate could not be verified");
+                        handshake(HandshakeReason::Other, detail)
+                    }
+                };
+            }
+            Some(Fault::Handshake(reason, said)) => {
+                return handshake(reason, self.advice(reason, &said));
+            }
+            Some(Fault::Broken(detail)) => return QueryErrorKind::Unreachable { address, detail },
         }
         let refusal = Refusal {
             code: status.code(),
@@ -26,44 +45,37 @@ impl Connection {
         refusal.kind()
     }
 
-    fn transport_cause(&self, detail: String) -> QueryErrorKind {
-        let address = self.config().address.clone();
-        if let Some(refusal) = self.take_refusal() {
-            return QueryErrorKind::Tls(Box::new(refusal));
-        }
-        if detail.contains("received fatal alert") {
-            return QueryErrorKind::Handshake { address, detail: explain_alert(detail) };
-        }
-        QueryErrorKind::Unreachable { address, detail }
+    /// What a broken handshake means, and what to do.
+    fn advice(&self, reason: HandshakeReason, said: &str) -> String {
+        let client = &self.config().certificates.client;
+        let ours = format!(
+            "subject {}, issuer {}, SHA-256 {}",
+            client.subject, client.issuer, client.sha256
+        );
+        let renew = "make a new API file on the server with: velociraptor config api_client";
+        let meaning = match reason {
+            HandshakeReason::ClientCertificateRefused => format!(
+                "it does not accept our certificate ({ours}): it belongs to another deployment, or was made under an older CA; {renew}"
+            ),
+            HandshakeReason::ClientCertificateExpired => {
+                format!("it finds our certificate expired ({ours}); {renew}")
+            }
+            HandshakeReason::ClientCertificateWanted => {
+                String::from("it wants a client certificate and got none")
+            }
+            HandshakeReason::NothingInCommon => String::from(
+                "it has no TLS 1.3 or no curve in common with us, and the API of Velociraptor always speaks TLS 1.3: this port may be another program's or a proxy's; check api_connection_string",
+            ),
+            HandshakeReason::NotTls => String::from(
+                "the port does not speak TLS, so it is not the API's; check api_connection_string (the API listens on port 8001 unless API.bind_port says otherwise)",
+            ),
+            HandshakeReason::NotGrpc => String::from(
+                "the port speaks HTTP and not gRPC: it is probably the GUI's or the agents'; check api_connection_string (the API listens on port 8001 unless API.bind_port says otherwise)",
+            ),
+            HandshakeReason::Local | HandshakeReason::Other => {
+                String::from("the TLS handshake broke")
+            }
+        };
+        format!("{meaning} [{said}]")
     }
-}
-
-/// Whether a status was made on this side, out of a transport error.
-fn is_transport(status: &Status) -> bool {
-    std::error::Error::source(status).is_some()
-}
-
-/// The innermost cause says what happened; the outer ones only say that something did.
-fn innermost(status: &Status) -> String {
-    let mut error: &dyn std::error::Error = status;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
-}
-
-/// Adds what a TLS alert means here.
-fn explain_alert(detail: String) -> String {
-    let meaning = if detail.contains("CertificateRequired") {
-        "the server wants a client certificate and got none"
-    } else if detail.contains("UnknownCA") || detail.contains("BadCertificate") {
-        "the server does not accept our certificate: it belongs to another deployment, or was made under an older CA; make a new API file with: velociraptor config api_client"
-    } else if detail.contains("CertificateExpired") {
-        "the server finds our certificate expired; make a new API file with: velociraptor config api_client"
-    } else if detail.contains("ProtocolVersion") || detail.contains("HandshakeFailure") {
-        "the two sides have no TLS version or curve in common"
-    } else {
-        return detail;
-    };
-    format!("{meaning} ({detail})")
 }

@@ -9,7 +9,10 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error, PeerIncompatible, RootCertStore,
+    SignatureScheme,
+};
 
 use crate::config::{ApiConfig, CertificateSummary};
 use crate::error::{TlsReason, TlsRefusal};
@@ -98,13 +101,15 @@ impl ServerCertVerifier for RecordingVerifier {
             .inspect_err(|error| self.record(end_entity, error))
     }
 
+    /// Refused: the API speaks TLS 1.3 only, so whatever speaks less is not it. The gRPC stack
+    /// offers no choice of versions, and every key exchange of TLS 1.2 that rustls knows is signed.
     fn verify_tls12_signature(
         &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls12_signature(message, cert, dss)
+        Err(PeerIncompatible::Tls12NotOfferedOrEnabled.into())
     }
 
     fn verify_tls13_signature(

@@ -23,9 +23,20 @@ impl QueryLog {
             LogLine::Noise => {}
             LogLine::Failure(QueryErrorKind::Timeout { .. }) => self.timed_out = true,
             LogLine::Failure(failure) => self.fail(failure),
-            LogLine::Warning(text) if self.warnings.contains(&text) => {}
-            LogLine::Warning(text) if self.warnings.len() < KEPT => self.warnings.push(text),
-            LogLine::Warning(_) => self.omitted += 1,
+            LogLine::Warning(text) => self.warn(text),
+        }
+    }
+
+    /// Adds a warning of our own or of the server's, once.
+    pub(crate) fn warn(&mut self, text: impl Into<String>) {
+        let text = text.into();
+        if self.warnings.contains(&text) {
+            return;
+        }
+        if self.warnings.len() < KEPT {
+            self.warnings.push(text);
+        } else {
+            self.omitted += 1;
         }
     }
 
