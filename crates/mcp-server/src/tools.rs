@@ -2,8 +2,9 @@
 
 use crate::tool::Family;
 
+pub mod artifacts;
 pub mod clients;
 pub mod vql;
 
 /// Every family.
-pub static FAMILIES: &[&Family] = &[&clients::FAMILY, &vql::FAMILY];
+pub static FAMILIES: &[&Family] = &[&clients::FAMILY, &artifacts::FAMILY, &vql::FAMILY];

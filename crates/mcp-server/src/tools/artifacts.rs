@@ -1,0 +1,15 @@
+//! Family `artifacts`: what can be collected, and collecting it.
+
+use crate::tool::{Family, ToolDef};
+
+mod columns;
+mod get;
+mod list;
+
+/// Artifacts and collections.
+pub static FAMILY: Family = Family {
+    id: "artifacts",
+    purpose: "find artifacts, read their definitions and collect them",
+    default: true,
+    tools: &[ToolDef::of::<list::ListArtifacts>(), ToolDef::of::<get::GetArtifact>()],
+};

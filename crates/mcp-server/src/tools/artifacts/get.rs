@@ -1,0 +1,256 @@
+//! `get_artifact`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use velociraptor_api::artifacts::{self, Definition};
+
+use super::columns::columns;
+use crate::answer::Answer;
+use crate::context::ToolCx;
+use crate::tool::{Effect, Tool};
+use crate::tool_error::ToolError;
+
+mod render;
+
+/// Most characters of a default value; some hold whole tables.
+const DEFAULT: usize = 4_000;
+
+/// Most characters of one source's query.
+const VQL: usize = 20_000;
+
+/// `get_artifact`.
+pub(super) struct GetArtifact;
+
+/// Arguments.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Input {
+    /// Such as Windows.System.Pslist
+    name: String,
+    /// With the text of its queries
+    #[serde(default)]
+    vql: bool,
+}
+
+/// The definition.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Output {
+    name: String,
+    r#type: String,
+    os: Vec<String>,
+    custom: bool,
+    description: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reference: Vec<String>,
+    /// Permissions that the caller must hold beside the usual.
+    needs: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    implied_permissions: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runs_as: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    precondition: Option<String>,
+    parameters: Vec<Parameter>,
+    sources: Vec<Source>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tools: Vec<Download>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    limits: Vec<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Parameter {
+    name: String,
+    r#type: String,
+    default: String,
+    description: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    choices: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pattern: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Source {
+    /// How results are asked for.
+    table: String,
+    columns: Vec<String>,
+    more_columns: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vql: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Download {
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+    /// Endpoints get it from the Velociraptor server.
+    from_server: bool,
+}
+
+impl Tool for GetArtifact {
+    const NAME: &'static str = "get_artifact";
+    const TITLE: &'static str = "Describe an artifact";
+    const DESCRIPTION: &'static str = "Describes one artifact: parameters with types, defaults and \
+        choices, result tables with their columns, tools that it would download, permissions that \
+        it needs. It collects nothing: collect_artifact does.";
+    const EFFECT: Effect = Effect::Read;
+    type Input = Input;
+    type Output = Output;
+
+    async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
+        let name = input.name.trim();
+        if name.is_empty() {
+            return Err(ToolError::invalid("name is empty").next("list_artifacts finds names"));
+        }
+        let session = cx.session();
+        let definition = artifacts::definition(&session, name).await?;
+        let link = cx.link(&format!("/artifacts/{}", definition.name));
+        Ok(Answer::of(&cx, &session, Output::of(definition, input.vql)).link(link))
+    }
+}
+
+impl Output {
+    fn of(artifact: Definition, vql: bool) -> Self {
+        let tables = artifact.tables();
+        let os = artifact.systems().into_iter().map(|os| os.to_string()).collect();
+        let sources = tables.into_iter().zip(&artifact.sources).map(|(table, source)| {
+            let columns = columns(&source.query);
+            Source {
+                table,
+                columns: columns.names,
+                more_columns: columns.open,
+                description: source.description.clone(),
+                vql: vql.then(|| shorten(source.query.clone(), VQL)),
+            }
+        });
+        Self {
+            os,
+            sources: sources.collect(),
+            limits: limits(&artifact),
+            name: artifact.name,
+            r#type: artifact.kind.to_string(),
+            custom: !artifact.built_in,
+            description: artifact.description.trim().to_owned(),
+            author: artifact.author,
+            reference: artifact.reference,
+            needs: artifact.required_permissions,
+            implied_permissions: artifact.implied_permissions,
+            runs_as: artifact.impersonate,
+            precondition: artifact.precondition.map(|text| text.trim().to_owned()),
+            parameters: artifact.parameters.into_iter().map(Parameter::from).collect(),
+            tools: artifact.tools.into_iter().map(Download::from).collect(),
+        }
+    }
+}
+
+/// The limits that the artifact sets itself, as `timeout 600`; zeroes leave the server's default.
+fn limits(artifact: &Definition) -> Vec<String> {
+    artifact
+        .resources
+        .iter()
+        .filter(|(_, value)| value.as_f64().is_some_and(|number| number != 0.0))
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect()
+}
+
+impl From<artifacts::Parameter> for Parameter {
+    fn from(parameter: artifacts::Parameter) -> Self {
+        Self {
+            name: parameter.name,
+            r#type: if parameter.kind.is_empty() { String::from("string") } else { parameter.kind },
+            default: shorten(parameter.default, DEFAULT),
+            description: parameter.description.trim().to_owned(),
+            choices: parameter.choices,
+            pattern: parameter.validating_regex,
+        }
+    }
+}
+
+impl From<artifacts::Tool> for Download {
+    fn from(tool: artifacts::Tool) -> Self {
+        Self {
+            name: tool.name,
+            version: tool.version,
+            url: tool.url,
+            sha256: tool.expected_hash,
+            from_server: tool.serve_locally,
+        }
+    }
+}
+
+/// Cuts a text that is too long, and says how long it was.
+fn shorten(text: String, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text,
+        Some((at, _)) => format!("{}… [cut: {} characters]", &text[..at], text.chars().count()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::answer::Render;
+
+    fn definition() -> Definition {
+        serde_json::from_value(json!({
+            "Name": "Windows.Search.Thing", "Type": "client",
+            "Description": "Finds things.\n\nAll of them.\n", "Author": null, "Reference": [],
+            "Aliases": null, "BuiltIn": true, "RequiredPermissions": ["EXECVE"],
+            "ImpliedPermissions": null, "Impersonate": "",
+            "Precondition": "SELECT OS From info()\n  where OS = 'windows'",
+            "Parameters": [
+                {"name": "Depth", "type": "int", "default": "3", "description": "How\ndeep."},
+                {"name": "Mode", "type": "choices", "default": "a", "choices": ["a", "b"]},
+                {"name": "Table", "default": "x".repeat(5000)},
+            ],
+            "Sources": [{"name": "Hits", "query": "SELECT Name, Size FROM glob(globs=G)"}],
+            "Tools": [{"name": "Thing", "url": "https://example.test/thing.exe"}],
+            "ColumnTypes": [], "Resources": {"timeout": 60, "max_rows": 0}, "Metadata": {},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_definition_reads_as_facts_and_tables() {
+        let mut artifact = definition();
+        artifact.parameters.pop();
+        let mut out = String::new();
+        Output::of(artifact, true).render(&mut out);
+        insta::assert_snapshot!(out, @r#"
+        Windows.Search.Thing  client, windows, built in
+          Finds things.
+          All of them.
+        needs      EXECVE
+        only where SELECT OS From info() where OS = 'windows'
+        limits     timeout 60
+        PARAMETERS
+        name   type     default  description
+        Depth  int      3        How deep.
+        Mode   choices  a        one of a | b.
+        TABLE Windows.Search.Thing/Hits: Name, Size
+          SELECT Name, Size FROM glob(globs=G)
+        DOWNLOADS Thing from https://example.test/thing.exe
+        "#);
+    }
+
+    #[test]
+    fn a_long_default_is_cut_and_says_so() {
+        let shown = Output::of(definition(), false);
+        let default = &shown.parameters[2].default;
+        assert!(default.ends_with("… [cut: 5000 characters]"), "{default}");
+        assert!(default.len() < 4_100);
+        assert!(shown.sources[0].vql.is_none());
+    }
+}
