@@ -1,0 +1,105 @@
+//! Functions on collections, and `if`.
+
+use super::{Function, pure};
+use crate::eval::{Arg, Call, Failure, Kind};
+use crate::value::{Value, display};
+
+pub(super) const TABLE: &[Function] = &[
+    pure(
+        "if",
+        "One of two values.",
+        &[
+            Arg::needed("condition", Kind::Any),
+            Arg::optional("then", Kind::Lazy),
+            Arg::optional("else", Kind::Lazy),
+        ],
+        |call| {
+            let branch = if call.flag("condition") { "then" } else { "else" };
+            Ok(call.eval(branch))
+        },
+    ),
+    pure(
+        "get",
+        "A member of a mapping, or an element.",
+        &[
+            Arg::optional("item", Kind::Any),
+            Arg::optional("member", Kind::Str),
+            Arg::optional("field", Kind::Any),
+            Arg::optional("default", Kind::Any),
+        ],
+        get,
+    ),
+    pure("len", "The number of elements.", &[Arg::needed("list", Kind::Any)], |call| {
+        Ok(match call.value("list") {
+            Value::Array(items) => Value::from(items.len()),
+            Value::Dict(dict) => Value::from(dict.len()),
+            Value::Str(text) => Value::from(text.len()),
+            Value::Bytes(bytes) => Value::from(bytes.len()),
+            _ => Value::Int(0),
+        })
+    }),
+    pure(
+        "filter",
+        "The elements that an expression matches.",
+        &[Arg::needed("list", Kind::Any), Arg::optional("regex", Kind::Strings)],
+        filter,
+    ),
+    pure(
+        "sleep",
+        "Waits.",
+        &[Arg::optional("time", Kind::Int), Arg::optional("ms", Kind::Int)],
+        |call| {
+            let wait = call.int("time").unwrap_or(0) * 1000 + call.int("ms").unwrap_or(0);
+            let wait = std::time::Duration::from_millis(u64::try_from(wait).unwrap_or(0));
+            Ok(Value::Bool(call.scope.run.stop.sleep(wait)))
+        },
+    ),
+    pure(
+        "log",
+        "Writes a log line.",
+        &[
+            Arg::needed("message", Kind::Str),
+            Arg::optional("args", Kind::Any),
+            Arg::optional("level", Kind::Str),
+            Arg::optional("dedup", Kind::Int),
+        ],
+        log,
+    ),
+    pure("scope", "The current scope.", &[], |_| Ok(Value::from(crate::value::Dict::new()))),
+];
+
+fn get(call: &Call<'_>) -> Result<Value, Failure> {
+    let item = call.value("item");
+    let found = if call.has("member") {
+        call.text("member").split('.').try_fold(item, |value, name| value.member(name))
+    } else {
+        match call.value("field") {
+            Value::Int(at) => item.element(at),
+            field => item.member(&display(&field)),
+        }
+    };
+    Ok(found.unwrap_or_else(|| call.value("default")))
+}
+
+fn filter(call: &Call<'_>) -> Result<Value, Failure> {
+    let regexes = call
+        .strings("regex")
+        .iter()
+        .map(|pattern| call.scope.run.regexes.get(pattern))
+        .collect::<Result<Vec<_>, _>>()?;
+    let keep = |item: &Value| regexes.iter().any(|regex| regex.is_match(&display(item)));
+    Ok(Value::array(call.value("list").into_items().into_iter().filter(keep)))
+}
+
+/// Equal texts are written once, unless `dedup` is negative.
+fn log(call: &Call<'_>) -> Result<Value, Failure> {
+    let level = match call.text("level").to_uppercase() {
+        level if level.is_empty() => String::from("DEFAULT"),
+        level => level,
+    };
+    let line = format!("{level}:{}", call.text("message"));
+    if call.int("dedup").unwrap_or(0) < 0 || call.scope.run.is_new_log(&line) {
+        call.scope.run.log(line);
+    }
+    Ok(Value::Bool(true))
+}

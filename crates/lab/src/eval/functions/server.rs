@@ -1,0 +1,88 @@
+//! Functions about the server and its users.
+
+use super::{Function, Place, pure, server};
+use crate::eval::{Arg, Call, Failure, Kind};
+use crate::value::{Dict, Value, row};
+use crate::world::accounts::{Account, Permission};
+
+pub(super) const TABLE: &[Function] = &[
+    pure(
+        "version",
+        "The version of a function or plugin, NULL where there is none.",
+        &[Arg::optional("function", Kind::Str), Arg::optional("plugin", Kind::Str)],
+        version,
+    ),
+    server("whoami", "The name of the user.", &[], &[], |call| {
+        Ok(Value::str(&call.scope.run.session.user))
+    }),
+    server(
+        "user",
+        "A user.",
+        &[],
+        &[Arg::needed("user", Kind::Str), Arg::optional("org", Kind::Str)],
+        user,
+    ),
+    server("org", "The current org.", &[], &[], org),
+    server(
+        "server_metadata",
+        "What is noted about the server.",
+        &[Permission::ServerAdmin],
+        &[],
+        |_| Ok(Value::from(Dict::new())),
+    ),
+    Function {
+        name: "host",
+        about: "The simulated machine's name.",
+        place: Place::Endpoint,
+        args: &[],
+        free: false,
+        permissions: &[],
+        call: |call| Ok(Value::from(call.scope.run.endpoint().map(|e| e.hostname.clone()))),
+    },
+];
+
+fn version(call: &Call<'_>) -> Result<Value, Failure> {
+    let host = &call.scope.run.host;
+    let known = if call.has("plugin") {
+        crate::eval::plugins::find(&call.text("plugin"), host).is_some()
+    } else if call.has("function") {
+        super::find(&call.text("function"), host).is_some()
+    } else {
+        return Ok(Value::str(call.scope.run.world.version()));
+    };
+    Ok(if known { Value::Int(1) } else { Value::Null })
+}
+
+fn user(call: &Call<'_>) -> Result<Value, Failure> {
+    let run = call.scope.run;
+    let name = call.text("user");
+    let org = if call.has("org") { call.text("org") } else { run.session.org.clone() };
+    let mut state = run.world.state();
+    let org_name = state.org(&org).name.clone();
+    let account = state.users.get(&name).and_then(|orgs| orgs.get(&org));
+    let account = account.ok_or_else(|| format!("User not found: {name}"))?;
+    Ok(Value::from(user_row(&name, &org, &org_name, account)))
+}
+
+/// A user's record in one org.
+pub(crate) fn user_row(name: &str, org: &str, org_name: &str, account: &Account) -> Dict {
+    row! {
+        "name" => name,
+        "org_id" => org,
+        "org_name" => org_name,
+        "picture" => "",
+        "email" => false,
+        "stats" => row! { "last_active_time" => 0, "last_ip_address" => "" },
+        "roles" => &account.roles,
+        "_policy" => row! { "roles" => &account.roles },
+        "effective_policy" => account.policy(),
+    }
+}
+
+fn org(call: &Call<'_>) -> Result<Value, Failure> {
+    let run = call.scope.run;
+    let id = &run.session.org;
+    let mut state = run.world.state();
+    // The enrolment nonce of a real server stands here; the lab has nothing to enrol.
+    Ok(Value::from(row! { "id" => id, "name" => &state.org(id).name, "nonce" => "" }))
+}

@@ -1,0 +1,290 @@
+//! What a flow brings back: the artifacts' own queries, run on the simulated machine.
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::accounts::Account;
+use super::repository::{Definition, Source};
+use super::{Flow, SERVER, State, StoredFile, World};
+use crate::eval::{Host, Run, Session, Sink, Stop, Text, run_artifact_source};
+use crate::value::{Dict, ParseJson, Value};
+
+/// The result of a flow.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outcome {
+    /// Rows by `Artifact/Source`.
+    pub(crate) sources: IndexMap<String, Rows>,
+    /// Level and text of each line.
+    pub(crate) logs: Vec<(&'static str, String)>,
+    pub(crate) uploads: Vec<(Vec<String>, StoredFile)>,
+    /// Why the flow failed.
+    pub(crate) error: Option<String>,
+}
+
+/// The rows of one source.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rows {
+    pub(crate) count: usize,
+    /// The rows themselves, unless there are so many that they are computed again when read.
+    kept: Option<Arc<[Dict]>>,
+}
+
+/// More rows than this are not kept.
+const KEEP: usize = 20_000;
+
+impl Outcome {
+    pub(crate) fn total_rows(&self) -> usize {
+        self.sources.values().map(|rows| rows.count).sum()
+    }
+
+    pub(crate) fn uploaded_bytes(&self) -> usize {
+        self.uploads.iter().map(|(_, file)| file.data.len()).sum()
+    }
+
+    pub(crate) fn names_with_rows(&self) -> Vec<String> {
+        self.sources
+            .iter()
+            .filter(|(_, rows)| rows.count > 0)
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+}
+
+/// Runs all sources of a flow.
+pub(super) fn evaluate(world: &Arc<World>, org: &str, flow: &Flow) -> Outcome {
+    let mut outcome = Outcome::default();
+    let definitions = definitions(&world.lock(), flow);
+    for definition in definitions {
+        outcome.logs.push(("INFO", format!("Starting query execution for {}.\n", definition.name)));
+        for source in &definition.sources {
+            let name = definition.source_name(source);
+            let mut rows = Vec::new();
+            let mut count = 0;
+            let limit = usize::try_from(flow.order.limits.max_rows).unwrap_or(0);
+            let total = outcome.total_rows();
+            let report = run_source(world, org, flow, &definition, source, &mut |row| {
+                count += 1;
+                if count <= KEEP {
+                    rows.push(row);
+                }
+                if limit > 0 && total + count > limit {
+                    return ControlFlow::Break(());
+                }
+                ControlFlow::Continue(())
+            });
+            let kept = (count <= KEEP).then(|| Arc::from(rows));
+            outcome.sources.insert(name, Rows { count, kept });
+            outcome.logs.extend(report.logs);
+            outcome.uploads.extend(report.uploads);
+            if outcome.error.is_none() {
+                outcome.error = report.error;
+            }
+            if limit > 0 && outcome.total_rows() > limit {
+                let total = outcome.total_rows();
+                outcome.error = Some(format!(
+                    "Rows {total} exceeded limit {limit} for flow {}. Cancelling.",
+                    flow.id
+                ));
+                return outcome;
+            }
+        }
+        outcome.logs.push(("DEBUG", format!("{}: Sending response part 0\n", definition.name)));
+    }
+    outcome
+}
+
+fn definitions(state: &State, flow: &Flow) -> Vec<Arc<Definition>> {
+    flow.order.artifacts.iter().filter_map(|name| state.repository.get(name).cloned()).collect()
+}
+
+/// Gives the rows of one source of a flow to a sink, from the row `start` on.
+pub(crate) fn source_rows(
+    world: &Arc<World>,
+    org: &str,
+    flow: &Flow,
+    name: &str,
+    start: usize,
+    sink: &mut Sink<'_>,
+) {
+    let Some(rows) = flow.outcome.sources.get(name) else { return };
+    if let Some(kept) = &rows.kept {
+        for row in kept.iter().skip(start) {
+            if sink(row.clone()).is_break() {
+                return;
+            }
+        }
+        return;
+    }
+    let definitions = definitions(&world.lock(), flow);
+    for definition in &definitions {
+        for source in &definition.sources {
+            if definition.source_name(source) == name {
+                let mut skip = start;
+                run_source(world, org, flow, definition, source, &mut |row| {
+                    if skip > 0 {
+                        skip -= 1;
+                        return ControlFlow::Continue(());
+                    }
+                    sink(row)
+                });
+            }
+        }
+    }
+}
+
+/// What running a source left behind besides rows.
+struct Report {
+    logs: Vec<(&'static str, String)>,
+    uploads: Vec<(Vec<String>, StoredFile)>,
+    error: Option<String>,
+}
+
+fn run_source(
+    world: &Arc<World>,
+    org: &str,
+    flow: &Flow,
+    definition: &Definition,
+    source: &Source,
+    sink: &mut Sink<'_>,
+) -> Report {
+    let client_id = &flow.order.client_id;
+    let host = {
+        let mut state = world.lock();
+        let endpoint = state.org(org).clients.get(client_id).and_then(|c| c.endpoint.clone());
+        match endpoint {
+            Some(endpoint) if client_id != SERVER => Host::Endpoint(endpoint),
+            _ => Host::Server,
+        }
+    };
+    let session = Session {
+        user: flow.order.creator.clone(),
+        org: org.to_owned(),
+        account: Account::with_roles(["administrator"]),
+    };
+    let lines = Rc::new(RefCell::new(Vec::new()));
+    let log = {
+        let lines = Rc::clone(&lines);
+        move |line: String| lines.borrow_mut().push(line)
+    };
+    let run = Run::new(Arc::clone(world), session, host, Arc::new(Stop::default()), log).for_flow(
+        flow.worked_at(),
+        client_id,
+        &flow.id,
+    );
+    let parameters = parameters(definition, flow);
+    let mut failure = None;
+    for condition in [&definition.precondition, &source.precondition] {
+        match met(&run, condition, &parameters) {
+            Ok(true) => {}
+            Ok(false) => return Report { logs: Vec::new(), uploads: Vec::new(), error: None },
+            Err(error) => failure = Some(error),
+        }
+    }
+    if failure.is_none() {
+        match Text::parse(&source.query) {
+            Ok(text) => run_artifact_source(&run, &parameters, &text, sink),
+            Err(error) => failure = Some(error),
+        }
+    }
+    let uploads = run.take_uploads();
+    drop(run);
+    let mut logs = Vec::new();
+    for line in Rc::into_inner(lines).map(RefCell::into_inner).unwrap_or_default() {
+        let (level, text) = match line.split_once(':') {
+            Some(("ERROR", text)) => ("ERROR", text),
+            Some(("WARN", text)) => ("WARN", text),
+            Some(("INFO", text)) => ("INFO", text),
+            Some(("DEBUG", text)) => ("DEBUG", text),
+            _ => ("DEFAULT", line.as_str()),
+        };
+        // One line at the level of an error makes the flow fail, whatever rows it has.
+        if level == "ERROR" && failure.is_none() {
+            failure = Some(text.to_owned());
+        }
+        logs.push((level, format!("{text}\n")));
+    }
+    Report { logs, uploads, error: failure }
+}
+
+/// Whether a precondition holds: it gives a row.
+fn met(run: &Run, condition: &str, parameters: &[(String, Value)]) -> Result<bool, String> {
+    if condition.trim().is_empty() {
+        return Ok(true);
+    }
+    let text = Text::parse(condition)?;
+    let mut any = false;
+    run_artifact_source(run, parameters, &text, &mut |_| {
+        any = true;
+        ControlFlow::Break(())
+    });
+    Ok(any)
+}
+
+/// The artifact's parameters, converted to the types that it declares.
+fn parameters(definition: &Definition, flow: &Flow) -> Vec<(String, Value)> {
+    let given = flow.order.specs.get(&definition.name);
+    definition
+        .parameters
+        .iter()
+        .map(|parameter| {
+            let text =
+                given.and_then(|given| given.get(&parameter.name)).unwrap_or(&parameter.default);
+            (parameter.name.clone(), typed(&parameter.kind, text))
+        })
+        .collect()
+}
+
+/// A bad number is silently zero and a bad time NULL: the agent converts so.
+pub(crate) fn typed(kind: &str, text: &str) -> Value {
+    match kind {
+        "int" | "int64" | "integer" => Value::Int(text.trim().parse().unwrap_or(0)),
+        "float" => Value::Float(text.trim().parse().unwrap_or(0.0)),
+        "bool" => Value::Bool(matches!(text.trim(), "Y" | "y" | "TRUE" | "true" | "1")),
+        "timestamp" => crate::eval::time_from(&Value::str(text)).map_or(Value::Null, Value::Time),
+        "csv" | "artifactset" => csv(text),
+        "json" | "json_array" | "regex_array" | "multichoice" => {
+            serde_json::from_str(text).map_or(Value::Null, Value::from_json)
+        }
+        _ => Value::str(text),
+    }
+}
+
+/// Rows of comma separated text whose first line names the columns.
+fn csv(text: &str) -> Value {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty()).map(cells);
+    let Some(names) = lines.next() else { return Value::array([]) };
+    let is_number = |cell: &str| cell.parse::<i64>().map(Value::Int);
+    Value::array(lines.map(|line| {
+        Value::dict(
+            names
+                .iter()
+                .zip(line)
+                .map(|(name, cell)| {
+                    let value = is_number(&cell).unwrap_or_else(|_| Value::str(&cell));
+                    (Arc::from(name.as_str()), value)
+                })
+                .collect(),
+        )
+    }))
+}
+
+fn cells(line: &str) -> Vec<String> {
+    let mut cells = vec![String::new()];
+    let mut quoted = false;
+    for c in line.trim().chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => cells.push(String::new()),
+            c => {
+                if let Some(cell) = cells.last_mut() {
+                    cell.push(c);
+                }
+            }
+        }
+    }
+    cells
+}

@@ -1,0 +1,7 @@
+//! The lab through its own gRPC surface.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod console;
+mod first;
+mod wire;
