@@ -85,6 +85,17 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// A fault of the input with one sentence.
+    pub(crate) fn bad_input(fault: impl Into<String>) -> Self {
+        Self::BadInput { faults: vec![fault.into()] }
+    }
+
+    pub(crate) fn unproved(what: impl Into<String>) -> Self {
+        Self::Unproved { what: what.into() }
+    }
+}
+
 fn names(permissions: &[Permission]) -> String {
     permissions.iter().map(|p| p.name()).collect::<Vec<_>>().join(", ")
 }

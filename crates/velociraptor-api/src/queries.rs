@@ -9,6 +9,8 @@ use crate::permission::Permission;
 
 pub mod artifacts;
 pub mod clients;
+pub mod collections;
+pub mod flows;
 
 /// Every query of this crate.
 pub const ALL: &[&CatalogueQuery] = &[
@@ -22,6 +24,12 @@ pub const ALL: &[&CatalogueQuery] = &[
     &artifacts::SEARCH,
     &artifacts::DEFINITIONS,
     &artifacts::NAMES,
+    &collections::COLLECT,
+    &collections::MATCHES,
+    &flows::LIST,
+    &flows::STATUS,
+    &flows::LOG,
+    &flows::CANCEL,
 ];
 
 /// The user behind the identity, and what it may do in the org.

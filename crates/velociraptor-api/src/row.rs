@@ -1,5 +1,7 @@
 //! Reading fields of rows: VQL gives NULL wherever something is missing, and times in four units.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
@@ -27,4 +29,9 @@ pub(crate) fn seconds<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Time
 /// Microseconds since 1970.
 pub(crate) fn micros<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Timestamp>, D::Error> {
     Ok(time::from_micros(or_default(input)?))
+}
+
+/// A span in nanoseconds.
+pub(crate) fn nanos<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
+    Ok(time::span_from_nanos(or_default(input)?))
 }

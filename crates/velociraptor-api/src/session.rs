@@ -8,6 +8,7 @@ use vql_builder::Query;
 
 use crate::catalogue::CatalogueQuery;
 use crate::error::{QueryError, QueryErrorKind};
+use crate::fault::Fault;
 use crate::identity::Identity;
 use crate::ids::OrgId;
 use crate::limits::{Cut, Limits};
@@ -122,6 +123,19 @@ impl<'a> Session<'a> {
             .map(read)
             .collect::<Result<_, _>>()
             .map_err(|error| fail(QueryErrorKind::Protocol { detail: error.to_string() }))
+    }
+
+    /// Proves that some identity holds these permissions, before anything is sent.
+    pub(crate) async fn permitted(&self, needs: &[Permission]) -> Result<(), Fault> {
+        match self.server.identity_for(self.org, needs, self.cancel).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(match *error.kind {
+                QueryErrorKind::NoIdentity { lacking, unasked } if unasked.is_empty() => {
+                    Fault::NotPermitted { lacking, needs: needs.to_vec() }
+                }
+                _ => error.into(),
+            }),
+        }
     }
 
     /// The rows as they came, failures and cuts included, and the identity that asked.

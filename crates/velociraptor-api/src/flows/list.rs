@@ -1,0 +1,91 @@
+//! The flows of a client, page by page.
+
+use serde::Deserialize;
+
+use super::{Flow, FlowState};
+use crate::fault::Fault;
+use crate::ids::ClientId;
+use crate::queries::flows::LIST;
+use crate::session::Session;
+
+/// What flows are wanted.
+#[derive(Clone, Debug)]
+pub struct FlowSearch {
+    /// Only these states; empty means any.
+    pub states: Vec<FlowState>,
+    /// How many to pass over.
+    pub from: u64,
+    /// How many to give, at most.
+    pub count: u32,
+}
+
+impl Default for FlowSearch {
+    fn default() -> Self {
+        Self { states: Vec::new(), from: 0, count: 50 }
+    }
+}
+
+/// A page of flows, the newest first.
+#[derive(Clone, Debug)]
+pub struct FlowPage {
+    /// The flows.
+    pub flows: Vec<Flow>,
+    /// How many there are on all pages.
+    pub total: u64,
+    /// Where the next page begins, where there is one.
+    pub next: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Found {
+    #[serde(flatten)]
+    flow: Flow,
+    total: u64,
+}
+
+/// Lists the flows of a client.
+///
+/// The server keeps this list in an index of its own that can lag behind: a flow that was deleted
+/// stays for some seconds, and one that [`super::status`] finds by its id may be missing.
+///
+/// # Errors
+///
+/// [`Fault::Query`]; [`Fault::UnknownClient`] where the server does not know the client.
+pub async fn list(
+    session: &Session<'_>,
+    client: &ClientId,
+    wanted: &FlowSearch,
+) -> Result<FlowPage, Fault> {
+    let page = fetch(session, client, wanted).await?;
+    if !page.flows.is_empty() || wanted.from == 0 {
+        return Ok(page);
+    }
+    // Beyond the last page no row tells the total.
+    let first = FlowSearch { from: 0, count: 1, ..wanted.clone() };
+    let total = fetch(session, client, &first).await?.total;
+    Ok(FlowPage { flows: Vec::new(), total, next: None })
+}
+
+async fn fetch(
+    session: &Session<'_>,
+    client: &ClientId,
+    wanted: &FlowSearch,
+) -> Result<FlowPage, Fault> {
+    let to = wanted.from.saturating_add(u64::from(wanted.count.max(1))).min(i64::MAX as u64);
+    let from = wanted.from.min(to);
+    let words: Vec<&str> = wanted.states.iter().map(|state| state.as_str()).collect();
+    let states = if words.is_empty() { String::new() } else { format!("^({})$", words.join("|")) };
+    let query = LIST
+        .query()
+        .bind("MR_Client", client.as_str())
+        .bind("MR_States", states)
+        .bind("MR_From", from.to_string())
+        .bind("MR_To", to.to_string());
+    let rows = session.rows::<Found>(&LIST, query).await;
+    let rows = rows.map_err(|error| super::unknown_client(client, error))?;
+    let total = rows.first().map_or(0, |row| row.total);
+    let flows: Vec<Flow> = rows.into_iter().map(|row| row.flow).collect();
+    let end = from + flows.len() as u64;
+    Ok(FlowPage { next: (!flows.is_empty() && end < total).then_some(end), flows, total })
+}

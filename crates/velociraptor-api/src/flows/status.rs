@@ -1,0 +1,208 @@
+//! One flow in detail.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Flow, unknown_client};
+use crate::fault::Fault;
+use crate::ids::{ClientId, FlowId};
+use crate::queries::flows::{LOG, STATUS};
+use crate::session::Session;
+use crate::{row, time};
+
+/// Most lines of the log that are kept.
+const LOG_LINES: usize = 50;
+
+/// A flow in detail.
+#[derive(Clone, Debug, Serialize)]
+pub struct FlowStatus {
+    /// The flow.
+    pub flow: Flow,
+    /// What was asked for, as the server keeps it.
+    pub request: Request,
+    /// Its queries: one for each source of each artifact.
+    pub queries: Vec<QueryStat>,
+    /// The agent's stack, where a query crashed.
+    pub backtrace: Option<String>,
+    /// Whether it was run before under the same id; the figures are those of the last run.
+    pub repeated: bool,
+    /// The first warnings and errors of the log. The log may be incomplete, so nothing follows
+    /// from what is missing.
+    pub log: Vec<LogEntry>,
+    /// How many more there are.
+    pub log_cut: u64,
+}
+
+/// What a flow was asked to do.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Request {
+    /// The artifacts.
+    pub artifacts: Vec<String>,
+    /// The parameters that the server took, by artifact. Artifacts without any are left out.
+    #[serde(deserialize_with = "specs")]
+    pub specs: Vec<Spec>,
+    /// Seconds, zero being the server's default.
+    pub timeout: u64,
+    /// Rows, zero being the server's default.
+    pub max_rows: u64,
+    /// Bytes of uploads, zero being the server's default.
+    pub max_upload_bytes: u64,
+    /// Percent of one processor, zero being no limit.
+    pub cpu_limit: f64,
+    /// I/O operations a second, zero being no limit.
+    pub iops_limit: f64,
+    /// Whether it goes before other work.
+    pub urgent: bool,
+}
+
+/// The parameters of one artifact, as the server keeps them: texts.
+#[derive(Clone, Debug, Default, Serialize, PartialEq, Eq)]
+pub struct Spec {
+    /// The artifact.
+    pub artifact: String,
+    /// The parameters.
+    pub parameters: IndexMap<String, String>,
+}
+
+/// How one query of a flow fared.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct QueryStat {
+    /// `OK`, `PROGRESS` or `GENERIC_ERROR`.
+    pub status: String,
+    /// Why it failed.
+    #[serde(rename(deserialize = "error_message"), deserialize_with = "row::text")]
+    pub error: Option<String>,
+    /// The tables that it filled; empty where it gave no row.
+    #[serde(rename(deserialize = "names_with_response"))]
+    pub tables: Vec<String>,
+    /// The rows that it gave.
+    #[serde(rename(deserialize = "result_rows"))]
+    pub rows: u64,
+    /// The files that it uploaded.
+    pub uploaded_files: u64,
+    /// The lines that it logged.
+    #[serde(rename(deserialize = "log_rows"))]
+    pub logs: u64,
+    /// How long it worked.
+    #[serde(deserialize_with = "row::nanos")]
+    pub duration: Duration,
+}
+
+/// A line of a flow's log.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct LogEntry {
+    /// When.
+    pub at: Option<Timestamp>,
+    /// `ERROR`, `WARN` or `ALERT`.
+    pub level: String,
+    /// The text.
+    pub message: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Found {
+    #[serde(flatten)]
+    flow: Flow,
+    request: Request,
+    #[serde(deserialize_with = "row::or_default")]
+    queries: Vec<QueryStat>,
+    #[serde(deserialize_with = "row::text")]
+    backtrace: Option<String>,
+    #[serde(default, deserialize_with = "row::or_default")]
+    previous_flows: Vec<serde_json::Value>,
+}
+
+/// A line as agents write it (seconds), or as the server does (microseconds).
+#[derive(Deserialize)]
+struct Line {
+    #[serde(default, deserialize_with = "row::or_default")]
+    client_time: i64,
+    #[serde(default, rename = "Timestamp", deserialize_with = "row::or_default")]
+    timestamp: i64,
+    #[serde(alias = "Level", deserialize_with = "row::or_default")]
+    level: String,
+    #[serde(deserialize_with = "row::or_default")]
+    message: String,
+}
+
+/// Reads a flow.
+///
+/// # Errors
+///
+/// [`Fault::UnknownFlow`], [`Fault::UnknownClient`], [`Fault::Query`].
+pub async fn status(
+    session: &Session<'_>,
+    client: &ClientId,
+    flow: &FlowId,
+) -> Result<FlowStatus, Fault> {
+    let found = read(session, client, flow).await?;
+    let bound = LOG.query().bind("MR_Client", client.as_str()).bind("MR_Flow", flow.as_str());
+    let lines: Vec<Line> = session.rows(&LOG, bound).await?;
+    let log_cut = lines.len().saturating_sub(LOG_LINES) as u64;
+    Ok(FlowStatus {
+        flow: found.flow,
+        request: found.request,
+        queries: found.queries,
+        backtrace: found.backtrace,
+        repeated: !found.previous_flows.is_empty(),
+        log: lines.into_iter().take(LOG_LINES).map(LogEntry::from).collect(),
+        log_cut,
+    })
+}
+
+/// Reads a flow without its log.
+pub(super) async fn flow(
+    session: &Session<'_>,
+    client: &ClientId,
+    id: &FlowId,
+) -> Result<Flow, Fault> {
+    Ok(read(session, client, id).await?.flow)
+}
+
+async fn read(session: &Session<'_>, client: &ClientId, flow: &FlowId) -> Result<Found, Fault> {
+    let query = STATUS.query().bind("MR_Client", client.as_str()).bind("MR_Flow", flow.as_str());
+    let rows = session.rows::<Found>(&STATUS, query).await;
+    let mut rows = rows.map_err(|error| unknown_client(client, error))?;
+    rows.pop().ok_or_else(|| Fault::UnknownFlow { client: client.clone(), flow: flow.clone() })
+}
+
+impl From<Line> for LogEntry {
+    fn from(line: Line) -> Self {
+        Self {
+            at: time::from_seconds(line.client_time).or_else(|| time::from_micros(line.timestamp)),
+            level: line.level,
+            message: line.message.trim_end().to_owned(),
+        }
+    }
+}
+
+fn specs<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Vec<Spec>, D::Error> {
+    #[derive(Deserialize)]
+    struct Sent {
+        artifact: String,
+        #[serde(default)]
+        parameters: Parameters,
+    }
+    #[derive(Default, Deserialize)]
+    struct Parameters {
+        #[serde(default)]
+        env: Vec<Pair>,
+    }
+    #[derive(Deserialize)]
+    struct Pair {
+        key: String,
+        #[serde(default)]
+        value: String,
+    }
+    let sent: Vec<Sent> = row::or_default(input)?;
+    let pairs = |pairs: Vec<Pair>| pairs.into_iter().map(|p| (p.key, p.value)).collect();
+    let spec =
+        |sent: Sent| Spec { artifact: sent.artifact, parameters: pairs(sent.parameters.env) };
+    Ok(sent.into_iter().map(spec).collect())
+}

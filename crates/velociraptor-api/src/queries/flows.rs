@@ -1,0 +1,119 @@
+//! Queries about flows.
+
+use crate::catalogue::{CatalogueQuery, READ};
+use crate::permission::Permission;
+
+/// The columns that [`crate::flows::Flow`] is read from.
+macro_rules! flow_columns {
+    () => {
+        "session_id AS FlowId, client_id AS ClientId, request.artifacts AS Artifacts,
+       request.creator AS Creator, state AS State, status AS Status,
+       create_time AS Created, start_time AS Started, active_time AS Active,
+       execution_duration AS Duration, total_collected_rows AS Rows,
+       total_uploaded_files AS UploadedFiles, total_uploaded_bytes AS UploadedBytes,
+       total_logs AS Logs, artifacts_with_results AS Tables"
+    };
+}
+
+/// One page of a client's flows, the newest first, in a total order. `MR_States` is a regular
+/// expression on the state, or empty.
+pub const LIST: CatalogueQuery = CatalogueQuery {
+    name: "flows_list",
+    text: concat!(
+        "LET Found <= SELECT ",
+        flow_columns!(),
+        ",
+       str(str=9000000000000000 - create_time) + ' ' + session_id AS SortKey
+FROM flows(client_id=MR_Client, summary=TRUE)
+WHERE MR_States = '' OR state =~ MR_States
+ORDER BY SortKey
+SELECT *, len(list=Found) AS Total
+FROM foreach(row=slice(list=Found, start=int(int=MR_From), end=int(int=MR_To)))"
+    ),
+    binds: &["MR_Client", "MR_States", "MR_From", "MR_To"],
+    needs: READ,
+    mutates: false,
+    columns: &[
+        "FlowId",
+        "ClientId",
+        "Artifacts",
+        "Creator",
+        "State",
+        "Status",
+        "Created",
+        "Started",
+        "Active",
+        "Duration",
+        "Rows",
+        "UploadedFiles",
+        "UploadedBytes",
+        "Logs",
+        "Tables",
+        "SortKey",
+        "Total",
+    ],
+};
+
+/// One flow in detail. An unknown flow gives no row.
+pub const STATUS: CatalogueQuery = CatalogueQuery {
+    name: "flow_status",
+    text: concat!(
+        "SELECT ",
+        flow_columns!(),
+        ",
+       request AS Request, query_stats AS Queries, backtrace AS Backtrace,
+       previous_flows AS PreviousFlows
+FROM flows(client_id=MR_Client, flow_id=MR_Flow)"
+    ),
+    binds: &["MR_Client", "MR_Flow"],
+    needs: READ,
+    mutates: false,
+    columns: &[
+        "FlowId",
+        "ClientId",
+        "Artifacts",
+        "Creator",
+        "State",
+        "Status",
+        "Created",
+        "Started",
+        "Active",
+        "Duration",
+        "Rows",
+        "UploadedFiles",
+        "UploadedBytes",
+        "Logs",
+        "Tables",
+        "Request",
+        "Queries",
+        "Backtrace",
+        "PreviousFlows",
+    ],
+};
+
+/// The lines of a flow's log whose level is at least a warning, oldest first. The log may be
+/// incomplete, and its columns differ between agents and the server.
+pub const LOG: CatalogueQuery = CatalogueQuery {
+    name: "flow_log",
+    text: "SELECT * FROM flow_logs(client_id=MR_Client, flow_id=MR_Flow)
+WHERE get(field='level', default=get(field='Level')) =~ '^(ERROR|WARN|ALERT)'",
+    binds: &["MR_Client", "MR_Flow"],
+    needs: READ,
+    mutates: false,
+    columns: &[],
+};
+
+/// Cancels a flow that has not ended. A flow that has ended is left alone: the server would turn
+/// its good end into an error.
+pub const CANCEL: CatalogueQuery = CatalogueQuery {
+    name: "flow_cancel",
+    text: "LET Before <= SELECT state AS State FROM flows(client_id=MR_Client, flow_id=MR_Flow)
+LET Cancelled <= if(condition=Before AND NOT Before[0].State =~ '^(FINISHED|ERROR)$',
+                    then=cancel_flow(client_id=MR_Client, flow_id=MR_Flow).flow_id)
+SELECT Before[0].State AS Before, Cancelled AS Cancelled FROM scope()",
+    binds: &["MR_Client", "MR_Flow"],
+    // Which of COLLECT_CLIENT and COLLECT_SERVER it takes depends on the client.
+    needs: &[Permission::AnyQuery, Permission::ReadResults],
+    mutates: true,
+    columns: &["Before", "Cancelled"],
+};
