@@ -16,6 +16,7 @@ use crate::generated::api_client::ApiClient;
 
 mod status;
 mod transport;
+mod unary;
 mod verifier;
 
 use verifier::{RecordingVerifier, RefusalSlot};

@@ -26,9 +26,11 @@ mod connection;
 pub mod error;
 pub mod failure;
 mod fault;
+mod files;
 #[allow(clippy::all, unreachable_pub, unused_qualifications, reason = "generated code")]
 #[path = "generated/proto.rs"]
 pub mod generated;
+mod hunt_calls;
 mod identity;
 pub mod ids;
 mod limits;
@@ -47,6 +49,7 @@ pub use config::{ApiConfig, ConfigError, ConfigErrorKind};
 pub use connection::{Connection, tls_provider};
 pub use error::{HandshakeReason, QueryError, QueryErrorKind, TlsReason, TlsRefusal};
 pub use fault::Fault;
+pub use files::{FetchedFile, FileError, FileReader};
 pub use identity::{Identity, IdentityKind, Profile};
 pub use ids::{ClientId, FlowId, HuntId, IdError, OrgId};
 pub use limits::{Cut, Limits};

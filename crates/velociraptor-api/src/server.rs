@@ -156,10 +156,7 @@ impl Server {
             let again = kind.is_transient() && !tried;
             limits.time = call.limits.time.saturating_sub(begun.elapsed());
             if !repeat || !(smaller || again) || limits.time.is_zero() {
-                if disproves_probe(&kind) {
-                    identity.forget(call.org);
-                }
-                return Err(fail(kind));
+                return Err(self.refused(identity, query.name(), kind, call));
             }
             if smaller {
                 limits = limits.batch_rows(limits.batch_rows / 10);
@@ -170,7 +167,7 @@ impl Server {
     }
 
     /// Waits for its turn.
-    async fn slots(
+    pub(crate) async fn slots(
         &self,
         call: &Call<'_>,
     ) -> Result<(Option<SemaphorePermit<'_>>, SemaphorePermit<'_>), QueryErrorKind> {
@@ -207,6 +204,21 @@ impl Server {
             .start(call.org, query, &call.limits, call.cancel)
             .await
             .map_err(|kind| self.error(Some(identity), query.name(), kind))
+    }
+
+    /// Puts this server's name on the refusal of a call, and forgets what was probed of the
+    /// identity where the refusal shows that it no longer holds.
+    pub(crate) fn refused(
+        &self,
+        identity: &Identity,
+        name: &'static str,
+        kind: QueryErrorKind,
+        call: &Call<'_>,
+    ) -> QueryError {
+        if disproves_probe(&kind) {
+            identity.forget(call.org);
+        }
+        self.error(Some(identity), name, kind)
     }
 
     /// Puts this server's name on an error.

@@ -3,6 +3,8 @@
 
 mod config;
 mod fake;
+mod files;
+mod hunt_calls;
 mod identities;
 mod pki;
 mod streams;
