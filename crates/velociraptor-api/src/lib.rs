@@ -19,14 +19,17 @@
 //! # Ok(()) }
 //! ```
 
+pub mod artifacts;
 pub mod catalogue;
 pub mod clients;
+pub mod collections;
 pub mod config;
 mod connection;
 pub mod error;
 pub mod failure;
 mod fault;
 mod files;
+pub mod flows;
 #[allow(clippy::all, unreachable_pub, unused_qualifications, reason = "generated code")]
 #[path = "generated/proto.rs"]
 pub mod generated;

@@ -43,6 +43,8 @@ pub enum Piece {
     Number(u32),
     /// A column: `GROUP BY $column`.
     Column(Identifier),
+    /// What is selected: `SELECT $columns`. None at all means every column.
+    Columns(Vec<Identifier>),
     /// The whole clause `ORDER BY column [DESC]`, or nothing.
     Order(Option<(Identifier, Direction)>),
 }
@@ -215,6 +217,11 @@ impl std::fmt::Display for Piece {
             Self::Filter(filter) => filter.fmt(f),
             Self::Number(number) => number.fmt(f),
             Self::Column(column) => column.fmt(f),
+            Self::Columns(columns) if columns.is_empty() => f.write_str("*"),
+            Self::Columns(columns) => {
+                let spelled: Vec<String> = columns.iter().map(Identifier::to_string).collect();
+                f.write_str(&spelled.join(", "))
+            }
             Self::Order(None) => Ok(()),
             Self::Order(Some((column, direction))) => {
                 write!(f, "ORDER BY {column}")?;
