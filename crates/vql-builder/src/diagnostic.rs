@@ -96,22 +96,22 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     pub(crate) fn new(text: &str, code: Code, span: Span, message: String) -> Self {
-        let before = &text[..span.start as usize];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Self {
-            code,
-            span,
-            line: 1 + before.bytes().filter(|byte| *byte == b'\n').count() as u32,
-            column: 1 + before[line_start..].chars().count() as u32,
-            message,
-            hint: None,
-        }
+        let (line, column) = line_and_column(text, span.start);
+        Self { code, span, line, column, message, hint: None }
     }
 
     pub(crate) fn with_hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint;
         self
     }
+}
+
+/// Line and column from 1, the column in characters.
+pub(crate) fn line_and_column(text: &str, at: u32) -> (u32, u32) {
+    let before = &text[..at as usize];
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count() as u32;
+    (line, 1 + before[line_start..].chars().count() as u32)
 }
 
 impl fmt::Display for Diagnostic {

@@ -5,11 +5,17 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::literal::{parse_float, parse_whole_number};
 use crate::syntax::{Element, Node, NodeKind, TokenKind, Tree};
 
+/// More warnings than this in one text help nobody.
+const MOST: usize = 100;
+
 /// Looks through a tree without errors; warnings in the order of the text.
 pub(crate) fn warnings(tree: &Tree<'_>) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     for node in tree.nodes() {
         look_at(tree, node, &mut out);
+        if out.len() >= MOST {
+            break;
+        }
     }
     out.sort_by_key(|warning| warning.span.start);
     out

@@ -4,14 +4,11 @@ use crate::ast::{Expr, Ident, Program};
 use crate::diagnostic::Diagnostic;
 use crate::lint;
 use crate::lower::Lower;
-use crate::syntax::{self, Goal, Tree};
+use crate::syntax::{self, Goal, Parsed, Tree};
 
 /// A parsed text: the lossless tree, and what is wrong with it.
 #[derive(Clone, Debug)]
-pub struct Parse<'t> {
-    tree: Tree<'t>,
-    errors: Vec<Diagnostic>,
-}
+pub struct Parse<'t>(Parsed<'t>);
 
 /// A lambda: `x, y => expression`.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,8 +23,7 @@ pub struct Lambda {
 ///
 /// Never fails: what is wrong is in [`Parse::errors`], and the tree holds the whole text.
 pub fn parse(text: &str) -> Parse<'_> {
-    let (tree, errors) = syntax::parse(text, Goal::Program);
-    Parse { tree, errors }
+    Parse(syntax::parse(text, Goal::Program))
 }
 
 /// Parses a text that is one expression, commas allowed: what may stand after WHERE.
@@ -36,9 +32,9 @@ pub fn parse(text: &str) -> Parse<'_> {
 ///
 /// The first thing that is wrong with the text.
 pub fn parse_expression(text: &str) -> Result<Expr, Diagnostic> {
-    let (tree, errors) = syntax::parse(text, Goal::Expression);
-    first(errors)?;
-    Lower::new(&tree).expression_text()
+    let parsed = syntax::parse(text, Goal::Expression);
+    first(parsed.errors)?;
+    Lower::new(&parsed.tree).expression_text()
 }
 
 /// Parses a text that is one lambda, as functions like `profile_memory` take them in strings.
@@ -47,9 +43,9 @@ pub fn parse_expression(text: &str) -> Result<Expr, Diagnostic> {
 ///
 /// The first thing that is wrong with the text.
 pub fn parse_lambda(text: &str) -> Result<Lambda, Diagnostic> {
-    let (tree, errors) = syntax::parse(text, Goal::Lambda);
-    first(errors)?;
-    Lower::new(&tree).lambda_text()
+    let parsed = syntax::parse(text, Goal::Lambda);
+    first(parsed.errors)?;
+    Lower::new(&parsed.tree).lambda_text()
 }
 
 fn first(errors: Vec<Diagnostic>) -> Result<(), Diagnostic> {
@@ -60,18 +56,26 @@ impl<'t> Parse<'t> {
     /// Why the engine rejects the text; empty where it accepts it. The first is the one that the
     /// engine reports, at the same place; the others were found by going on after it.
     pub fn errors(&self) -> &[Diagnostic] {
-        &self.errors
+        &self.0.errors
+    }
+
+    /// The engine's own words for the first error, as the server logs them after `VQL Error: `:
+    /// `1:18: unexpected token "x" (expected <from>)`. `None` where there is no error, and where
+    /// the engine has no words because the text kills the server: a LIMIT that is not a whole
+    /// number, or brackets nested so deeply that its stack overflows.
+    pub fn engine_message(&self) -> Option<&str> {
+        self.0.engine_message.as_deref()
     }
 
     /// What the engine accepts and what probably does not do what it seems to; empty where the
     /// text has errors.
     pub fn warnings(&self) -> Vec<Diagnostic> {
-        if self.errors.is_empty() { lint::warnings(&self.tree) } else { Vec::new() }
+        if self.0.errors.is_empty() { lint::warnings(&self.0.tree) } else { Vec::new() }
     }
 
     /// The lossless tree.
     pub fn tree(&self) -> &Tree<'t> {
-        &self.tree
+        &self.0.tree
     }
 
     /// The typed tree.
@@ -80,9 +84,9 @@ impl<'t> Parse<'t> {
     ///
     /// The first error of the text; or, in an accepted one, a chain of operators that is too long.
     pub fn program(&self) -> Result<Program, Diagnostic> {
-        match self.errors.first() {
+        match self.0.errors.first() {
             Some(error) => Err(error.clone()),
-            None => Lower::new(&self.tree).program(),
+            None => Lower::new(&self.0.tree).program(),
         }
     }
 }

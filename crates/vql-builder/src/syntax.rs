@@ -23,14 +23,22 @@ pub(crate) enum Goal {
     Lambda,
 }
 
+/// What parsing a text gives.
+#[derive(Clone, Debug)]
+pub(crate) struct Parsed<'t> {
+    pub(crate) tree: Tree<'t>,
+    pub(crate) errors: Vec<Diagnostic>,
+    /// The engine's words for the first error.
+    pub(crate) engine_message: Option<String>,
+}
+
 /// Cuts and parses a text. The errors are in the order in which the engine would meet them: it
 /// cuts the whole text before it looks at the grammar.
-pub(crate) fn parse(text: &str, goal: Goal) -> (Tree<'_>, Vec<Diagnostic>) {
+pub(crate) fn parse(text: &str, goal: Goal) -> Parsed<'_> {
     if u32::try_from(text.len()).is_err() {
         let diagnostic =
             Diagnostic::new(text, Code::TooLong, Span::default(), "text over 4 GiB".to_owned());
-        let (tree, _) = parse("", goal);
-        return (tree, vec![diagnostic]);
+        return Parsed { errors: vec![diagnostic], engine_message: None, ..parse("", goal) };
     }
     let tokens = Tokens::of(text);
     let mut parser = Parser::new(text, &tokens);
@@ -42,7 +50,8 @@ pub(crate) fn parse(text: &str, goal: Goal) -> (Tree<'_>, Vec<Diagnostic>) {
     let (nodes, failures) = parser.into_nodes();
     let tree = Tree { text, tokens, nodes };
     let errors = explain::errors(&tree, &failures);
-    (tree, errors)
+    let engine_message = explain::engine_message(&tree, &failures);
+    Parsed { tree, errors, engine_message }
 }
 
 /// The kind of a text that is exactly one token, without trivia.

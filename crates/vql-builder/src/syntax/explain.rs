@@ -1,18 +1,21 @@
 //! From failures to diagnostics: plain words for what was found and what was expected.
 
+mod engine;
 mod hint;
 mod words;
 
+pub(super) use engine::message as engine_message;
+
 use super::kind::TokenKind;
-use super::parser::{Expected, Failure};
+use super::parser::{Expected, Failure, MAX_FAILURES};
 use super::tree::Tree;
 use crate::ast::Span;
 use crate::diagnostic::{Code, Diagnostic};
 
 /// Diagnostics for what could not be cut and what could not be parsed, in the engine's order.
 pub(super) fn errors(tree: &Tree<'_>, failures: &[Failure]) -> Vec<Diagnostic> {
-    let mut errors: Vec<_> =
-        tree.tokens.invalid.iter().map(|(kind, span)| lexical(tree, *kind, *span)).collect();
+    let invalid = tree.tokens.invalid.iter().take(MAX_FAILURES);
+    let mut errors: Vec<_> = invalid.map(|(kind, span)| lexical(tree, *kind, *span)).collect();
     for failure in failures {
         if !follows_invalid(tree, failure.token as usize) {
             errors.push(syntactic(tree, *failure));

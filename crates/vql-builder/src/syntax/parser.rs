@@ -83,7 +83,7 @@ pub(super) struct Parser<'t> {
 }
 
 /// More errors than this in one text help nobody.
-const MAX_FAILURES: usize = 20;
+pub(super) const MAX_FAILURES: usize = 20;
 
 impl<'t> Parser<'t> {
     pub(super) fn new(text: &'t str, tokens: &'t Tokens) -> Self {

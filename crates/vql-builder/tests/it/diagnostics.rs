@@ -146,7 +146,7 @@ fn nesting_has_a_limit_instead_of_a_stack_overflow() {
     for (open, close) in brackets {
         let nested =
             |depth| format!("SELECT {}1{} FROM x", open.repeat(depth), close.repeat(depth));
-        let fits = nested(95);
+        let fits = nested(if open == "(" { 200 } else { 95 });
         assert_eq!(parse(&fits).errors(), [], "{open}");
         parse(&fits).program().expect("as deep as any real query");
         let deep = nested(100_000);
@@ -163,6 +163,27 @@ fn a_long_list_of_alternatives_is_no_deep_tree() {
     let sum = format!("SELECT {} FROM x", vec!["a"; 5_000].join(" + "));
     assert_eq!(parse(&sum).errors(), []);
     assert_eq!(parse(&sum).program().expect_err("too long a sum").code, Code::TooDeep);
+}
+
+#[test]
+fn the_words_of_the_engine_are_known() {
+    for (text, message) in [
+        ("hello world", "1:1: unexpected token \"hello\" (expected <select>)"),
+        ("SELECT 'abc FROM scope()", "SELECT |'abc FROM : 1:8: invalid token '\\''"),
+        ("SELECT 1 FROM scope();", "OM scope()|: 1:22: invalid token ';'"),
+        ("SELECT * FROM clients(", "1:23: unexpected token \"<EOF>\" (expected \")\")"),
+        ("SELECT * FROM clients() LIMIT 1 + 1", "1:33: unexpected token \"+\""),
+        ("SELECT * FROM clients() LIMIT N", "1:31: unexpected token \"N\" (expected <number>)"),
+        ("SELECT * FROM clients() LIMIT 1 OFFSET 1", "1:33: unexpected token \"OFFSET\""),
+        ("SELECT 1", "1:9: unexpected token \"<EOF>\" (expected <from>)"),
+        ("SELECT now()-3600 AS A FROM x", "1:13: unexpected token \"-3600\" (expected <from>)"),
+        ("", "1:1: unexpected token \"<EOF>\" (expected <select>)"),
+    ] {
+        assert_eq!(parse(text).engine_message(), Some(message), "{text}");
+    }
+    for text in ["SELECT * FROM x", "SELECT * FROM x LIMIT 1.5"] {
+        assert_eq!(parse(text).engine_message(), None, "{text}");
+    }
 }
 
 #[test]
