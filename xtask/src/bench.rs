@@ -25,6 +25,8 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         "--package=integration-tests",
         "--package=mcp-server",
     ])?;
+    // The baseline is a bench target: it alone may name the gRPC library in its own way.
+    cargo::run(&["build", "--quiet", "--release", "--package=velociraptor-api", "--bench=bare"])?;
     let folder = workspace::target_folder()?.join("release");
     let mut command = Command::new(workspace::executable(&folder, "bench"));
     command.current_dir(workspace::root());

@@ -1,0 +1,61 @@
+//! The cases.
+
+use std::pin::Pin;
+
+use crate::bed::Bed;
+use crate::figures::Row;
+
+mod calls;
+mod flow_rows;
+mod parser;
+mod process;
+mod stream;
+
+/// A running case.
+pub(crate) type Running<'a> = Pin<Box<dyn Future<Output = anyhow::Result<Vec<Row>>> + 'a>>;
+
+/// One case.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) run: for<'a> fn(&'a Bed) -> Running<'a>,
+}
+
+/// Every case.
+pub(crate) const ALL: &[Case] = &[
+    Case {
+        name: "call",
+        about: "the cheapest tool call over stdio, against the same query from a bare client",
+        run: |bed| Box::pin(calls::one_by_one(bed)),
+    },
+    Case {
+        name: "together",
+        about: "64 calls at once, against 64 bare queries at once",
+        run: |bed| Box::pin(calls::together(bed)),
+    },
+    Case {
+        name: "flow-rows",
+        about: "10,000 rows of a flow read in pages, against the raw stream",
+        run: |bed| Box::pin(flow_rows::run(bed)),
+    },
+    Case {
+        name: "stream",
+        about: "1,000,000 rows through the API client, against the raw stream",
+        run: |bed| Box::pin(stream::run(bed)),
+    },
+    Case {
+        name: "start",
+        about: "process start to tools/list answered, against an empty process",
+        run: |bed| Box::pin(process::start(bed)),
+    },
+    Case {
+        name: "memory",
+        about: "resident memory after start and after 1,000 calls",
+        run: |bed| Box::pin(process::memory(bed)),
+    },
+    Case {
+        name: "parser",
+        about: "bytes per second of the parser on the built-in texts, against the engine's",
+        run: |bed| Box::pin(parser::run(bed)),
+    },
+];
