@@ -13,6 +13,7 @@ use crate::tool_error::ToolError;
 mod call;
 mod client_config;
 mod doctor;
+mod lab;
 mod output;
 mod tools;
 mod vql;
@@ -50,6 +51,9 @@ struct Global {
     /// A settings file with several servers [default: megaraptor.toml, where there is one]
     #[arg(long, global = true, value_name = "TOML", conflicts_with = "config")]
     settings: Option<PathBuf>,
+    /// Use a simulated server and fleet, which live as long as this command
+    #[arg(long, global = true, conflicts_with_all = ["config", "settings"])]
+    lab: bool,
     /// Orgs of the server given by --config, the default first
     #[arg(long, global = true, value_delimiter = ',', value_name = "ORG")]
     orgs: Vec<String>,
@@ -80,6 +84,8 @@ enum Form {
 enum Command {
     /// Serve MCP over standard input and output
     Serve,
+    /// Run the simulated server and fleet until Ctrl-C
+    Lab(lab::LabArgs),
     /// Call one tool
     Call(call::CallArgs),
     /// List the tools, or describe one
@@ -101,6 +107,11 @@ enum Command {
 impl Global {
     /// The servers that flags, environment and settings name.
     fn services(&self) -> Result<Arc<Services>, ToolError> {
+        if self.lab {
+            let lab = lab::start(lab::DEFAULT_SPEED, 0)?;
+            let target = settings::from_lab(&lab, &self.orgs)?;
+            return Ok(Arc::new(Services::new(vec![target], self.switches()).with_lab(lab)));
+        }
         let targets = settings::load(&Sources {
             api_files: self.config.clone(),
             settings: self.settings.clone(),
@@ -145,6 +156,7 @@ async fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Serve => serve(&cli.global).await,
         Command::Call(args) => call::run(&cli.global, args).await,
+        Command::Lab(args) => lab::run(args).await,
         Command::Tools(args) => tools::run(&cli.global, &args),
         Command::Doctor => doctor::run(&cli.global).await,
         Command::ClientConfig(args) => client_config::run(&cli.global, &args),

@@ -14,6 +14,7 @@ use crate::tools::FAMILIES;
 pub struct Services {
     servers: Vec<Target>,
     switches: Switches,
+    lab: Option<lab::Lab>,
 }
 
 /// A server and the orgs in which it may be asked.
@@ -41,7 +42,18 @@ pub struct Switches {
 impl Services {
     /// Puts the parts together.
     pub const fn new(servers: Vec<Target>, switches: Switches) -> Self {
-        Self { servers, switches }
+        Self { servers, switches, lab: None }
+    }
+
+    /// Keeps the simulated server alive for as long as these services.
+    #[must_use]
+    pub fn with_lab(self, lab: lab::Lab) -> Self {
+        Self { lab: Some(lab), ..self }
+    }
+
+    /// Whether the server is simulated.
+    pub const fn simulated(&self) -> bool {
+        self.lab.is_some()
     }
 
     /// The configured servers.

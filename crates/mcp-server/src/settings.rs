@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
+use velociraptor_api::config::Origin;
 use velociraptor_api::{ApiConfig, IdentityKind, OrgId, Server};
 
 use crate::services::Target;
@@ -148,4 +149,22 @@ fn target(
         parsed.push(OrgId::root());
     }
     Ok(Target { server: Arc::new(Server::open(name, configs)?), orgs: parsed, gui })
+}
+
+/// The identities of a simulated server, under its own name.
+///
+/// # Errors
+///
+/// Where the lab's own files do not pass the checks of real ones.
+pub fn from_lab(lab: &lab::Lab, orgs: &[String]) -> Result<Target, ToolError> {
+    let mut configs = Vec::new();
+    for (role, kind) in [
+        (lab::Role::Reader, IdentityKind::Reader),
+        (lab::Role::Investigator, IdentityKind::Investigator),
+        (lab::Role::Administrator, IdentityKind::Administrator),
+    ] {
+        let config = ApiConfig::parse(lab.api_config(role), Origin::Memory("the lab"))?;
+        configs.push((Some(kind), config));
+    }
+    target(lab::SIMULATED.to_owned(), configs, orgs, None)
 }
