@@ -13,8 +13,8 @@ mod search;
 
 pub use info::{ClientInfo, InFlight, info};
 pub use resolve::{Purpose, Resolved, by_ids, existing, resolve};
-pub(crate) use search::escape;
 pub use search::{ClientOrder, ClientPage, ClientSearch, search};
+pub(crate) use search::{escape, label_pattern};
 
 /// An enrolled endpoint, as the server's index knows it.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]

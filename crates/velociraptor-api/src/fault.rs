@@ -91,6 +91,10 @@ impl Fault {
         Self::BadInput { faults: vec![fault.into()] }
     }
 
+    pub(crate) fn refused(reason: impl Into<String>) -> Self {
+        Self::Refused { reason: reason.into() }
+    }
+
     pub(crate) fn unproved(what: impl Into<String>) -> Self {
         Self::Unproved { what: what.into() }
     }

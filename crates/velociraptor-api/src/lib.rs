@@ -29,11 +29,14 @@ pub mod error;
 pub mod failure;
 mod fault;
 mod files;
+pub mod flow_results;
 pub mod flows;
 #[allow(clippy::all, unreachable_pub, unused_qualifications, reason = "generated code")]
 #[path = "generated/proto.rs"]
 pub mod generated;
 mod hunt_calls;
+pub mod hunt_results;
+pub mod hunts;
 mod identity;
 pub mod ids;
 mod limits;
@@ -41,11 +44,13 @@ pub mod near;
 mod os;
 mod permission;
 pub mod queries;
+pub mod results;
 mod row;
 mod server;
 mod session;
 mod stream;
 pub mod time;
+pub mod uploads;
 
 pub use catalogue::CatalogueQuery;
 pub use config::{ApiConfig, ConfigError, ConfigErrorKind};

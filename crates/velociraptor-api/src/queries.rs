@@ -11,6 +11,9 @@ pub mod artifacts;
 pub mod clients;
 pub mod collections;
 pub mod flows;
+pub mod hunts;
+pub mod results;
+pub mod uploads;
 
 /// Every query of this crate.
 pub const ALL: &[&CatalogueQuery] = &[
@@ -30,6 +33,31 @@ pub const ALL: &[&CatalogueQuery] = &[
     &flows::STATUS,
     &flows::LOG,
     &flows::CANCEL,
+    &hunts::LIST,
+    &hunts::STATUS,
+    &hunts::ESTIMATE,
+    &hunts::CREATE,
+    &hunts::START,
+    &hunts::STOP,
+    &hunts::DESCRIBE,
+    &hunts::EXPIRE,
+    &hunts::ADD,
+    &hunts::FLOWS,
+    &hunts::SCOPE,
+    &hunts::SKIPPED,
+    &results::FLOW_PAGE,
+    &results::FLOW_ROWS,
+    &results::FLOW_SORTED,
+    &results::FLOW_GROUPS,
+    &results::FLOW_COUNT,
+    &results::FLOW_PROBE,
+    &results::HUNT_ROWS,
+    &results::HUNT_SORTED,
+    &results::HUNT_GROUPS,
+    &results::HUNT_COUNT,
+    &results::HUNT_PROBE,
+    &uploads::OF_FLOW,
+    &uploads::OF_HUNT,
 ];
 
 /// The user behind the identity, and what it may do in the org.

@@ -76,6 +76,15 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Notes that an identity asked.
+    pub(crate) fn used(&self, identity: &Identity) {
+        if let Ok(mut trail) = self.trail.lock()
+            && !trail.identities.iter().any(|user| user == identity.user())
+        {
+            trail.identities.push(identity.user().to_owned());
+        }
+    }
+
     /// The call that this session stands for, within the given bounds.
     pub(crate) const fn call(&self, limits: Limits) -> Call<'a> {
         Call { org: self.org, limits, cancel: self.cancel }
@@ -151,11 +160,7 @@ impl<'a> Session<'a> {
         let identity = self.server.identity_for(self.org, &needs, self.cancel).await?;
         let call = self.call(limits);
         let rows = self.server.run_as(identity, query, &call, !entry.mutates).await?;
-        if let Ok(mut trail) = self.trail.lock()
-            && !trail.identities.contains(&rows.identity)
-        {
-            trail.identities.push(rows.identity.clone());
-        }
+        self.used(identity);
         for warning in &rows.warnings {
             self.warn(warning.as_str());
         }

@@ -1,0 +1,329 @@
+//! The judgement of each client of a hunt: parts that sum to the scope.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::flows::FlowState;
+use crate::hunts::Hunt;
+use crate::hunts::members::Member;
+use crate::ids::{ClientId, FlowId};
+use crate::os::Os;
+
+/// What is established about one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// It has rows.
+    Hit,
+    /// It was looked, and there is nothing.
+    None,
+    /// The artifacts do not apply to it: their preconditions, or another system.
+    NotApplicable,
+    /// It was scheduled and has not ended. Nothing is established.
+    Running,
+    /// It ended badly. Nothing is established, although rows may have come.
+    Failed,
+    /// A limit of rows, bytes or time ended it early: there may be more.
+    Cut,
+    /// It was never asked. Nothing is established.
+    NeverScheduled,
+}
+
+impl Part {
+    /// Whether the question of the hunt is answered for the client.
+    pub const fn is_established(self) -> bool {
+        matches!(self, Self::Hit | Self::None | Self::NotApplicable)
+    }
+}
+
+/// How many clients are in each part. The parts sum to the scope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are the parts, which are documented")]
+pub struct Parts {
+    pub hit: u64,
+    pub none: u64,
+    pub not_applicable: u64,
+    pub running: u64,
+    pub failed: u64,
+    pub cut: u64,
+    pub never_scheduled: u64,
+}
+
+impl Parts {
+    /// The sum.
+    pub const fn total(&self) -> u64 {
+        self.hit
+            + self.none
+            + self.not_applicable
+            + self.running
+            + self.failed
+            + self.cut
+            + self.never_scheduled
+    }
+
+    /// For how many clients nothing is established, or not all.
+    pub const fn open(&self) -> u64 {
+        self.running + self.failed + self.cut + self.never_scheduled
+    }
+
+    fn add(&mut self, part: Part) {
+        *match part {
+            Part::Hit => &mut self.hit,
+            Part::None => &mut self.none,
+            Part::NotApplicable => &mut self.not_applicable,
+            Part::Running => &mut self.running,
+            Part::Failed => &mut self.failed,
+            Part::Cut => &mut self.cut,
+            Part::NeverScheduled => &mut self.never_scheduled,
+        } += 1;
+    }
+}
+
+/// One client of a hunt.
+#[derive(Clone, Debug, Serialize, PartialEq)]
+pub struct HostOutcome {
+    /// The client.
+    pub client_id: ClientId,
+    /// Its host name; none where the client is known no more.
+    pub hostname: Option<String>,
+    /// What is established.
+    pub part: Part,
+    /// Rows in all tables of its flow.
+    pub rows: u64,
+    /// Why it failed or was cut.
+    pub reason: Option<String>,
+    /// Its flow, where it was scheduled.
+    pub flow_id: Option<FlowId>,
+    /// When it was last seen.
+    pub last_seen: Option<Timestamp>,
+    /// Whether it enrolled after the hunt was started.
+    pub joined: bool,
+}
+
+/// How far a hunt has got.
+#[derive(Clone, Debug, Serialize)]
+pub struct Coverage {
+    /// The hunt.
+    pub hunt: Hunt,
+    /// The table that was judged, where it is one; otherwise all of them together.
+    pub table: Option<String>,
+    /// How many clients the hunt means now: those that fit, and those that were scheduled.
+    pub scope: u64,
+    /// Those of them that were there when it was started.
+    pub at_start: u64,
+    /// Those of them that enrolled later.
+    pub joined: u64,
+    /// How many fit but for a label that is excluded. They are not in the scope.
+    pub excluded: u64,
+    /// The parts of the scope.
+    pub parts: Parts,
+    /// Every client of the scope, those for whom nothing is established first.
+    pub hosts: Vec<HostOutcome>,
+}
+
+/// A client that the condition means.
+#[derive(Clone, Debug)]
+pub(super) struct Meant {
+    pub(super) client_id: ClientId,
+    pub(super) hostname: Option<String>,
+    pub(super) os: Option<Os>,
+    pub(super) first_seen: Option<Timestamp>,
+    pub(super) last_seen: Option<Timestamp>,
+}
+
+/// What the judgement rests on.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) hunt: Hunt,
+    pub(super) table: Option<String>,
+    pub(super) meant: Vec<Meant>,
+    pub(super) excluded: u64,
+    pub(super) members: Vec<Member>,
+    /// The systems that the judged artifacts are for; empty where that is not known.
+    pub(super) systems: Vec<Os>,
+    /// Clients of which every query said that it does not apply.
+    pub(super) skipped: Vec<ClientId>,
+}
+
+/// Judges every client.
+pub(super) fn judge(facts: Facts) -> Coverage {
+    let Facts { hunt, table, meant, excluded, members, systems, skipped } = facts;
+    let mut clients = meant;
+    for member in &members {
+        if !clients.iter().any(|client| client.client_id == member.client_id) {
+            let client_id = member.client_id.clone();
+            let unknown = (None, None, None, None);
+            let (hostname, os, first_seen, last_seen) = unknown;
+            clients.push(Meant { client_id, hostname, os, first_seen, last_seen });
+        }
+    }
+    let mut parts = Parts::default();
+    let mut hosts: Vec<HostOutcome> = clients
+        .into_iter()
+        .map(|client| {
+            let member = members.iter().find(|member| member.client_id == client.client_id);
+            let applies = systems.is_empty() || client.os.is_none_or(|os| systems.contains(&os));
+            let skipped = skipped.contains(&client.client_id);
+            let part = member.map_or(Part::NeverScheduled, |member| {
+                part_of(member, table.as_deref(), applies && !skipped)
+            });
+            parts.add(part);
+            let joined = matches!((client.first_seen, hunt.started), (Some(a), Some(b)) if a > b);
+            HostOutcome {
+                part,
+                rows: member.map_or(0, |member| member.rows),
+                reason: member.and_then(|member| member.status.clone()),
+                flow_id: member.map(|member| member.flow_id.clone()),
+                client_id: client.client_id,
+                hostname: client.hostname,
+                last_seen: client.last_seen,
+                joined,
+            }
+        })
+        .collect();
+    hosts.sort_by(|a, b| {
+        let key = |host: &HostOutcome| {
+            (host.part.is_established(), host.part, host.hostname.clone(), host.client_id.clone())
+        };
+        key(a).cmp(&key(b))
+    });
+    let scope = hosts.len() as u64;
+    let joined = hosts.iter().filter(|host| host.joined).count() as u64;
+    Coverage { hunt, table, scope, at_start: scope - joined, joined, excluded, parts, hosts }
+}
+
+fn part_of(member: &Member, table: Option<&str>, applies: bool) -> Part {
+    let has_rows = match table {
+        Some(table) => member.tables.iter().any(|name| name == table),
+        None => member.rows > 0,
+    };
+    match member.state {
+        FlowState::Finished if has_rows => Part::Hit,
+        FlowState::Finished if applies => Part::None,
+        FlowState::Finished => Part::NotApplicable,
+        FlowState::Error => {
+            // The words of the server for the three limits.
+            let status = member.status.as_deref().unwrap_or_default().to_ascii_lowercase();
+            let limits = ["exceeded limit", "timed out", "upload limit", "exceeded upload"];
+            if limits.iter().any(|limit| status.contains(limit)) { Part::Cut } else { Part::Failed }
+        }
+        _ => Part::Running,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hunts::{HuntScope, HuntState, HuntStats};
+    use crate::ids::HuntId;
+
+    fn id(number: u8) -> ClientId {
+        ClientId::parse(&format!("C.{number:016x}")).unwrap()
+    }
+
+    fn meant(number: u8, os: Os, enrolled: i64) -> Meant {
+        Meant {
+            client_id: id(number),
+            hostname: Some(format!("host-{number}")),
+            os: Some(os),
+            first_seen: Some(Timestamp::from_second(enrolled).unwrap()),
+            last_seen: None,
+        }
+    }
+
+    fn member(number: u8, state: FlowState, rows: u64, status: &str) -> Member {
+        Member {
+            client_id: id(number),
+            flow_id: FlowId::parse("F.X.H").unwrap(),
+            state,
+            status: (!status.is_empty()).then(|| status.to_owned()),
+            rows,
+            tables: if rows > 0 { vec![String::from("A/One")] } else { Vec::new() },
+            queries: 1,
+        }
+    }
+
+    fn facts() -> Facts {
+        let hunt = Hunt {
+            hunt_id: HuntId::parse("H.X").unwrap(),
+            description: String::new(),
+            state: HuntState::Running,
+            creator: String::new(),
+            created: None,
+            started: Some(Timestamp::from_second(1000).unwrap()),
+            expires: None,
+            artifacts: vec![String::from("A")],
+            tables: vec![String::from("A/One"), String::from("A/Two")],
+            tags: Vec::new(),
+            scope: HuntScope::Clients(Vec::new()),
+            stats: HuntStats::default(),
+            as_of: None,
+        };
+        Facts {
+            hunt,
+            table: None,
+            meant: vec![
+                meant(1, Os::Windows, 10),
+                meant(2, Os::Windows, 10),
+                meant(3, Os::Linux, 10),
+                meant(4, Os::Windows, 10),
+                meant(5, Os::Windows, 10),
+                meant(6, Os::Windows, 10),
+                meant(7, Os::Windows, 2000),
+                meant(8, Os::Windows, 10),
+            ],
+            excluded: 4,
+            members: vec![
+                member(1, FlowState::Finished, 3, ""),
+                member(2, FlowState::Finished, 0, ""),
+                member(3, FlowState::Finished, 0, ""),
+                member(4, FlowState::InProgress, 1, ""),
+                member(5, FlowState::Error, 9, "Something broke"),
+                member(6, FlowState::Error, 1, "Rows 3 exceeded limit 1 for flow F.X. Cancelling."),
+                member(8, FlowState::Finished, 0, ""),
+                // Known no more, or added by hand.
+                member(9, FlowState::Finished, 1, ""),
+            ],
+            systems: vec![Os::Windows],
+            skipped: vec![id(8)],
+        }
+    }
+
+    #[test]
+    fn the_parts_sum_to_the_scope() {
+        let coverage = judge(facts());
+        let expected = Parts {
+            hit: 2,
+            none: 1,
+            not_applicable: 2,
+            running: 1,
+            failed: 1,
+            cut: 1,
+            never_scheduled: 1,
+        };
+        assert_eq!(coverage.parts, expected);
+        assert_eq!((coverage.scope, coverage.parts.total()), (9, 9));
+        assert_eq!((coverage.at_start, coverage.joined, coverage.excluded), (8, 1, 4));
+        assert_eq!(coverage.parts.open(), 4);
+        let open: Vec<&str> = coverage.hosts[..4]
+            .iter()
+            .map(|host| host.hostname.as_deref().unwrap_or_default())
+            .collect();
+        assert_eq!(open, ["host-4", "host-5", "host-6", "host-7"]);
+    }
+
+    #[test]
+    fn a_single_table_is_judged_by_its_own_rows() {
+        let table = Some(String::from("A/Two"));
+        let coverage = judge(Facts { table, ..facts() });
+        assert_eq!((coverage.parts.hit, coverage.parts.total()), (0, 9));
+    }
+
+    #[test]
+    fn rows_of_a_flow_that_failed_establish_nothing() {
+        let coverage = judge(facts());
+        let failed = coverage.hosts.iter().find(|host| host.part == Part::Failed).unwrap();
+        assert_eq!((failed.rows, failed.reason.as_deref()), (9, Some("Something broke")));
+        assert!(!failed.part.is_established());
+    }
+}

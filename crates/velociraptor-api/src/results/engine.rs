@@ -1,0 +1,265 @@
+//! The queries behind pages and groups, for flows and hunts alike.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+use vql_builder::{Identifier, Piece, PureExpr, Query};
+
+use super::{ColumnName, Group, GroupPage, RowPage, RowQuery, TableRow};
+use crate::catalogue::CatalogueQuery;
+use crate::error::QueryErrorKind;
+use crate::fault::Fault;
+use crate::ids::{ClientId, FlowId, HuntId};
+use crate::limits::{Cut, Limits};
+use crate::queries::results as texts;
+use crate::server::Rows;
+use crate::session::Session;
+use crate::stream::Row;
+
+/// The column that carries the number of a row.
+const NUMBER: &str = "MR_Row";
+
+/// The column that carries how many rows there are on all pages.
+const TOTAL: &str = "MR_Total";
+
+/// Where a table is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place<'a> {
+    Flow { client: &'a ClientId, flow: &'a FlowId, table: &'a str },
+    Hunt { hunt: &'a HuntId, table: &'a str },
+}
+
+impl Place<'_> {
+    fn query(&self, flow: &CatalogueQuery, hunt: &CatalogueQuery, from: u64) -> Query {
+        match self {
+            Self::Flow { client, flow: id, table } => flow
+                .query()
+                .bind("MR_Client", client.as_str())
+                .bind("MR_Flow", id.as_str())
+                .bind("MR_Table", *table)
+                .bind("MR_From", from.to_string()),
+            Self::Hunt { hunt: id, table } => hunt
+                .query()
+                .bind("MR_Hunt", id.as_str())
+                .bind("MR_Table", *table)
+                .bind("MR_From", from.to_string()),
+        }
+    }
+
+    const fn entry<'e>(
+        &self,
+        flow: &'e CatalogueQuery,
+        hunt: &'e CatalogueQuery,
+    ) -> &'e CatalogueQuery {
+        match self {
+            Self::Flow { .. } => flow,
+            Self::Hunt { .. } => hunt,
+        }
+    }
+}
+
+/// One page of rows.
+pub(crate) async fn rows(
+    session: &Session<'_>,
+    place: Place<'_>,
+    wanted: &RowQuery,
+) -> Result<RowPage, Fault> {
+    let from = wanted.from.min(i64::MAX as u64 / 2);
+    let count = wanted.count.max(1);
+    let filter = wanted.filter.clone().unwrap_or_else(PureExpr::always);
+    let is_sorted = wanted.order.is_some();
+    let is_plain = wanted.filter.is_none() && !is_sorted && matches!(place, Place::Flow { .. });
+    let (entry, query) = if let Some((column, direction)) = &wanted.order {
+        let (flow, hunt) = (&texts::FLOW_SORTED, &texts::HUNT_SORTED);
+        let order = Piece::Order(Some((column.identifier(), *direction)));
+        let query = place
+            .query(flow, hunt, 0)
+            .bind("MR_Begin", from.to_string())
+            .bind("MR_End", (from + u64::from(count)).to_string())
+            .fill("filter", Piece::Filter(filter))
+            .fill("order", order)
+            .fill("columns", selected(&wanted.columns, &[NUMBER, TOTAL]));
+        (place.entry(flow, hunt), query)
+    } else if is_plain {
+        let query = place
+            .query(&texts::FLOW_PAGE, &texts::HUNT_ROWS, from)
+            .fill("columns", selected(&wanted.columns, &[]))
+            .fill("limit", Piece::Number(count));
+        (&texts::FLOW_PAGE, query)
+    } else {
+        let (flow, hunt) = (&texts::FLOW_ROWS, &texts::HUNT_ROWS);
+        let query = place
+            .query(flow, hunt, from)
+            .fill("filter", Piece::Filter(filter))
+            .fill("columns", selected(&wanted.columns, &[NUMBER]))
+            .fill("limit", Piece::Number(count));
+        (place.entry(flow, hunt), query)
+    };
+    let limits = wanted.limits.rows(u64::from(count) + 1);
+    let found = read(session, entry, &query, limits, &wanted.columns).await?;
+    if let (true, 0, Some(filter)) = (found.rows.is_empty(), from, &wanted.filter) {
+        probe(session, place, filter).await?;
+    }
+    let is_full = found.rows.len() as u64 >= u64::from(count);
+    let total = found.rows.first().and_then(|row| row.get(TOTAL)?.as_u64());
+    let total = if is_sorted { total } else { None };
+    let mut columns = found.columns;
+    columns.retain(|name| name != NUMBER && !(is_sorted && name == TOTAL));
+    let number = |(position, mut row): (usize, Row)| {
+        let number = row.shift_remove(NUMBER).and_then(|number| number.as_u64());
+        if is_sorted {
+            row.shift_remove(TOTAL);
+        }
+        TableRow { number: number.unwrap_or(from + position as u64), row }
+    };
+    Ok(RowPage {
+        columns,
+        rows: found.rows.into_iter().enumerate().map(number).collect(),
+        total: if is_sorted && is_empty_end(total, from) { Some(0) } else { total },
+        cut: found.cut.filter(|cut| *cut != Cut::Rows),
+        as_of: Timestamp::now(),
+        from,
+        is_sorted,
+        is_full,
+    })
+}
+
+/// A sorted result without any row has none on any page, where the first page was asked for.
+const fn is_empty_end(total: Option<u64>, from: u64) -> bool {
+    total.is_none() && from == 0
+}
+
+/// The values of one column, by frequency.
+pub(crate) async fn groups(
+    session: &Session<'_>,
+    place: Place<'_>,
+    column: &ColumnName,
+    filter: Option<&PureExpr>,
+    (from, count): (u64, u32),
+    limits: Limits,
+) -> Result<GroupPage, Fault> {
+    #[derive(Deserialize)]
+    struct Found {
+        #[serde(rename = "MR_Value")]
+        value: Value,
+        #[serde(rename = "MR_Count")]
+        count: u64,
+        #[serde(rename = "MR_Total")]
+        total: u64,
+    }
+    let from = from.min(i64::MAX as u64 / 2);
+    let (flow, hunt) = (&texts::FLOW_GROUPS, &texts::HUNT_GROUPS);
+    let query = place
+        .query(flow, hunt, 0)
+        .bind("MR_Begin", from.to_string())
+        .bind("MR_End", (from + u64::from(count.max(1))).to_string())
+        .fill("filter", Piece::Filter(filter.cloned().unwrap_or_else(PureExpr::always)))
+        .fill("column", Piece::Column(column.identifier()));
+    let limits = limits.rows(u64::from(count) + 1);
+    let entry = place.entry(flow, hunt);
+    let found = read(session, entry, &query, limits, std::slice::from_ref(column)).await?;
+    if found.rows.is_empty()
+        && from == 0
+        && let Some(filter) = filter
+    {
+        probe(session, place, filter).await?;
+    }
+    if let Some(cut) = found.cut {
+        let what = if cut == Cut::Time { "time" } else { "size" };
+        return Err(Fault::refused(format!(
+            "the groups are not complete within the {what} limit; narrow the filter"
+        )));
+    }
+    let mut groups = Vec::new();
+    let mut total = 0;
+    for row in found.rows {
+        let row: Found = serde_json::from_value(row.into()).map_err(|error| {
+            let kind = QueryErrorKind::Protocol { detail: error.to_string() };
+            session.server().error(None, entry.name, kind)
+        })?;
+        total = row.total;
+        groups.push(Group { value: row.value, count: row.count });
+    }
+    let end = from + groups.len() as u64;
+    Ok(GroupPage { next: (!groups.is_empty() && end < total).then_some(end), groups, total })
+}
+
+/// How many rows a filter keeps.
+pub(crate) async fn count(
+    session: &Session<'_>,
+    place: Place<'_>,
+    filter: Option<&PureExpr>,
+    limits: Limits,
+) -> Result<u64, Fault> {
+    #[derive(Deserialize)]
+    struct Found {
+        #[serde(rename = "MR_Count")]
+        count: u64,
+    }
+    let (flow, hunt) = (&texts::FLOW_COUNT, &texts::HUNT_COUNT);
+    let filter = filter.cloned().unwrap_or_else(PureExpr::always);
+    let query = place.query(flow, hunt, 0).fill("filter", Piece::Filter(filter));
+    let entry = place.entry(flow, hunt);
+    let rows: Vec<Found> = session.rows_with(entry, query, &[], limits).await?;
+    Ok(rows.first().map_or(0, |row| row.count))
+}
+
+/// In WHERE the server says nothing of a name that it does not know, and keeps no row: ask what
+/// the filter makes of the first row, so that a misspelled column is not taken for an absence.
+async fn probe(session: &Session<'_>, place: Place<'_>, filter: &PureExpr) -> Result<(), Fault> {
+    let (flow, hunt) = (&texts::FLOW_PROBE, &texts::HUNT_PROBE);
+    let query = place.query(flow, hunt, 0).fill("filter", Piece::Filter(filter.clone()));
+    let (_, found) = session.raw(place.entry(flow, hunt), &query, &[], Limits::READ).await?;
+    match found.failures.into_iter().find_map(unknown) {
+        Some(name) => Err(Fault::bad_input(format!(
+            "the filter kept nothing, and the first row has no column {name} that it asks for"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Runs a query of rows. A wanted column that some rows lack is NULL there; one that no row has is
+/// a fault.
+async fn read(
+    session: &Session<'_>,
+    entry: &CatalogueQuery,
+    query: &Query,
+    limits: Limits,
+    wanted: &[ColumnName],
+) -> Result<Rows, Fault> {
+    let (identity, mut rows) = session.raw(entry, query, &[], limits).await?;
+    for failure in std::mem::take(&mut rows.failures) {
+        let QueryErrorKind::UnknownSymbol { symbol, .. } = &failure else {
+            return Err(session.server().error(Some(identity), entry.name, failure).into());
+        };
+        let column = wanted.iter().find(|column| column.as_str() == symbol);
+        let Some(column) = column else {
+            return Err(Fault::bad_input(format!("the rows have no column {symbol}")));
+        };
+        let is_somewhere = rows.rows.iter().any(|row| {
+            let value = row.get(column.as_str()).or_else(|| row.get("MR_Value"));
+            value.is_some_and(|value| !value.is_null())
+        });
+        if !is_somewhere {
+            return Err(Fault::bad_input(format!("the rows have no column {symbol}")));
+        }
+        session.warn(format!("some rows have no column {symbol}"));
+    }
+    Ok(rows)
+}
+
+fn unknown(failure: QueryErrorKind) -> Option<String> {
+    match failure {
+        QueryErrorKind::UnknownSymbol { symbol, .. } => Some(symbol),
+        _ => None,
+    }
+}
+
+fn selected(columns: &[ColumnName], further: &[&str]) -> Piece {
+    if columns.is_empty() {
+        return Piece::Columns(Vec::new());
+    }
+    let mut names: Vec<Identifier> = columns.iter().map(ColumnName::identifier).collect();
+    names.extend(further.iter().filter_map(|name| Identifier::new(name).ok()));
+    Piece::Columns(names)
+}
