@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod cli;
 pub mod clock;
+pub mod collection;
 pub mod context;
 pub mod evidence;
 pub mod mcp;
