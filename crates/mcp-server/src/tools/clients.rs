@@ -2,6 +2,7 @@
 
 use crate::tool::{Family, ToolDef};
 
+mod info;
 mod list;
 
 /// Finding endpoints.
@@ -9,5 +10,5 @@ pub static FAMILY: Family = Family {
     id: "clients",
     purpose: "find endpoints and say what is known of them",
     default: true,
-    tools: &[ToolDef::of::<list::ListClients>()],
+    tools: &[ToolDef::of::<list::ListClients>(), ToolDef::of::<info::GetClientInfo>()],
 };

@@ -1,0 +1,265 @@
+//! `get_client_info`.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use velociraptor_api::clients::{self, ClientInfo};
+use velociraptor_api::flows::{self, Flow, FlowSearch};
+
+use super::list::without_port;
+use crate::answer::{Answer, Render};
+use crate::clock;
+use crate::context::ToolCx;
+use crate::resolve;
+use crate::table;
+use crate::tool::{Effect, Tool};
+use crate::tool_error::ToolError;
+
+/// `get_client_info`.
+pub(super) struct GetClientInfo;
+
+/// Arguments.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Input {
+    /// Client id or host name
+    client: String,
+    /// How many recent collections, default 10
+    #[schemars(range(max = 100))]
+    flows: Option<u32>,
+}
+
+/// What the server records of one client.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Output {
+    client_id: String,
+    hostname: String,
+    fqdn: Option<String>,
+    os: Option<String>,
+    release: Option<String>,
+    machine: Option<String>,
+    online: bool,
+    #[schemars(with = "String")]
+    last_seen: Option<Timestamp>,
+    seen: String,
+    #[schemars(with = "String")]
+    first_seen: Option<Timestamp>,
+    ip: Option<String>,
+    mac: Vec<String>,
+    agent: String,
+    labels: Vec<String>,
+    metadata: Map<String, Value>,
+    /// Handed to the agent and not ended.
+    in_flight: Vec<String>,
+    flows: Vec<FlowRow>,
+    flows_total: u64,
+    #[serde(skip)]
+    enrolled: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct FlowRow {
+    flow_id: String,
+    state: String,
+    artifacts: Vec<String>,
+    rows: u64,
+    creator: String,
+    #[schemars(with = "String")]
+    created: Option<Timestamp>,
+    #[serde(skip)]
+    age: String,
+}
+
+impl Tool for GetClientInfo {
+    const NAME: &'static str = "get_client_info";
+    const TITLE: &'static str = "Describe a client";
+    const DESCRIPTION: &'static str = "Describes one endpoint: system, addresses, agent, labels, \
+        metadata, recent collections. It tells what the server knows since the last contact and \
+        does not look at the endpoint: collect_artifact does.";
+    const EFFECT: Effect = Effect::Read;
+    type Input = Input;
+    type Output = Output;
+
+    async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
+        let session = cx.session();
+        let id = resolve::for_read(&session, &input.client).await?.id;
+        if id.is_server() {
+            return Err(ToolError::invalid("server is the Velociraptor server, not an endpoint")
+                .next("list_flows with client server lists what was collected on it"));
+        }
+        let info = clients::info(&session, &id).await?;
+        let count = input.flows.unwrap_or(10).min(100);
+        let wanted = FlowSearch { count: count.max(1), ..FlowSearch::default() };
+        let mut page = flows::list(&session, &id, &wanted).await?;
+        page.flows.truncate(count as usize);
+        let link = cx.link(&format!("/host/{id}"));
+        let data = Output::of(info, page.flows, page.total);
+        Ok(Answer::of(&cx, &session, data).link(link))
+    }
+}
+
+impl Output {
+    fn of(info: ClientInfo, flows: Vec<Flow>, flows_total: u64) -> Self {
+        let client = info.client;
+        let now = client.as_of.unwrap_or_else(clock::now);
+        let agent = [info.agent_name, client.agent_version.clone(), info.agent_built];
+        let agent: Vec<String> = agent.into_iter().flatten().collect();
+        let in_flight = info.in_flight.iter().map(|flow| match flow.since {
+            Some(since) => format!("{} since {}", flow.flow_id, clock::dated(now, Some(since))),
+            None => flow.flow_id.to_string(),
+        });
+        Self {
+            client_id: client.client_id.to_string(),
+            online: client.is_online(),
+            fqdn: client.fqdn.filter(|fqdn| *fqdn != client.hostname),
+            hostname: client.hostname,
+            os: client.os,
+            release: client.release,
+            machine: info.machine,
+            last_seen: client.last_seen.map(clock::to_second),
+            seen: client.last_seen.map_or_else(|| String::from("never"), |at| clock::age(now, at)),
+            first_seen: client.first_seen,
+            ip: client.last_ip.as_deref().map(without_port),
+            mac: info.mac_addresses,
+            agent: agent.join(" "),
+            labels: client.labels,
+            metadata: info.metadata.into_iter().collect(),
+            in_flight: in_flight.collect(),
+            flows: flows.into_iter().map(|flow| FlowRow::of(flow, now)).collect(),
+            flows_total,
+            enrolled: clock::dated(now, client.first_seen),
+        }
+    }
+}
+
+impl FlowRow {
+    fn of(flow: Flow, now: Timestamp) -> Self {
+        Self {
+            flow_id: flow.flow_id.to_string(),
+            state: flow.state.to_string(),
+            artifacts: flow.artifacts,
+            rows: flow.rows,
+            creator: flow.creator,
+            created: flow.created.map(clock::to_second),
+            age: flow.created.map(|at| clock::age(now, at)).unwrap_or_default(),
+        }
+    }
+}
+
+impl Render for Output {
+    fn render(&self, out: &mut String) {
+        // Writing into a string cannot fail.
+        let _ = self.write(out);
+    }
+}
+
+impl Output {
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        let state = if self.online { "ONLINE" } else { "OFFLINE" };
+        write!(out, "{}  {}  {state}, last seen ", self.client_id, self.hostname)?;
+        match self.last_seen {
+            Some(at) => write!(out, "{at} ({})", self.seen)?,
+            None => out.push_str("never"),
+        }
+        let system = [&self.os, &self.release, &self.machine];
+        let system: Vec<&str> = system.into_iter().flatten().map(String::as_str).collect();
+        let metadata: Vec<String> = self
+            .metadata
+            .iter()
+            .map(|(key, value)| match value {
+                Value::String(text) => format!("{key}={text}"),
+                other => format!("{key}={other}"),
+            })
+            .collect();
+        let ip = self.ip.clone().into_iter().collect::<Vec<_>>();
+        for (name, value) in [
+            ("system", system.join(" ")),
+            ("full name", self.fqdn.clone().unwrap_or_default()),
+            ("address", [ip, self.mac.clone()].concat().join("  ")),
+            ("agent", self.agent.clone()),
+            ("enrolled", self.enrolled.clone()),
+            ("labels", or_none(self.labels.join(", "))),
+            ("metadata", or_none(metadata.join("; "))),
+            ("at work", self.in_flight.join("; ")),
+        ] {
+            if !value.is_empty() {
+                write!(out, "\n{name:<9}  {}", value.replace(['\n', '\r'], " "))?;
+            }
+        }
+        if self.flows_total == 0 {
+            out.push_str("\nNothing was ever collected on it.");
+        } else if !self.flows.is_empty() {
+            let (shown, total) = (self.flows.len(), self.flows_total);
+            writeln!(out, "\nCOLLECTIONS, newest first, {shown} of {total}")?;
+            let headings = ["flow", "state", "rows", "when", "by", "artifacts"];
+            table::write(out, &headings, self.flows.iter().map(FlowRow::cells));
+        }
+        Ok(())
+    }
+}
+
+impl FlowRow {
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.flow_id.clone(),
+            self.state.clone(),
+            self.rows.to_string(),
+            self.age.clone(),
+            self.creator.clone(),
+            self.artifacts.join(", "),
+        ]
+    }
+}
+
+fn or_none(text: String) -> String {
+    if text.is_empty() { String::from("none") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn info(last_seen: i64) -> ClientInfo {
+        serde_json::from_value(json!({
+            "ClientId": "C.0123456789abcdef", "Hostname": "FIN-WS07", "Fqdn": "fin-ws07.corp",
+            "Os": "windows", "Release": "Windows 11 23H2", "Labels": ["finance"],
+            "LastIp": "10.1.2.3:50123", "LastSeen": last_seen, "FirstSeen": 1_767_000_000,
+            "AgentVersion": "0.77.2", "Now": 1_767_323_045, "Machine": "amd64",
+            "MacAddresses": ["02:00:00:00:00:07"], "AgentName": "velociraptor",
+            "AgentBuilt": null, "InterrogateFlow": "F.1", "InFlight": {"F.9": 1_767_323_000},
+            "Metadata": {"owner": "Ann\nB", "tier": "1"},
+        }))
+        .unwrap()
+    }
+
+    fn flow() -> Flow {
+        serde_json::from_value(json!({
+            "FlowId": "F.9", "ClientId": "C.0123456789abcdef",
+            "Artifacts": ["Windows.System.Pslist"], "Creator": "investigator",
+            "State": "IN_PROGRESS", "Status": "", "Created": 1_767_322_925_000_000_i64,
+            "Started": 0, "Active": 0, "Duration": 0, "Rows": 12, "UploadedFiles": 0,
+            "UploadedBytes": 0, "Logs": 3, "Tables": null,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_client_reads_as_facts_and_its_collections() {
+        let mut out = String::new();
+        Output::of(info(1_767_323_033_000_000), vec![flow()], 7).render(&mut out);
+        insta::assert_snapshot!(out, @"");
+    }
+
+    #[test]
+    fn a_client_that_was_never_seen_says_so() {
+        let mut out = String::new();
+        Output::of(info(0), Vec::new(), 0).render(&mut out);
+        assert!(out.contains("OFFLINE, last seen never"), "{out}");
+        assert!(out.ends_with("Nothing was ever collected on it."), "{out}");
+    }
+}
