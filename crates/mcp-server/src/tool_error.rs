@@ -242,10 +242,14 @@ fn suggest(near: &[String], otherwise: &str) -> String {
     }
 }
 
+/// Most candidates in an error.
+const CANDIDATES: usize = 10;
+
 fn choose_one(candidates: &[Client]) -> String {
     let now = candidates.first().and_then(|client| client.as_of).unwrap_or_else(Timestamp::now);
-    let each: Vec<String> = candidates
+    let mut each: Vec<String> = candidates
         .iter()
+        .take(CANDIDATES)
         .map(|client| {
             let os = client.os.as_deref().unwrap_or("unknown system");
             format!(
@@ -255,5 +259,8 @@ fn choose_one(candidates: &[Client]) -> String {
             )
         })
         .collect();
+    if let Some(more @ 1..) = candidates.len().checked_sub(CANDIDATES) {
+        each.push(format!("and {more} more: list_clients lists them"));
+    }
     format!("name one of these by its id: {}", each.join("; "))
 }
