@@ -252,7 +252,20 @@ mod tests {
     fn a_client_reads_as_facts_and_its_collections() {
         let mut out = String::new();
         Output::of(info(1_767_323_033_000_000), vec![flow()], 7).render(&mut out);
-        insta::assert_snapshot!(out, @"");
+        insta::assert_snapshot!(out, @r#"
+        C.0123456789abcdef  FIN-WS07  ONLINE, last seen 2026-01-02T03:03:53Z (12 s ago)
+        system     windows Windows 11 23H2 amd64
+        full name  fin-ws07.corp
+        address    10.1.2.3  02:00:00:00:00:07
+        agent      velociraptor 0.77.2
+        enrolled   2025-12-29T09:20:00Z (3 d ago)
+        labels     finance
+        metadata   owner=Ann B; tier=1
+        at work    F.9 since 2026-01-02T03:03:20Z (45 s ago)
+        COLLECTIONS, newest first, 1 of 7
+        flow  state        rows  when       by            artifacts
+        F.9   IN_PROGRESS  12    2 min ago  investigator  Windows.System.Pslist
+        "#);
     }
 
     #[test]
