@@ -11,6 +11,7 @@ mod expr;
 mod functions;
 mod plugins;
 mod program;
+mod refused;
 mod run;
 mod scope;
 mod select;

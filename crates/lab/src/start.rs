@@ -43,7 +43,8 @@ pub struct Lab {
     address: SocketAddr,
     world: Arc<World>,
     files: HashMap<Role, Secret<String>>,
-    /// The threads of the server. `None` once it is being dropped.
+    tls: Tls,
+    /// The threads of the server. `None` while it is stopped.
     runtime: Option<Runtime>,
 }
 
@@ -70,27 +71,51 @@ impl Lab {
         }
         let authority = Authority::new()?;
         let tls = Tls::new(&authority, &authority.server()?).map_err(Error::Tls)?;
+        let listener = std::net::TcpListener::bind(("127.0.0.1", options.port))?;
+        let address = listener.local_addr()?;
+        let mut files = HashMap::new();
+        for role in Role::ALL {
+            files.insert(*role, authority.api_client(role.user(), &address.to_string())?);
+        }
+        let mut lab = Self { address, world, files, tls, runtime: None };
+        lab.listen(listener)?;
+        Ok(lab)
+    }
+
+    fn listen(&mut self, listener: std::net::TcpListener) -> Result<(), Error> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("lab")
             .enable_all()
             .build()?;
-        // Bound outside the runtime: this function may run inside another one.
-        let listener = std::net::TcpListener::bind(("127.0.0.1", options.port))?;
         listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        let service = Service { world: Arc::clone(&world) };
+        let service = Service { world: Arc::clone(&self.world) };
         {
             let _inside = runtime.enter();
             let listener = TcpListener::from_std(listener)?;
             // It ends with the runtime, which drops it.
-            drop(runtime.spawn(serve(listener, tls, service)));
+            drop(runtime.spawn(serve(listener, self.tls.clone(), service)));
         }
-        let mut files = HashMap::new();
-        for role in Role::ALL {
-            files.insert(*role, authority.api_client(role.user(), &address.to_string())?);
+        self.runtime = Some(runtime);
+        Ok(())
+    }
+
+    /// Stops the server as if it had died: connections are cut. Its data stays.
+    pub fn stop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
         }
-        Ok(Self { address, world, files, runtime: Some(runtime) })
+    }
+
+    /// Serves again after [`Lab::stop`], at the same address and with the same certificates.
+    ///
+    /// # Errors
+    /// The port has been taken by somebody else, or there is no thread to be had.
+    pub fn resume(&mut self) -> Result<(), Error> {
+        if self.runtime.is_none() {
+            self.listen(std::net::TcpListener::bind(self.address)?)?;
+        }
+        Ok(())
     }
 
     /// Where the server listens.
@@ -144,9 +169,7 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        self.stop();
     }
 }
 

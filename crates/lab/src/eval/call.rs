@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use vql_builder::Lambda;
 use vql_builder::ast::{ArgValue, Argument, Expr, Ident, Source};
 
-use super::expr::{callable, eval_argument, eval_stored, join, rows_of};
+use super::expr::{callable, eval, eval_argument, eval_stored, join, rows_of};
 use super::functions;
 use super::plugins;
+use super::refused;
 use super::scope::{Binding, Scope, Stored, Variables};
 use super::select::{run_select, run_stored, run_value};
 use super::{Failure, Sink, time_from};
@@ -112,6 +114,15 @@ impl<'a> Call<'a> {
         self.lazy.get(name)
     }
 
+    /// Applies a lambda to one value.
+    pub(crate) fn apply(&self, lambda: &Lambda, value: &Value) -> Value {
+        let frame = Variables::default();
+        if let Some(first) = lambda.parameters.first() {
+            frame.set(&first.name, Binding::Value(value.clone()));
+        }
+        eval(&self.scope.with(&frame), &lambda.body)
+    }
+
     /// Runs the rows of an argument into a sink.
     pub(crate) fn each(&self, scope: &Scope<'_>, name: &str, sink: &mut Sink<'_>) {
         if let Some(rows) = self.lazy.get(name) {
@@ -142,7 +153,10 @@ pub(crate) fn call_function(
         return call_stored(scope, &stored, arguments);
     }
     let Some(function) = functions::find(&name, &scope.run.host) else {
-        unknown_function(scope, &name);
+        match refused::function(scope.run, &name) {
+            Some(failure) => scope.run.log(format!("{name}: {failure}")),
+            None => unknown_function(scope, &name),
+        }
         return Value::Null;
     };
     let place = std::ptr::from_ref(expr).addr();
@@ -231,7 +245,14 @@ pub(crate) fn call_plugin(scope: &Scope<'_>, source: &Source, sink: &mut Sink<'_
         return;
     }
     let Some(plugin) = plugins::find(&name, &scope.run.host) else {
-        unknown_plugin(scope, &name);
+        let accessor = arguments
+            .iter()
+            .find(|argument| argument.name.name == "accessor")
+            .map(|argument| display(&eval_argument(scope, &argument.value)));
+        match refused::plugin(scope.run, &name, accessor.as_deref()) {
+            Some(failure) => scope.run.log(format!("{name}: {failure}")),
+            None => unknown_plugin(scope, &name),
+        }
         return;
     };
     let place = std::ptr::from_ref(source).addr();

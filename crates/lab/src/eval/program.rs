@@ -117,8 +117,15 @@ pub(crate) fn environment(env: impl IntoIterator<Item = (String, Value)>) -> Var
 pub(crate) fn builtins(run: &Run) -> Variables {
     let frame = Variables::default();
     let config = row! {
+        "Version" => row! {
+            "Name" => crate::SIMULATED,
+            "name" => crate::SIMULATED,
+            "version" => run.world.version(),
+            "commit" => "simulated",
+            "build_time" => "2026-08-10T07:21:44Z",
+        },
         "server_urls" => Value::strings(["https://lab.invalid:8000/"]),
-        "version" => run.world.version(),
+        "nonce" => "",
     };
     let names = ["_SessionId", "$device_manager", "$acl", "Artifact", "$repository", "$root"];
     for (at, name) in names.iter().enumerate() {

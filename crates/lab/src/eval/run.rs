@@ -34,8 +34,9 @@ pub(crate) enum Host {
 }
 
 /// Ends a query: from outside, or by its deadline.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Stop {
+    begun: Instant,
     cancelled: AtomicBool,
     timed_out: AtomicBool,
     deadline: Option<Instant>,
@@ -46,7 +47,20 @@ pub(crate) struct Stop {
 impl Stop {
     /// One that ends the query after `limit`, where given.
     pub(crate) fn after(limit: Option<Duration>) -> Self {
-        Self { deadline: limit.map(|limit| Instant::now() + limit), ..Self::default() }
+        let begun = Instant::now();
+        Self {
+            begun,
+            cancelled: AtomicBool::new(false),
+            timed_out: AtomicBool::new(false),
+            deadline: limit.map(|limit| begun + limit),
+            sleeping: Mutex::new(()),
+            wake: Condvar::new(),
+        }
+    }
+
+    /// How long the query has been running.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
     }
 
     /// Ends the query now.

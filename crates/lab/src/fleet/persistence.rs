@@ -200,7 +200,7 @@ pub(super) fn autorun(
         ("Launch String", path),
         ("MD5", &digits.hex(32)),
         ("SHA-1", &digits.hex(40)),
-        ("SHA-256", &digits.hex(64)),
+        ("SHA-256", &super::incident::known_sha256(path).unwrap_or_else(|| digits.hex(64))),
         ("PSComputerName", &endpoint.hostname),
     ])
 }

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -88,7 +88,6 @@ fn evaluate(
     stop: Arc<Stop>,
     items: &mpsc::Sender<Item>,
 ) {
-    let begun = Instant::now();
     let log = {
         let items = items.clone();
         // Nobody listens any more: then there is nobody to tell.
@@ -109,6 +108,8 @@ fn evaluate(
         run_program(&run, &frame, &text, &mut |event| {
             let item = match event {
                 Event::Begin(statement) => Item::Begin { text: index, statement },
+                // A row that was being computed when the time was up is not sent.
+                Event::Row(_) if stop.is_set() => return ControlFlow::Break(()),
                 Event::Row(row) => item(&row),
                 Event::End => Item::End,
             };
@@ -119,7 +120,7 @@ fn evaluate(
         });
     }
     if stop.timed_out() {
-        let seconds = begun.elapsed().as_secs_f64();
+        let seconds = stop.elapsed().as_secs_f64();
         run.log(format!("collect: <red>Timeout Error:</> Collection timed out after {seconds}s"));
     }
 }

@@ -23,6 +23,7 @@ use super::Service;
 use crate::certificates::{Authority, Issued};
 
 /// The server's end of TLS.
+#[derive(Clone)]
 pub(crate) struct Tls(TlsAcceptor);
 
 /// What goes wrong while TLS is set up.

@@ -99,10 +99,8 @@ impl Definition {
     /// # Errors
     /// What is wrong with the YAML, or with the VQL in it.
     pub(crate) fn parse(text: &str, built_in: bool) -> Result<Self, String> {
-        let mut definition: Self = serde_saphyr::from_str(text).map_err(|error| {
-            let message = error.to_string();
-            format!("yaml: {}", message.lines().next().unwrap_or_default())
-        })?;
+        let mut definition: Self =
+            serde_saphyr::from_str(text).map_err(|error| yaml_complaint(&error.to_string()))?;
         definition.raw = Arc::from(text);
         definition.built_in = built_in;
         definition.kind = match definition.kind.to_lowercase().as_str() {
@@ -205,6 +203,20 @@ impl Definition {
             },
         }
     }
+}
+
+/// The engine's wording of a mistake in YAML.
+fn yaml_complaint(message: &str) -> String {
+    let first = message.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let (place, text) = first.split_once(": ").unwrap_or(("", first));
+    let line = place.split(" column ").next().unwrap_or_default();
+    if let Some(field) = text.strip_prefix("unknown field `") {
+        let field = field.split('`').next().unwrap_or_default();
+        return format!(
+            "yaml: unmarshal errors:\n  {line}: field {field} not found in type proto.Artifact"
+        );
+    }
+    format!("yaml: {line}: {text}")
 }
 
 /// All definitions, by name in alphabetical order.

@@ -170,11 +170,8 @@ fn run_source(
         let lines = Rc::clone(&lines);
         move |line: String| lines.borrow_mut().push(line)
     };
-    let run = Run::new(Arc::clone(world), session, host, Arc::new(Stop::default()), log).for_flow(
-        flow.worked_at(),
-        client_id,
-        &flow.id,
-    );
+    let run = Run::new(Arc::clone(world), session, host, Arc::new(Stop::after(None)), log)
+        .for_flow(flow.worked_at(), client_id, &flow.id);
     let parameters = parameters(definition, flow);
     let mut failure = None;
     for condition in [&definition.precondition, &source.precondition] {

@@ -3,5 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod console;
+mod errors;
 mod first;
+mod quirks;
+mod scenario;
+mod shapes;
 mod wire;

@@ -161,6 +161,23 @@ async fn a_lab_that_is_dropped_cuts_its_connections() {
 }
 
 #[tokio::test]
+async fn a_lab_that_was_stopped_resumes_with_its_data() {
+    let mut lab = fast_lab();
+    let console = Console::connect(&lab, Role::Administrator).await;
+    let client = console.client_id("web-01").await;
+    let flow = console.collect(&client, "Custom.Lab.One", "{}").await;
+    lab.stop();
+    let answer = console.ask("SELECT 1 FROM scope()", &[]).await;
+    let code = answer.status.unwrap().0;
+    assert!(matches!(code, Code::Unknown | Code::Unavailable), "{code:?}");
+    lab.resume().unwrap();
+    let console = Console::connect(&lab, Role::Administrator).await;
+    let vql = "SELECT state FROM flows(client_id=C, flow_id=F)";
+    let answer = console.ask(vql, &[("C", &client), ("F", &flow)]).await;
+    assert_eq!(answer.value(), "FINISHED");
+}
+
+#[tokio::test]
 async fn the_api_file_is_one_that_the_client_accepts() {
     let lab = fast_lab();
     let folder = tempfile::tempdir().unwrap();

@@ -40,9 +40,30 @@ pub(super) const TABLE: &[Function] = &[
     }),
     pure(
         "filter",
-        "The elements that an expression matches.",
-        &[Arg::needed("list", Kind::Any), Arg::optional("regex", Kind::Strings)],
+        "The elements that an expression matches, or that a lambda wants.",
+        &[
+            Arg::needed("list", Kind::Any),
+            Arg::optional("filter", Kind::Str),
+            Arg::optional("condition", Kind::Str),
+            Arg::optional("regex", Kind::Strings),
+        ],
         filter,
+    ),
+    pure(
+        "slice",
+        "A part of a list.",
+        &[
+            Arg::needed("list", Kind::Any),
+            Arg::needed("start", Kind::Int),
+            Arg::needed("end", Kind::Int),
+        ],
+        |call| Ok(call.value("list").slice(call.int("start"), call.int("end"))),
+    ),
+    pure(
+        "to_dict",
+        "A mapping of rows with _key and _value.",
+        &[Arg::needed("item", Kind::Any)],
+        to_dict,
     ),
     pure(
         "sleep",
@@ -68,7 +89,15 @@ pub(super) const TABLE: &[Function] = &[
     pure("scope", "The current scope.", &[], |_| Ok(Value::from(crate::value::Dict::new()))),
 ];
 
+/// Without an item: of the current scope.
 fn get(call: &Call<'_>) -> Result<Value, Failure> {
+    if !call.has("item") {
+        let name = if call.has("member") { call.text("member") } else { call.text("field") };
+        let mut parts = name.split('.');
+        let first = parts.next().and_then(|name| call.scope.value(name));
+        let found = first.and_then(|value| parts.try_fold(value, |value, name| value.member(name)));
+        return Ok(found.unwrap_or_else(|| call.value("default")));
+    }
     let item = call.value("item");
     let found = if call.has("member") {
         call.text("member").split('.').try_fold(item, |value, name| value.member(name))
@@ -82,13 +111,33 @@ fn get(call: &Call<'_>) -> Result<Value, Failure> {
 }
 
 fn filter(call: &Call<'_>) -> Result<Value, Failure> {
+    let items = call.value("list").into_items();
+    let lambda = if call.has("condition") { "condition" } else { "filter" };
+    if call.has(lambda) {
+        let lambda = vql_builder::parse_lambda(&call.text(lambda))
+            .map_err(|error| format!("lambda: {}", error.message))?;
+        let keep = |item: &Value| call.apply(&lambda, item).truthy();
+        return Ok(Value::array(items.into_iter().filter(keep)));
+    }
     let regexes = call
         .strings("regex")
         .iter()
         .map(|pattern| call.scope.run.regexes.get(pattern))
         .collect::<Result<Vec<_>, _>>()?;
     let keep = |item: &Value| regexes.iter().any(|regex| regex.is_match(&display(item)));
-    Ok(Value::array(call.value("list").into_items().into_iter().filter(keep)))
+    Ok(Value::array(items.into_iter().filter(keep)))
+}
+
+fn to_dict(call: &Call<'_>) -> Result<Value, Failure> {
+    let rows = call.value("item").into_items();
+    Ok(Value::dict(
+        rows.iter()
+            .filter_map(|row| {
+                let key = row.member("_key").filter(|key| !key.is_null())?;
+                Some((display(&key).into(), row.member("_value").unwrap_or_default()))
+            })
+            .collect(),
+    ))
 }
 
 /// Equal texts are written once, unless `dedup` is negative.

@@ -230,7 +230,10 @@ fn clock(call: &Call<'_>, sink: &mut Sink<'_>) -> Result<(), Failure> {
             "UnixMicro" => now.as_microsecond(),
             "UnixMilli" => now.as_millisecond(),
             "UnixNano" => i64::try_from(now.as_nanosecond()).unwrap_or(0),
+            "Weekday" => i32::from(local.weekday().to_sunday_zero_offset()),
             "Year" => i32::from(local.year()),
+            "YearDay" => i32::from(local.day_of_year()),
+            "Zone" => "UTC",
         };
         if sink(row).is_break() {
             break;
