@@ -97,6 +97,7 @@ fn hexadecimal(out: &mut String, letter: char, width: usize, character: char) {
 }
 
 fn is_printable(character: char) -> bool {
-    let kept = character.escape_debug().count() == 1;
-    kept && !character.is_whitespace()
+    // After another character, because at the start Rust escapes combining marks too.
+    let text = format!("x{character}");
+    text.escape_debug().count() == 2 && !character.is_whitespace()
 }
