@@ -34,19 +34,23 @@ pub mod flows;
 #[allow(clippy::all, unreachable_pub, unused_qualifications, reason = "generated code")]
 #[path = "generated/proto.rs"]
 pub mod generated;
+pub mod help;
 mod hunt_calls;
 pub mod hunt_results;
 pub mod hunts;
 mod identity;
 pub mod ids;
+pub mod labels;
 mod limits;
 pub mod near;
 mod os;
 mod permission;
+pub mod quarantine;
 pub mod queries;
 pub mod results;
 mod row;
 mod server;
+pub mod server_info;
 mod session;
 mod stream;
 pub mod time;

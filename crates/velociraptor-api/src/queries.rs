@@ -12,7 +12,9 @@ pub mod clients;
 pub mod collections;
 pub mod flows;
 pub mod hunts;
+pub mod labels;
 pub mod results;
+pub mod server_info;
 pub mod uploads;
 
 /// Every query of this crate.
@@ -45,6 +47,13 @@ pub const ALL: &[&CatalogueQuery] = &[
     &hunts::FLOWS,
     &hunts::SCOPE,
     &hunts::SKIPPED,
+    &labels::SET,
+    &labels::REMOVE,
+    &labels::MONITORING,
+    &server_info::ORGS,
+    &server_info::HOST,
+    &server_info::CLOCK,
+    &server_info::HELP,
     &results::FLOW_PAGE,
     &results::FLOW_ROWS,
     &results::FLOW_SORTED,

@@ -35,3 +35,8 @@ pub(crate) fn micros<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Times
 pub(crate) fn nanos<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
     Ok(time::span_from_nanos(or_default(input)?))
 }
+
+/// A span in seconds.
+pub(crate) fn span_seconds<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
+    Ok(Duration::from_secs(or_default(input)?))
+}
