@@ -6,7 +6,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
-use super::results::{Outcome, evaluate};
+use super::results::{Outcome, QueryReport, evaluate};
 use super::{Limits, Order, Org, SERVER, World, micros};
 use crate::value::{Dict, Value, row};
 
@@ -124,27 +124,30 @@ impl Flow {
             _ => 0,
         };
         let names: Vec<String> = outcome.names_with_rows();
-        let stats = row! {
-            "status" => match self.state {
-                FlowState::Error => "GENERIC_ERROR",
-                FlowState::Finished => "OK",
-                _ => "PROGRESS",
-            },
-            "error_message" => &self.status,
-            "backtrace" => "",
-            "duration" => duration,
-            "last_active" => active.map_or(0, micros),
-            "first_active" => begun.map_or(0, micros),
-            "names_with_response" => &names,
-            "Artifact" => "",
-            "log_rows" => outcome.logs.len(),
-            "uploaded_files" => outcome.uploads.len(),
-            "uploaded_bytes" => outcome.uploaded_bytes(),
-            "expected_uploaded_bytes" => outcome.uploaded_bytes(),
-            "result_rows" => outcome.total_rows(),
-            "query_id" => 0,
-            "total_queries" => 0,
-            "transactions_outstanding" => 0,
+        let total = outcome.queries.len();
+        let stats = |(at, query): (usize, &QueryReport)| {
+            Value::from(row! {
+                "status" => match (self.state.is_final(), &query.error) {
+                    (true, Some(_)) => "GENERIC_ERROR",
+                    (true, None) => "OK",
+                    (false, _) => "PROGRESS",
+                },
+                "error_message" => query.error.clone().unwrap_or_default(),
+                "backtrace" => "",
+                "duration" => duration,
+                "last_active" => active.map_or(0, micros),
+                "first_active" => begun.map_or(0, micros),
+                "names_with_response" => &query.names,
+                "Artifact" => "",
+                "log_rows" => query.logs,
+                "uploaded_files" => outcome.uploads.len(),
+                "uploaded_bytes" => outcome.uploaded_bytes(),
+                "expected_uploaded_bytes" => outcome.uploaded_bytes(),
+                "result_rows" => query.rows,
+                "query_id" => at + 1,
+                "total_queries" => total,
+                "transactions_outstanding" => 0,
+            })
         };
         let started = self.state != FlowState::Running;
         row! {
@@ -162,7 +165,7 @@ impl Flow {
             "total_uploaded_bytes" => outcome.uploaded_bytes(),
             "total_collected_rows" => outcome.total_rows(),
             "total_logs" => outcome.logs.len(),
-            "total_requests" => 1,
+            "total_requests" => total.max(1),
             "outstanding_requests" => i32::from(!self.state.is_final()),
             "transactions_outstanding" => 0,
             "next_response_id" => 0,
@@ -170,7 +173,7 @@ impl Flow {
             "state" => self.state.name(),
             "status" => &self.status,
             "artifacts_with_results" => &names,
-            "query_stats" => if started { vec![Value::from(stats)] } else { nothing() },
+            "query_stats" => Value::array(outcome.queries.iter().enumerate().map(stats)),
             "uploaded_files" => nothing(),
             "user_notified" => false,
             "logs" => nothing(),

@@ -18,10 +18,23 @@ use crate::value::{Dict, ParseJson, Value};
 pub(crate) struct Outcome {
     /// Rows by `Artifact/Source`.
     pub(crate) sources: IndexMap<String, Rows>,
+    /// The queries that the client ran: one for each artifact, or one for each source where the
+    /// sources have conditions of their own.
+    pub(crate) queries: Vec<QueryReport>,
     /// Level and text of each line.
     pub(crate) logs: Vec<(&'static str, String)>,
     pub(crate) uploads: Vec<(Vec<String>, StoredFile)>,
     /// Why the flow failed.
+    pub(crate) error: Option<String>,
+}
+
+/// How one query of a flow went.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct QueryReport {
+    /// Sources with rows.
+    pub(crate) names: Vec<String>,
+    pub(crate) rows: usize,
+    pub(crate) logs: usize,
     pub(crate) error: Option<String>,
 }
 
@@ -59,42 +72,89 @@ pub(super) fn evaluate(world: &Arc<World>, org: &str, flow: &Flow) -> Outcome {
     let mut outcome = Outcome::default();
     let definitions = definitions(&world.lock(), flow);
     for definition in definitions {
-        outcome.logs.push(("INFO", format!("Starting query execution for {}.\n", definition.name)));
-        for source in &definition.sources {
-            let name = definition.source_name(source);
-            let mut rows = Vec::new();
-            let mut count = 0;
-            let limit = usize::try_from(flow.order.limits.max_rows).unwrap_or(0);
-            let total = outcome.total_rows();
-            let report = run_source(world, org, flow, &definition, source, &mut |row| {
-                count += 1;
-                if count <= KEEP {
-                    rows.push(row);
-                }
-                if limit > 0 && total + count > limit {
-                    return ControlFlow::Break(());
-                }
-                ControlFlow::Continue(())
-            });
-            let kept = (count <= KEEP).then(|| Arc::from(rows));
-            outcome.sources.insert(name, Rows { count, kept });
-            outcome.logs.extend(report.logs);
-            outcome.uploads.extend(report.uploads);
-            if outcome.error.is_none() {
-                outcome.error = report.error;
-            }
-            if limit > 0 && outcome.total_rows() > limit {
-                let total = outcome.total_rows();
-                outcome.error = Some(format!(
-                    "Rows {total} exceeded limit {limit} for flow {}. Cancelling.",
-                    flow.id
-                ));
+        let separate = definition.sources.iter().any(|source| !source.precondition.is_empty());
+        let groups: Vec<&[Source]> = if separate {
+            definition.sources.chunks(1).collect()
+        } else {
+            vec![definition.sources.as_slice()]
+        };
+        for sources in groups {
+            let done = run_query(world, org, flow, &definition, sources, &mut outcome);
+            if done.is_break() {
                 return outcome;
             }
         }
-        outcome.logs.push(("DEBUG", format!("{}: Sending response part 0\n", definition.name)));
     }
     outcome
+}
+
+/// Runs the sources that make up one query; breaks where the flow is over its limit of rows.
+fn run_query(
+    world: &Arc<World>,
+    org: &str,
+    flow: &Flow,
+    definition: &Definition,
+    sources: &[Source],
+    outcome: &mut Outcome,
+) -> ControlFlow<()> {
+    let mut query = QueryReport::default();
+    let lines = outcome.logs.len();
+    let limit = usize::try_from(flow.order.limits.max_rows).unwrap_or(0);
+    let title = match sources {
+        [only] => definition.source_name(only),
+        _ => definition.name.clone(),
+    };
+    outcome.logs.push(("INFO", format!("Starting query execution for {title}.\n")));
+    let mut flow_goes_on = ControlFlow::Continue(());
+    for source in sources {
+        let name = definition.source_name(source);
+        let mut rows = Vec::new();
+        let mut count = 0;
+        let before = outcome.total_rows();
+        let report = run_source(world, org, flow, definition, source, &mut |row| {
+            count += 1;
+            if count <= KEEP {
+                rows.push(row);
+            }
+            if limit > 0 && before + count > limit {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
+        let kept = (count <= KEEP).then(|| Arc::from(rows));
+        if count > 0 {
+            query.names.push(name.clone());
+        }
+        query.rows += count;
+        outcome.sources.insert(name, Rows { count, kept });
+        outcome.uploads.extend(report.uploads);
+        if report.skipped {
+            let line = format!("{title}: Skipping query due to preconditions\n");
+            if !outcome.logs.iter().skip(lines).any(|(_, logged)| *logged == line) {
+                outcome.logs.push(("INFO", line));
+            }
+        }
+        outcome.logs.extend(report.logs);
+        query.error = query.error.or(report.error);
+        let total = before + count;
+        if limit > 0 && total > limit {
+            query.error = Some(format!(
+                "Rows {total} exceeded limit {limit} for flow {}. Cancelling.",
+                flow.id
+            ));
+            flow_goes_on = ControlFlow::Break(());
+            break;
+        }
+    }
+    outcome
+        .logs
+        .push(("DEBUG", format!("{title}: Sending response part 0 ({} rows)\n", query.rows)));
+    query.logs = outcome.logs.len() - lines;
+    if outcome.error.is_none() {
+        outcome.error.clone_from(&query.error);
+    }
+    outcome.queries.push(query);
+    flow_goes_on
 }
 
 fn definitions(state: &State, flow: &Flow) -> Vec<Arc<Definition>> {
@@ -141,6 +201,8 @@ struct Report {
     logs: Vec<(&'static str, String)>,
     uploads: Vec<(Vec<String>, StoredFile)>,
     error: Option<String>,
+    /// Its condition is not met on this machine.
+    skipped: bool,
 }
 
 fn run_source(
@@ -177,7 +239,10 @@ fn run_source(
     for condition in [&definition.precondition, &source.precondition] {
         match met(&run, condition, &parameters) {
             Ok(true) => {}
-            Ok(false) => return Report { logs: Vec::new(), uploads: Vec::new(), error: None },
+            Ok(false) => {
+                let (logs, uploads) = (Vec::new(), Vec::new());
+                return Report { logs, uploads, error: None, skipped: true };
+            }
             Err(error) => failure = Some(error),
         }
     }
@@ -204,7 +269,7 @@ fn run_source(
         }
         logs.push((level, format!("{text}\n")));
     }
-    Report { logs, uploads, error: failure }
+    Report { logs, uploads, error: failure, skipped: false }
 }
 
 /// Whether a precondition holds: it gives a row.

@@ -103,6 +103,10 @@ async fn the_wrong_system_gives_a_finished_flow_without_rows() {
     let row = &console.ask(vql, &[("C", &client), ("F", &flow)]).await.rows[0];
     assert_eq!(row["state"], "FINISHED");
     assert_eq!(row["total_collected_rows"], 0);
+    let vql = "SELECT message FROM flow_logs(client_id=C, flow_id=F) \
+               WHERE message =~ 'Skipping query due to preconditions'";
+    let answer = console.ask(vql, &[("C", &client), ("F", &flow)]).await;
+    assert_eq!(answer.rows.len(), 1, "the log says why");
 }
 
 #[tokio::test]
