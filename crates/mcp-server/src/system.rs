@@ -25,3 +25,13 @@ impl From<System> for Os {
         }
     }
 }
+
+/// The word for the clients of a system.
+pub const fn word(os: Os) -> &'static str {
+    match os {
+        Os::Windows => "windows clients",
+        Os::Linux => "linux clients",
+        Os::Darwin => "macOS clients",
+        Os::FreeBsd => "FreeBSD clients",
+    }
+}

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use serde_json::Value;
+
 /// Widest cell; longer text is cut and marked.
 const MAX_CELL: usize = 80;
 
@@ -19,6 +21,15 @@ pub fn write(out: &mut String, headings: &[&str], rows: impl IntoIterator<Item =
     for row in &rows {
         out.push('\n');
         line(out, &widths, row.iter().map(String::as_str));
+    }
+}
+
+/// A value as a cell: text as it is, nothing for NULL, anything nested as compact JSON.
+pub fn cell(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
     }
 }
 

@@ -4,7 +4,9 @@ use crate::tool::Family;
 
 pub mod artifacts;
 pub mod clients;
+pub mod hunts;
 pub mod vql;
 
 /// Every family.
-pub static FAMILIES: &[&Family] = &[&clients::FAMILY, &artifacts::FAMILY, &vql::FAMILY];
+pub static FAMILIES: &[&Family] =
+    &[&clients::FAMILY, &artifacts::FAMILY, &hunts::FAMILY, &vql::FAMILY];

@@ -1,0 +1,160 @@
+//! `list_hunts`.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use velociraptor_api::hunts::{self, Hunt, HuntSearch, HuntState};
+
+use super::Summary;
+use crate::answer::{Answer, Render, State};
+use crate::context::ToolCx;
+use crate::page::{self, Binding};
+use crate::tool::{Effect, Tool};
+use crate::tool_error::ToolError;
+use crate::{clock, table};
+
+/// `list_hunts`.
+pub(super) struct ListHunts;
+
+/// Arguments.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Input {
+    state: Option<Wanted>,
+    /// Part of a description or artifact
+    #[serde(default)]
+    search: String,
+    /// Default 25
+    #[schemars(range(min = 1, max = 500))]
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+/// The states that a hunt can be asked for.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+enum Wanted {
+    Paused,
+    Running,
+    Stopped,
+    Archived,
+}
+
+/// The hunts, the newest first.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Output {
+    hunts: Vec<Row>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Row {
+    #[serde(flatten)]
+    hunt: Summary,
+    #[schemars(with = "String")]
+    created: Option<Timestamp>,
+    creator: String,
+    scheduled: u64,
+    finished: u64,
+    with_rows: u64,
+    failed: u64,
+    #[serde(skip)]
+    age: String,
+}
+
+impl Tool for ListHunts {
+    const NAME: &'static str = "list_hunts";
+    const TITLE: &'static str = "List hunts";
+    const DESCRIPTION: &'static str = "Lists hunts, newest first, with state, targets, expiry and \
+        the server's own counts. get_hunt_results says what one found and for which hosts nothing \
+        is established.";
+    const EFFECT: Effect = Effect::Read;
+    type Input = Input;
+    type Output = Output;
+
+    async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
+        let binding = Binding::of(&cx, Self::NAME, &(input.state, &input.search))?;
+        let from: u64 = input.cursor.as_deref().map_or(Ok(0), |cursor| binding.open(cursor))?;
+        let states = input.state.map(|state| match state {
+            Wanted::Paused => HuntState::Paused,
+            Wanted::Running => HuntState::Running,
+            Wanted::Stopped => HuntState::Stopped,
+            Wanted::Archived => HuntState::Archived,
+        });
+        let session = cx.session();
+        let found = hunts::list(
+            &session,
+            &HuntSearch {
+                states: states.into_iter().collect(),
+                text: input.search,
+                from,
+                count: input.limit.unwrap_or(25).clamp(1, 500),
+            },
+        )
+        .await?;
+        let kept = page::fit_whole(found.hunts.iter().map(Row::of).collect(), page::BYTES)?;
+        let next = if kept.more { Some(from + kept.rows.len() as u64) } else { found.next };
+        let cursor = next.map(|next| binding.seal(&next)).transpose()?;
+        let state = match (&cursor, found.total) {
+            (Some(_), _) => State::Partial,
+            (None, 0) => State::Empty,
+            (None, _) => State::Complete,
+        };
+        let returned = kept.rows.len();
+        Ok(Answer::of(&cx, &session, Output { hunts: kept.rows })
+            .state(state)
+            .page(found.total, returned, cursor)
+            .link(cx.link("/hunts")))
+    }
+}
+
+impl Row {
+    fn of(hunt: &Hunt) -> Self {
+        let now = hunt.as_of.unwrap_or_else(clock::now);
+        Self {
+            hunt: Summary::of(hunt),
+            created: hunt.created.map(clock::to_second),
+            creator: hunt.creator.clone(),
+            scheduled: hunt.stats.scheduled,
+            finished: hunt.stats.finished,
+            with_rows: hunt.stats.with_results,
+            failed: hunt.stats.with_errors,
+            age: hunt.created.map_or_else(String::new, |created| clock::age(now, created)),
+        }
+    }
+}
+
+impl Render for Output {
+    fn render(&self, out: &mut String) {
+        if self.hunts.is_empty() {
+            out.push_str("no hunt is like that");
+            return;
+        }
+        let rows = self.hunts.iter().map(|row| {
+            vec![
+                row.hunt.hunt_id.clone(),
+                row.hunt.hunt_state.to_owned(),
+                row.age.clone(),
+                row.creator.clone(),
+                format!("{}/{}", row.finished, row.scheduled),
+                row.with_rows.to_string(),
+                row.failed.to_string(),
+                row.hunt.artifacts.join(" "),
+                row.hunt.targets.clone(),
+                row.hunt.description.clone(),
+            ]
+        });
+        let headings = [
+            "hunt",
+            "state",
+            "created",
+            "by",
+            "done",
+            "hit",
+            "failed",
+            "artifacts",
+            "targets",
+            "description",
+        ];
+        table::write(out, &headings, rows);
+    }
+}
