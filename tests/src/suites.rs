@@ -1,9 +1,10 @@
 //! The registry: every suite, in the order in which they run.
 
 mod agreement;
+mod api;
 mod mcp_stdio;
 mod server;
 
 use crate::suite::Suite;
 
-pub const ALL: &[Suite] = &[server::SUITE, agreement::SUITE, mcp_stdio::SUITE];
+pub const ALL: &[Suite] = &[server::SUITE, api::SUITE, agreement::SUITE, mcp_stdio::SUITE];
