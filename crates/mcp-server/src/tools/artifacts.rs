@@ -2,6 +2,7 @@
 
 use crate::tool::{Family, ToolDef};
 
+mod collect;
 mod columns;
 mod get;
 mod list;
@@ -11,5 +12,9 @@ pub static FAMILY: Family = Family {
     id: "artifacts",
     purpose: "find artifacts, read their definitions and collect them",
     default: true,
-    tools: &[ToolDef::of::<list::ListArtifacts>(), ToolDef::of::<get::GetArtifact>()],
+    tools: &[
+        ToolDef::of::<list::ListArtifacts>(),
+        ToolDef::of::<get::GetArtifact>(),
+        ToolDef::of::<collect::CollectArtifact>(),
+    ],
 };

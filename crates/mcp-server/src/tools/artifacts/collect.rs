@@ -1,0 +1,172 @@
+//! `collect_artifact`.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use velociraptor_api::collections::{self, Target};
+
+use crate::answer::{Answer, State};
+use crate::collection::{Bounds, Parameters, wanted};
+use crate::context::ToolCx;
+use crate::resolve::{self, Named};
+use crate::tool::{Effect, Tool};
+use crate::tool_error::ToolError;
+
+mod outcome;
+mod render;
+mod run;
+
+use outcome::{Outcome, Word};
+use run::Plan;
+
+/// Most clients in one call; beyond it a hunt is the right means.
+const CLIENTS: usize = 100;
+
+/// `collect_artifact`.
+pub(super) struct CollectArtifact;
+
+/// Arguments.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Input {
+    /// Ids or host names; or server alone, for artifacts of type server
+    clients: Vec<String>,
+    artifacts: Vec<String>,
+    /// {"Artifact": {"Param": value}}
+    #[serde(default)]
+    parameters: Parameters,
+    /// Seconds to wait for results, default 20
+    #[schemars(range(max = 600))]
+    wait: Option<u64>,
+    /// Before other work of the client
+    #[serde(default)]
+    urgent: bool,
+    /// Even if the same was collected within 10 minutes
+    #[serde(default)]
+    again: bool,
+    /// Seconds of work on each client, default 600
+    #[schemars(range(min = 1, max = 86_400))]
+    timeout: Option<u64>,
+    /// On each client
+    #[schemars(range(min = 1))]
+    max_rows: Option<u64>,
+    /// Uploads of each client
+    #[schemars(range(min = 1))]
+    max_mb: Option<u64>,
+}
+
+/// What became of it, client by client.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Output {
+    outcomes: Vec<Outcome>,
+}
+
+impl Tool for CollectArtifact {
+    const NAME: &'static str = "collect_artifact";
+    const TITLE: &'static str = "Collect from endpoints";
+    const DESCRIPTION: &'static str = "Runs artifacts on named endpoints, waits, and gives the \
+        first rows of each table. What has not ended or is offline goes on: get_flow_status, then \
+        get_flow_results for all rows. For whole fleets use create_hunt.";
+    const EFFECT: Effect = Effect::Collect;
+    type Input = Input;
+    type Output = Output;
+
+    async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
+        let bounds =
+            Bounds { timeout: input.timeout, max_rows: input.max_rows, max_mb: input.max_mb };
+        let collection = wanted(&input.artifacts, &input.parameters, bounds, input.urgent)?;
+        let target = target(&input.clients)?;
+        let session = cx.session();
+        let checked = collections::check(&session, &collection, target).await?;
+        let named = resolve::each_for_change(&session, &input.clients).await?;
+        if let [Named { found: Err(error), .. }] = named.as_slice() {
+            return Err(error.clone());
+        }
+        let plan = Plan {
+            session: &session,
+            checked: &checked,
+            again: input.again,
+            wait: Duration::from_secs(input.wait.unwrap_or(20).min(600)),
+            progress: cx.progress,
+        };
+        let mut outcomes = plan.run(named).await?;
+        if let [only] = outcomes.as_mut_slice()
+            && let Some(error) = only.refusal.take()
+        {
+            return Err(error);
+        }
+        let state = overall(&outcomes);
+        let data = Output { outcomes };
+        Ok(Answer::of(&cx, &session, data).state(state))
+    }
+}
+
+/// The server, or endpoints; not both, since no artifact runs on both.
+fn target(clients: &[String]) -> Result<Target, ToolError> {
+    let servers = clients.iter().filter(|client| client.trim() == "server").count();
+    match (clients.len(), servers) {
+        (0, _) => Err(ToolError::invalid("clients is empty: name at least one by id or host name")
+            .next("list_clients finds clients; create_hunt collects from all of them")),
+        (n, _) if n > CLIENTS => {
+            Err(ToolError::invalid(format!("{n} clients are more than {CLIENTS} in one call"))
+                .next("create_hunt collects from a list of clients, or from all with a label"))
+        }
+        (_, 0) => Ok(Target::Clients),
+        (n, servers) if n == servers => Ok(Target::Server),
+        _ => Err(ToolError::invalid(
+            "server stands with endpoints in one call, and no artifact runs on both",
+        )
+        .next("call once with server alone, and once with the endpoints")),
+    }
+}
+
+/// How complete the whole is. A part that failed outweighs one that is still open.
+fn overall(outcomes: &[Outcome]) -> State {
+    let any = |word: Word| outcomes.iter().any(|outcome| outcome.state == word);
+    let all = |word: Word| outcomes.iter().all(|outcome| outcome.state == word);
+    if any(Word::Refused) || any(Word::Failed) || any(Word::NotApplicable) {
+        State::Partial
+    } else if all(Word::Offline) {
+        State::Offline
+    } else if any(Word::Pending) || any(Word::Offline) {
+        State::Pending
+    } else if outcomes.iter().all(|outcome| outcome.rows == 0 && outcome.uploads == 0) {
+        State::Empty
+    } else {
+        State::Complete
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(clients: &[&str]) -> Result<Target, ToolError> {
+        target(&clients.iter().map(ToString::to_string).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn d75_the_server_can_be_collected_from_alone() {
+        assert_eq!(of(&["server"]).unwrap(), Target::Server);
+        assert_eq!(of(&["WS-1", "C.0123456789abcdef"]).unwrap(), Target::Clients);
+        assert!(of(&["server", "WS-1"]).unwrap_err().next_step.is_some());
+        assert!(of(&[]).is_err());
+        assert!(of(&vec!["WS-1"; 101]).unwrap_err().next_step.unwrap().contains("create_hunt"));
+    }
+
+    #[test]
+    fn a_part_that_failed_makes_the_whole_partial() {
+        let of = |words: &[Word]| {
+            let outcomes: Vec<Outcome> = words.iter().map(|word| outcome::plain(*word)).collect();
+            overall(&outcomes)
+        };
+        assert_eq!(of(&[Word::Finished, Word::Refused, Word::Pending]), State::Partial);
+        assert_eq!(of(&[Word::Offline, Word::Offline]), State::Offline);
+        assert_eq!(of(&[Word::Offline, Word::Finished]), State::Pending);
+        assert_eq!(of(&[Word::Finished]), State::Empty);
+        let mut one = outcome::plain(Word::Finished);
+        one.rows = 3;
+        assert_eq!(overall(&[one, outcome::plain(Word::Finished)]), State::Complete);
+    }
+}

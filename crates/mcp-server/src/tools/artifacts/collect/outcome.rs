@@ -1,0 +1,209 @@
+//! What became of a collection on one client.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use velociraptor_api::Os;
+use velociraptor_api::artifacts::Definition;
+use velociraptor_api::clients::Client;
+use velociraptor_api::flows::{Flow, FlowState};
+
+use crate::clock;
+use crate::page::Row;
+use crate::tool_error::ToolError;
+
+/// One client's part.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub(super) struct Outcome {
+    pub(super) client_id: Option<String>,
+    pub(super) hostname: String,
+    pub(super) state: Word,
+    pub(super) flow_id: Option<String>,
+    /// An equal collection that was there already; nothing was started.
+    pub(super) existing: bool,
+    pub(super) rows: u64,
+    pub(super) uploads: u64,
+    pub(super) seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) tables: Vec<TableRows>,
+    /// Kept so that a call about one client fails as an error and not as an outcome.
+    #[serde(skip)]
+    pub(super) refusal: Option<ToolError>,
+}
+
+/// How it stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Word {
+    /// It ended well.
+    Finished,
+    /// It ended badly. There may be rows all the same.
+    Failed,
+    /// The agent has it, or will have it in a moment.
+    #[default]
+    Pending,
+    /// It waits until the client connects.
+    Offline,
+    /// It ran and did not look: it is for other systems.
+    NotApplicable,
+    /// It was not started.
+    Refused,
+}
+
+/// A table, and its first rows.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(super) struct TableRows {
+    pub(super) table: String,
+    pub(super) rows: u64,
+    #[serde(skip)]
+    pub(super) columns: Vec<String>,
+    #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
+    pub(super) first: Vec<Row>,
+}
+
+impl Word {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Finished => "FINISHED",
+            Self::Failed => "FAILED",
+            Self::Pending => "PENDING",
+            Self::Offline => "OFFLINE",
+            Self::NotApplicable => "NOT APPLICABLE",
+            Self::Refused => "REFUSED",
+        }
+    }
+}
+
+impl Outcome {
+    /// One that could not be started.
+    pub(super) fn refused(given: &str, client: Option<&Client>, error: ToolError) -> Self {
+        let hostname = client.map_or(given, |client| client.hostname.as_str());
+        let reason = match &error.next_step {
+            Some(next) => format!("{}; {next}", error.message),
+            None => error.message.clone(),
+        };
+        Self {
+            client_id: client.map(|client| client.client_id.to_string()),
+            hostname: hostname.to_owned(),
+            state: Word::Refused,
+            reason: Some(reason),
+            refusal: Some(error),
+            ..Self::default()
+        }
+    }
+
+    /// Takes over what a flow says of itself.
+    pub(super) fn read(&mut self, flow: &Flow) {
+        self.flow_id = Some(flow.flow_id.to_string());
+        self.rows = flow.rows;
+        self.uploads = flow.uploaded_files;
+        // Whole milliseconds: what is below is not measured.
+        self.seconds = (flow.duration.as_secs_f64() * 1000.0).round() / 1000.0;
+        self.state = match flow.state {
+            FlowState::Finished => Word::Finished,
+            FlowState::Error => Word::Failed,
+            _ => Word::Pending,
+        };
+        if self.state == Word::Failed {
+            self.reason = Some(flow.status.clone().unwrap_or_else(|| {
+                String::from("it ended in error without a reason; get_flow_status shows its log")
+            }));
+        }
+    }
+
+    /// Says that the client is away and the collection waits for it.
+    pub(super) fn away(&mut self, last_seen: Option<Timestamp>) {
+        self.state = Word::Offline;
+        self.reason = Some(format!(
+            "offline, last seen {}; it runs when the client connects, cancel_flow takes it back",
+            clock::dated(clock::now(), last_seen)
+        ));
+    }
+
+    /// Says that nothing was started because this is there already.
+    pub(super) fn reused(&mut self, flow: &Flow) {
+        self.existing = true;
+        let now = clock::now();
+        let age = flow.created.map(|at| clock::age(now, at)).unwrap_or_default();
+        let note = format!("the same was collected {age}; again=true collects it anew");
+        self.reason = Some(match self.reason.take() {
+            Some(reason) => format!("{reason}; {note}"),
+            None => note,
+        });
+    }
+
+    /// An artifact for other systems ends well with no rows: that is no finding.
+    /// `filled` are the tables that have rows.
+    pub(super) fn judge(&mut self, definitions: &[Definition], os: Option<Os>, filled: &[String]) {
+        let Some(os) = os else { return };
+        let other = |definition: &&Definition| {
+            let systems = definition.systems();
+            let told = definition.tables().iter().any(|table| filled.contains(table));
+            !systems.is_empty() && !systems.contains(&os) && !told
+        };
+        let others: Vec<&str> =
+            definitions.iter().filter(other).map(|definition| definition.name.as_str()).collect();
+        if others.is_empty() || !matches!(self.state, Word::Finished | Word::Failed) {
+            return;
+        }
+        if self.rows == 0 && self.state == Word::Finished && others.len() == definitions.len() {
+            self.state = Word::NotApplicable;
+        }
+        let note = format!("not for {os}, so nothing was looked at: {}", others.join(", "));
+        self.reason = Some(match self.reason.take() {
+            Some(reason) => format!("{reason}; {note}"),
+            None => note,
+        });
+    }
+}
+
+#[cfg(test)]
+pub(super) fn plain(state: Word) -> Outcome {
+    Outcome { state, ..Outcome::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn definition(name: &str) -> Definition {
+        serde_json::from_value(json!({
+            "Name": name, "Type": "client", "Description": "", "Author": "", "Reference": [],
+            "Aliases": [], "BuiltIn": true, "RequiredPermissions": [], "ImpliedPermissions": [],
+            "Impersonate": "", "Precondition": "", "Parameters": [], "Sources": [], "Tools": [],
+            "ColumnTypes": [], "Resources": {}, "Metadata": {},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn nothing_found_by_an_artifact_for_another_system_is_no_finding() {
+        let windows = [definition("Windows.System.Pslist")];
+        let mut outcome = plain(Word::Finished);
+        outcome.judge(&windows, Some(Os::Linux), &[]);
+        assert_eq!(outcome.state, Word::NotApplicable);
+        assert!(outcome.reason.unwrap().contains("nothing was looked at"));
+
+        let mut outcome = plain(Word::Finished);
+        outcome.judge(&windows, Some(Os::Windows), &[]);
+        assert_eq!((outcome.state, outcome.reason), (Word::Finished, None));
+
+        let both = [definition("Windows.System.Pslist"), definition("Linux.Sys.Pslist")];
+        let mut outcome = plain(Word::Finished);
+        outcome.judge(&both, Some(Os::Linux), &[String::from("Linux.Sys.Pslist")]);
+        assert_eq!(outcome.state, Word::Finished);
+        assert!(outcome.reason.unwrap().contains("Windows.System.Pslist"));
+    }
+
+    #[test]
+    fn d74_a_refusal_names_the_cause_and_what_to_do() {
+        let error = ToolError::invalid("no client is known as \"X\"").next("list_clients");
+        let outcome = Outcome::refused("X", None, error);
+        assert_eq!(outcome.state, Word::Refused);
+        assert_eq!(outcome.reason.unwrap(), "no client is known as \"X\"; list_clients");
+    }
+}
