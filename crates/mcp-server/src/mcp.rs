@@ -17,6 +17,8 @@ use crate::services::Services;
 use crate::tool::{Effect, ToolDef};
 use crate::tool_error::ToolError;
 
+mod stdio;
+
 /// The handler of one connection. Keeps no state between requests.
 #[derive(Clone)]
 pub struct Shell {
@@ -171,7 +173,7 @@ impl Progress for PeerProgress {
 ///
 /// Where the first message is not MCP, or the pipe breaks.
 pub async fn serve_stdio(services: Arc<Services>) -> Result<(), Box<dyn std::error::Error>> {
-    let running = Shell::new(services).serve(rmcp::transport::stdio()).await?;
+    let running = Shell::new(services).serve(stdio::pipes()).await?;
     running.waiting().await?;
     Ok(())
 }
