@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use velociraptor_api::{Call, Identity, Limits, OrgId, Permission, Server, Session};
 
@@ -37,6 +38,23 @@ pub struct Silent;
 
 impl Progress for Silent {
     fn report(&self, _done: u64, _total: Option<u64>, _message: &str) {}
+}
+
+impl<'a> ToolCx<'a> {
+    /// The world of a call with these arguments: `server` and `org` are taken out of them.
+    ///
+    /// # Errors
+    ///
+    /// [`ToolError`] where they name nothing that is configured.
+    pub fn of(
+        services: &'a Services,
+        arguments: &mut Map<String, Value>,
+        cancel: CancellationToken,
+        progress: &'a dyn Progress,
+    ) -> Result<Self, ToolError> {
+        let (target, org) = services.target(arguments)?;
+        Ok(Self { services, server: Arc::clone(&target.server), org, cancel, progress })
+    }
 }
 
 impl ToolCx<'_> {

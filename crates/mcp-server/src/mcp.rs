@@ -1,26 +1,49 @@
-//! The MCP shell: rmcp's requests in, definitions and calls out.
+//! The MCP shell: requests in, definitions and calls out.
+//!
+//! Nothing is kept between requests. What a server is, a tool does or a resource holds is decided
+//! elsewhere; here it is put into the protocol's words.
 
 use std::sync::Arc;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
-    InitializeResult, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
-    ServerCapabilities, ToolAnnotations,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
+    CompletionInfo, ContentBlock, CustomRequest, CustomResult, ErrorCode, ErrorData,
+    GetPromptRequestParams, GetPromptResponse, GetPromptResult, Implementation, InitializeResult,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, PromptMessage, ReadResourceRequestParams, ReadResourceResponse,
+    ReadResourceResult, Role, ServerCapabilities,
 };
-use rmcp::service::{Peer, RequestContext};
-use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt};
-use serde_json::{Map, Value, json};
+use rmcp::service::{RequestContext, ServerInitializeError, serve_server_with_ct};
+use rmcp::{RoleServer, ServerHandler};
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
 
-use crate::context::{Progress, ToolCx};
+use crate::completion;
+use crate::context::ToolCx;
 use crate::evidence;
+use crate::prompts;
+use crate::resources;
 use crate::services::Services;
-use crate::tool::{Effect, ToolDef};
-use crate::tool_error::ToolError;
+use crate::tool::{Finished, ToolDef};
+use crate::tool_error::{Code, ToolError};
 
-mod stdio;
+mod describe;
+mod fault;
+mod guard;
+mod instructions;
+mod progress;
+mod refusal;
+mod transport;
 
-/// The handler of one connection. Keeps no state between requests.
-#[derive(Clone)]
+pub use describe::describe;
+
+/// The methods that are served: one of these with parameters of another form is a fault of the
+/// parameters, anything else a method that does not exist.
+const METHODS: &[&str] = &["initialize", "server/discover", "ping", "tools/list", "tools/call"];
+
+/// The handler of one connection.
+#[derive(Clone, Debug)]
 pub struct Shell {
     services: Arc<Services>,
 }
@@ -33,37 +56,43 @@ impl Shell {
 
     async fn run(
         &self,
+        tool: &ToolDef,
         request: CallToolRequestParams,
         context: &RequestContext<RoleServer>,
-    ) -> Result<crate::tool::Finished, ToolError> {
-        let tool = self.services.tool(&request.name)?;
+    ) -> Result<Finished, ToolError> {
         let mut arguments = request.arguments.unwrap_or_default();
-        let (target, org) = self.services.target(&mut arguments)?;
-        let progress = PeerProgress::of(context);
-        let cx = ToolCx {
-            services: &self.services,
-            server: Arc::clone(&target.server),
-            org,
-            cancel: context.ct.clone(),
-            progress: &progress,
+        let reporter = progress::Reporter::start(context);
+        let result = match ToolCx::of(&self.services, &mut arguments, context.ct.clone(), &reporter)
+        {
+            Ok(cx) => tool.call(cx, arguments).await,
+            Err(error) => Err(error),
         };
-        tool.call(cx, arguments).await
+        reporter.finish().await;
+        result
     }
 }
 
 impl ServerHandler for Shell {
     fn get_info(&self) -> InitializeResult {
-        let capabilities = ServerCapabilities::builder().enable_tools().build();
-        InitializeResult::new(capabilities).with_server_info(
-            Implementation::new("megaraptor", env!("CARGO_PKG_VERSION")).with_title("Megaraptor"),
-        )
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_resources()
+            .enable_prompts()
+            .build();
+        InitializeResult::new(capabilities)
+            .with_server_info(
+                Implementation::new("megaraptor", env!("CARGO_PKG_VERSION"))
+                    .with_title("Megaraptor"),
+            )
+            .with_instructions(instructions::text(&self.services))
     }
 
     async fn list_tools(
         &self,
-        _request: Option<PaginatedRequestParams>,
+        request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
+        one_page(request.as_ref())?;
         Ok(ListToolsResult::with_all_items(
             self.services.tools().map(|tool| describe(tool, &self.services)).collect(),
         ))
@@ -74,106 +103,167 @@ impl ServerHandler for Shell {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let result = match self.run(request, &context).await {
-            Ok(finished) => {
-                let mut result = CallToolResult::success(vec![ContentBlock::text(finished.text)]);
-                result.structured_content = Some(Value::Object(finished.structured));
-                result
+        let called = match self.services.tool(&request.name) {
+            Ok(tool) => self.run(tool, request, &context).await,
+            // A tool that exists nowhere is a fault of the request; one that is switched off is
+            // something that the model should be told in words.
+            Err(error) if error.code == Code::NotFound => {
+                return Err(ErrorData::invalid_params(error.message, None));
             }
-            Err(error) => {
-                let text = evidence::escape_text(&error.text()).into_owned();
-                let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
-                let mut value = serde_json::to_value(&error).unwrap_or_default();
-                evidence::escape_value(&mut value);
-                result.structured_content = Some(json!({ "error": value }));
-                result
-            }
+            Err(error) => Err(error),
         };
-        Ok(result.into())
-    }
-}
-
-/// The descriptor of a tool.
-pub fn describe(tool: &ToolDef, services: &Services) -> rmcp::model::Tool {
-    let mut input = tool.input_schema();
-    if let Some(Value::Object(properties)) = input.get_mut("properties") {
-        choice(
-            properties,
-            "server",
-            services.many_servers(),
-            services.targets().iter().map(|t| t.server.name().to_owned()),
-        );
-        let orgs = services.targets().iter().flat_map(|t| t.orgs.iter().map(ToString::to_string));
-        choice(properties, "org", services.many_orgs(), orgs);
-    }
-    let reads = tool.effect == Effect::Read;
-    let mut annotations = ToolAnnotations::new().read_only(reads);
-    if !reads {
-        annotations =
-            annotations.destructive(tool.effect == Effect::Respond).idempotent(tool.idempotent);
-    }
-    rmcp::model::Tool::new(tool.name, tool.description, Arc::new(input))
-        .with_title(tool.title)
-        .with_raw_output_schema(Arc::new(tool.output_schema()))
-        .with_annotations(annotations.open_world(false))
-}
-
-/// Adds an argument that exists only where there is a choice.
-fn choice(
-    properties: &mut Map<String, Value>,
-    name: &str,
-    offered: bool,
-    values: impl Iterator<Item = String>,
-) {
-    if !offered {
-        return;
-    }
-    let mut names: Vec<String> = Vec::new();
-    for value in values {
-        if !names.contains(&value) {
-            names.push(value);
+        Ok(match called {
+            Ok(finished) => succeeded(finished),
+            Err(error) => failed(&error),
         }
+        .into())
     }
-    properties.insert(
-        name.to_owned(),
-        json!({ "enum": names, "description": format!("default {}", names.first().cloned().unwrap_or_default()) }),
-    );
-}
 
-/// Progress as MCP notifications, where the caller gave a token.
-struct PeerProgress {
-    target: Option<(Peer<RoleServer>, rmcp::model::ProgressToken)>,
-}
-
-impl PeerProgress {
-    fn of(context: &RequestContext<RoleServer>) -> Self {
-        let token = context.meta.get_progress_token();
-        Self { target: token.map(|token| (context.peer.clone(), token)) }
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        one_page(request.as_ref())?;
+        Ok(ListResourcesResult::with_all_items(resources::listed(&self.services)))
     }
-}
 
-impl Progress for PeerProgress {
-    fn report(&self, done: u64, total: Option<u64>, message: &str) {
-        let Some((peer, token)) = self.target.clone() else { return };
-        #[expect(clippy::cast_precision_loss, reason = "MCP counts in floating point")]
-        let mut note = ProgressNotificationParam::new(token, done as f64)
-            .with_message(evidence::escape_text(message).into_owned());
-        #[expect(clippy::cast_precision_loss, reason = "MCP counts in floating point")]
-        if let Some(total) = total {
-            note = note.with_total(total as f64);
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        one_page(request.as_ref())?;
+        Ok(ListResourceTemplatesResult::with_all_items(resources::templates(&self.services)))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let reporter = progress::Reporter::start(&context);
+        let read =
+            resources::read(&self.services, &request.uri, context.ct.clone(), &reporter).await;
+        reporter.finish().await;
+        let contents = read.map_err(|error| fault::of_resource(&error))?;
+        Ok(ReadResourceResult::new(vec![contents]).into())
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        one_page(request.as_ref())?;
+        Ok(ListPromptsResult::with_all_items(prompts::listed(&self.services)))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let reporter = progress::Reporter::start(&context);
+        let arguments = request.arguments.unwrap_or_default();
+        let written =
+            prompts::write(&self.services, &request.name, arguments, context.ct.clone(), &reporter)
+                .await;
+        reporter.finish().await;
+        let written = written.map_err(|error| fault::of_prompt(&error))?;
+        let message = PromptMessage::new_text(Role::User, written.text);
+        Ok(GetPromptResult::new(vec![message]).with_description(written.description).into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let found = completion::complete(&self.services, &request, context.ct.clone()).await;
+        let found = found.map_err(|error| fault::of_prompt(&error))?;
+        let more = found.total > found.values.len();
+        let total = u32::try_from(found.total).ok();
+        CompletionInfo::with_pagination(found.values, total, more)
+            .map(CompleteResult::new)
+            .map_err(|error| ErrorData::internal_error(error, None))
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let method = request.method;
+        if METHODS.contains(&method.as_str()) {
+            let text =
+                format!("the parameters of {method} do not have the form that MCP gives them");
+            return Err(ErrorData::invalid_params(text, None));
         }
-        // Losing a progress notice loses nothing: the answer itself says what happened.
-        tokio::spawn(async move { peer.notify_progress(note).await });
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None))
     }
+}
+
+/// Refuses a cursor where everything fits on one page: no cursor was ever given out.
+fn one_page(request: Option<&PaginatedRequestParams>) -> Result<(), ErrorData> {
+    match request.and_then(|request| request.cursor.as_ref()) {
+        None => Ok(()),
+        Some(_) => Err(ErrorData::invalid_params("this list has one page and no cursors", None)),
+    }
+}
+
+fn succeeded(finished: Finished) -> CallToolResult {
+    let mut result = CallToolResult::success(vec![ContentBlock::text(finished.text)]);
+    result.structured_content = Some(Value::Object(finished.structured));
+    result
+}
+
+fn failed(error: &ToolError) -> CallToolResult {
+    let text = evidence::escape_text(&error.text()).into_owned();
+    let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
+    let mut value = serde_json::to_value(error).unwrap_or_default();
+    evidence::escape_value(&mut value);
+    result.structured_content = Some(json!({ "error": value }));
+    result
 }
 
 /// Serves MCP over standard input and output until the client goes away.
 ///
 /// # Errors
 ///
-/// Where the first message is not MCP, or the pipe breaks.
+/// Where the first request breaks the protocol, or the pipe breaks.
 pub async fn serve_stdio(services: Arc<Services>) -> Result<(), Box<dyn std::error::Error>> {
-    let running = Shell::new(services).serve(stdio::pipes()).await?;
-    running.waiting().await?;
-    Ok(())
+    let (input, output) = rmcp::transport::stdio_pipes();
+    serve(services, input, output).await
+}
+
+/// Serves MCP, a message a line, until the client closes its end or reads no more. Calls that
+/// still run then have two seconds to end.
+///
+/// # Errors
+///
+/// Where the first request breaks the protocol, or the pipe breaks.
+pub async fn serve<R, W>(
+    services: Arc<Services>,
+    input: R,
+    output: W,
+) -> Result<(), Box<dyn std::error::Error>>
+where
+    R: AsyncRead + Unpin + Send + 'static,
+    W: AsyncWrite + Unpin + Send + 'static,
+{
+    let gone = CancellationToken::new();
+    let lines = transport::Lines::new(input, output, gone.clone());
+    let service = guard::Guarded(Shell::new(services));
+    match serve_server_with_ct(service, lines, gone).await {
+        Ok(running) => {
+            running.waiting().await?;
+            Ok(())
+        }
+        // A client that goes away before it has said anything is no failure.
+        Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => {
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
 }

@@ -2,6 +2,9 @@
 
 use crate::tool::{Family, ToolDef};
 
+mod excerpt;
+pub(crate) mod help;
+mod host;
 mod run;
 
 /// Running VQL.
@@ -9,5 +12,5 @@ pub static FAMILY: Family = Family {
     id: "vql",
     purpose: "run VQL on the server and explain it",
     default: true,
-    tools: &[ToolDef::of::<run::RunVql>()],
+    tools: &[ToolDef::of::<run::RunVql>(), ToolDef::of::<help::VqlHelp>()],
 };

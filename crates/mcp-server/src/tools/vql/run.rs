@@ -5,14 +5,18 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use velociraptor_api::{Cut, IdentityKind, Permission, QueryErrorKind};
+use velociraptor_api::{Cut, Identity, IdentityKind, Permission, QueryError, QueryErrorKind, Rows};
+use vql_builder::ast::Program;
 use vql_builder::{Query, RawVql};
 
+use super::{excerpt, host};
 use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
-use crate::table;
+use crate::page;
 use crate::tool::{Effect, Tool};
 use crate::tool_error::{Code, ToolError};
+
+mod cells;
 
 /// `run_vql`.
 pub(super) struct RunVql;
@@ -23,10 +27,16 @@ pub(super) struct RunVql;
 pub(super) struct Input {
     /// VQL; statements need no separator
     query: String,
-    /// Most rows, default 100
+    /// Values by name, of any JSON type; the query uses the names. Never paste values into the text
+    #[serde(default)]
+    env: Map<String, Value>,
+    /// Default 100
     #[schemars(range(min = 1, max = 10_000))]
     max_rows: Option<u64>,
-    /// Most seconds, default 30
+    /// Of rows in the answer, default 40000
+    #[schemars(range(min = 1000, max = 1_000_000))]
+    max_bytes: Option<usize>,
+    /// Seconds, default 30; an event query ends there with what it has
     #[schemars(range(min = 1, max = 600))]
     timeout: Option<u64>,
 }
@@ -41,78 +51,185 @@ pub(super) struct Output {
 impl Tool for RunVql {
     const NAME: &'static str = "run_vql";
     const TITLE: &'static str = "Run VQL on the server";
-    const DESCRIPTION: &'static str = "Runs VQL on the server, not on an endpoint: pslist() here \
-        lists the server's processes; to look at an endpoint use collect_artifact.";
+    const DESCRIPTION: &'static str = "Runs VQL on the server: its clients, flows, hunts, results, \
+        definitions. Not on an endpoint: pslist() here lists the server's processes; for an \
+        endpoint use collect_artifact. Uses an identity that can only read. Parse errors point \
+        at the place; vql_help explains syntax and every function and plugin.";
     const EFFECT: Effect = Effect::Read;
     type Input = Input;
     type Output = Output;
 
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
-        let identity = cx.identity(&[Permission::AnyQuery]).await?;
-        let profile = cx.server.profile(identity, &cx.org, &cx.cancel).await?;
-        if profile.kind() != IdentityKind::Reader && !cx.services.changes_allowed() {
-            return Err(ToolError::new(
-                Code::Denied,
-                format!(
-                    "run_vql uses an identity that can only read, and {} is {}",
-                    profile.user, profile.kind()
-                ),
-            )
-            .next("make a reader on the server (velociraptor --config server.config.yaml config api_client --name NAME --role reader,api FILE) and configure it as reader; or a person starts megaraptor with --allow-changes"));
-        }
+        let (max_rows, max_bytes, timeout) = input.limits()?;
         // Parsed here first: a LIMIT that is no whole number would end the whole server (0.77.2).
-        if let Some(error) = vql_builder::parse(&input.query).errors().first() {
-            return Err(ToolError::new(Code::InvalidQuery, format!("parse {error}")));
-        }
-        let query = Query::raw("run_vql", RawVql::from_caller(input.query));
-        let mut call = cx.call_within(Duration::from_secs(input.timeout.unwrap_or(30)));
-        call.limits = call.limits.rows(input.max_rows.unwrap_or(100));
-        let mut rows = cx.server.run_as(identity, &query, &call, false).await?;
-        if rows.rows.is_empty() && !rows.failures.is_empty() {
-            return Err(failed(rows.failures.swap_remove(0)));
-        }
-        let state = match (rows.cut, rows.failures.is_empty(), rows.rows.is_empty()) {
-            (Some(_), _, _) | (_, false, _) => State::Partial,
-            (None, true, true) => State::Empty,
-            (None, true, false) => State::Complete,
+        let parse = vql_builder::parse(&input.query);
+        let program = parse.program().map_err(|error| excerpt::error(&input.query, &[error]));
+        let program = match parse.errors() {
+            [] => program?,
+            errors => return Err(excerpt::error(&input.query, errors)),
         };
-        let returned = rows.rows.len() as u64;
-        let cut = rows.cut.map(|cut| match cut {
-            Cut::Rows => String::from("cut at max_rows; there are more"),
-            Cut::Bytes => String::from("cut at the size limit; select fewer columns"),
-            Cut::Time => String::from("stopped at the time limit; these are the rows so far"),
-        });
-        let mut answer = Answer::complete(&cx, Output { columns: rows.columns, rows: rows.rows })
-            .state(state)
-            .identity(rows.identity)
-            .warn(rows.failures.iter().map(ToString::to_string))
-            .warn(rows.warnings)
-            .warn(cut);
-        answer.returned = Some(returned);
-        Ok(answer)
+        let remarks = parse.warnings();
+        let (identity, stronger) = reader(&cx).await?;
+        let mut query = Query::raw("run_vql", RawVql::from_caller(input.query.as_str()));
+        for (name, value) in &input.env {
+            query = query
+                .bind_value(name, value)
+                .map_err(|error| ToolError::invalid(format!("env: {error}")))?;
+        }
+        let mut call = cx.call_within(timeout);
+        call.limits = call.limits.rows(max_rows);
+        let mut rows = cx.server.run_as(identity, &query, &call, stronger.is_none()).await?;
+        let hint = host::hint(&cx, &program).await;
+        if !rows.failures.is_empty() && rows.rows.iter().all(is_nothing) {
+            let kind = rows.failures.swap_remove(0);
+            let lines = input.env.values().filter(|value| !value.is_string()).count();
+            return Err(failed(&cx, identity, moved_up(kind, lines), hint));
+        }
+        let mut warnings: Vec<String> =
+            rows.failures.iter().map(|failure| format!("failed in part: {failure}")).collect();
+        warnings.append(&mut rows.warnings);
+        warnings.extend(remarks.iter().map(|remark| format!("line {remark}")));
+        warnings.extend(hint);
+        warnings.extend(stronger);
+        answer(&cx, &program, rows, max_bytes, timeout, warnings)
     }
 }
 
-fn failed(kind: QueryErrorKind) -> ToolError {
-    match &kind {
-        QueryErrorKind::Denied { .. } => ToolError::new(Code::Denied, kind.to_string()),
-        _ => ToolError::new(Code::InvalidQuery, kind.to_string()),
+impl Input {
+    fn limits(&self) -> Result<(u64, usize, Duration), ToolError> {
+        let rows = self.max_rows.unwrap_or(100);
+        let bytes = self.max_bytes.unwrap_or(page::BYTES);
+        let seconds = self.timeout.unwrap_or(30);
+        if !(1..=10_000).contains(&rows) {
+            return Err(ToolError::invalid("max_rows is between 1 and 10000"));
+        }
+        if !(1000..=1_000_000).contains(&bytes) {
+            return Err(ToolError::invalid("max_bytes is between 1000 and 1000000"));
+        }
+        if !(1..=600).contains(&seconds) {
+            return Err(ToolError::invalid("timeout is between 1 and 600 seconds"));
+        }
+        Ok((rows, bytes, Duration::from_secs(seconds)))
+    }
+}
+
+/// The identity that runs the query, and a warning where it may do more than read.
+async fn reader<'a>(cx: &'a ToolCx<'_>) -> Result<(&'a Identity, Option<String>), ToolError> {
+    let identity = cx.identity(&[Permission::AnyQuery]).await?;
+    let profile = cx.server.profile(identity, &cx.org, &cx.cancel).await?;
+    let (user, kind) = (&profile.user, profile.kind());
+    if kind == IdentityKind::Reader {
+        return Ok((identity, None));
+    }
+    if !cx.services.changes_allowed() {
+        let text = format!("run_vql uses an identity that can only read, and {user} is {kind}");
+        return Err(ToolError::new(Code::Denied, text).next(
+            "make a reader on the server (velociraptor --config server.config.yaml config \
+             api_client --name NAME --role reader,api FILE) and give its file to megaraptor too; \
+             or a person starts megaraptor with --allow-changes",
+        ));
+    }
+    Ok((identity, Some(format!("ran as {user}, {kind}: the query could have changed something"))))
+}
+
+fn answer(
+    cx: &ToolCx<'_>,
+    program: &Program,
+    rows: Rows,
+    max_bytes: usize,
+    timeout: Duration,
+    mut warnings: Vec<String>,
+) -> Result<Answer<Output>, ToolError> {
+    let seconds = timeout.as_secs();
+    let came = rows.rows.len();
+    let page = page::fit(rows.rows, max_bytes)?;
+    let partial = !rows.failures.is_empty() || page.more || rows.cut.is_some();
+    let state = match (partial, rows.cut, came) {
+        (_, Some(Cut::Time), 0) => State::Expired,
+        (true, ..) => State::Partial,
+        (false, _, 0) => State::Empty,
+        (false, ..) => State::Complete,
+    };
+    warnings.extend(page.warning("Select single columns, or part of a text with substr()."));
+    if page.more {
+        warnings.push(format!(
+            "{} of the {came} rows that came fit into max_bytes; select fewer columns or raise it",
+            page.rows.len()
+        ));
+    }
+    warnings.extend(rows.cut.map(|cut| match (cut, host::endless(program)) {
+        (Cut::Rows, _) => String::from("cut at max_rows; there may be more"),
+        (Cut::Bytes, _) => String::from("cut at the size limit; select fewer columns"),
+        (Cut::Time, Some(name)) => {
+            format!("{name}() never ends by itself: these are the events of {seconds} s")
+        }
+        (Cut::Time, None) if came == 0 => {
+            format!("stopped after {seconds} s before the first row: nothing was established")
+        }
+        (Cut::Time, None) => format!("stopped after {seconds} s; these are the rows so far"),
+    }));
+    let returned = page.rows.len() as u64;
+    let mut answer = Answer::complete(cx, Output { columns: rows.columns, rows: page.rows })
+        .state(state)
+        .identity(rows.identity)
+        .warn(warnings);
+    answer.returned = Some(returned);
+    answer.total = rows.cut.is_none().then_some(came as u64);
+    Ok(answer)
+}
+
+/// A row that says nothing: what a failed function leaves behind.
+fn is_nothing(row: &Map<String, Value>) -> bool {
+    row.values().all(Value::is_null)
+}
+
+fn failed(
+    cx: &ToolCx<'_>,
+    identity: &Identity,
+    kind: QueryErrorKind,
+    hint: Option<String>,
+) -> ToolError {
+    let meant = kind.hint().map(|hint| format!("{hint} vql_help lists and explains what there is"));
+    let error = ToolError::from(QueryError {
+        server: cx.server.name().to_owned(),
+        identity: Some(identity.user().to_owned()),
+        query: "run_vql",
+        kind: Box::new(kind),
+    });
+    match hint.or(meant) {
+        Some(next) => error.next(next),
+        None => error,
+    }
+}
+
+/// The failure with its place in the caller's text: each typed value is a line before it.
+fn moved_up(kind: QueryErrorKind, lines: usize) -> QueryErrorKind {
+    match kind {
+        QueryErrorKind::Parse { place: Some((line, column)), detail } => {
+            let lines = u32::try_from(lines).unwrap_or(u32::MAX);
+            let place = line.checked_sub(lines).filter(|line| *line > 0).map(|line| (line, column));
+            QueryErrorKind::Parse { place, detail }
+        }
+        other => other,
     }
 }
 
 impl Render for Output {
     fn render(&self, out: &mut String) {
-        let headings: Vec<&str> = self.columns.iter().map(String::as_str).collect();
-        let rows = self.rows.iter().map(|row| {
-            self.columns
-                .iter()
-                .map(|column| match row.get(column) {
-                    None | Some(Value::Null) => String::new(),
-                    Some(Value::String(text)) => text.clone(),
-                    Some(other) => other.to_string(),
-                })
-                .collect()
-        });
-        table::write(out, &headings, rows);
+        cells::write(out, &self.columns, &self.rows);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_a_server_side_parse_error_is_that_of_the_callers_text() {
+        let at = |line| QueryErrorKind::Parse { place: Some((line, 7)), detail: String::from("x") };
+        assert_eq!(moved_up(at(3), 2), at(1));
+        assert_eq!(moved_up(at(1), 0), at(1));
+        let nowhere = QueryErrorKind::Parse { place: None, detail: String::from("x") };
+        assert_eq!(moved_up(at(2), 2), nowhere);
     }
 }

@@ -1,0 +1,60 @@
+//! Definitions as MCP descriptors.
+
+use std::sync::Arc;
+
+use rmcp::model::ToolAnnotations;
+use serde_json::{Map, Value, json};
+
+use crate::services::Services;
+use crate::tool::{Effect, ToolDef};
+
+/// The descriptor of a tool.
+pub fn describe(tool: &ToolDef, services: &Services) -> rmcp::model::Tool {
+    let mut input = tool.input_schema();
+    if let Some(Value::Object(properties)) = input.get_mut("properties") {
+        choice(
+            properties,
+            "server",
+            services.many_servers(),
+            services.targets().iter().map(|t| t.server.name().to_owned()),
+        );
+        let orgs = services.targets().iter().flat_map(|t| t.orgs.iter().map(ToString::to_string));
+        choice(properties, "org", services.many_orgs(), orgs);
+    }
+    rmcp::model::Tool::new(tool.name, tool.description, Arc::new(input))
+        .with_title(tool.title)
+        .with_raw_output_schema(Arc::new(tool.output_schema()))
+        .with_annotations(annotations(tool))
+}
+
+/// What a client may tell a person about a tool before it is called.
+fn annotations(tool: &ToolDef) -> ToolAnnotations {
+    let annotations = ToolAnnotations::new().open_world(false);
+    match tool.effect {
+        Effect::Read => annotations.read_only(true),
+        effect => annotations
+            .read_only(false)
+            .destructive(effect == Effect::Respond)
+            .idempotent(tool.idempotent),
+    }
+}
+
+/// Adds an argument that exists only where there is a choice.
+fn choice(
+    properties: &mut Map<String, Value>,
+    name: &str,
+    offered: bool,
+    values: impl Iterator<Item = String>,
+) {
+    if !offered {
+        return;
+    }
+    let mut names: Vec<String> = Vec::new();
+    for value in values {
+        if !names.contains(&value) {
+            names.push(value);
+        }
+    }
+    let description = format!("default {}", names.first().map_or("", String::as_str));
+    properties.insert(name.to_owned(), json!({ "enum": names, "description": description }));
+}

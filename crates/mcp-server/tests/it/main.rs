@@ -1,0 +1,4 @@
+//! The whole surface over an in-memory pipe.
+
+mod protocol;
+mod wire;
