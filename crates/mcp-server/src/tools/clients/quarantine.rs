@@ -1,0 +1,275 @@
+//! `quarantine_client`.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use velociraptor_api::quarantine::{self, Action, Options, Plan, Proof, Sent, StepState};
+
+use crate::answer::{Answer, Render, State};
+use crate::clock;
+use crate::context::ToolCx;
+use crate::resolve;
+use crate::tool::{Effect, Tool};
+use crate::tool_error::{Code, ToolError};
+
+/// `quarantine_client`.
+pub(super) struct QuarantineClient;
+
+/// Arguments.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Input {
+    /// Client id or host name
+    client: String,
+    action: Wanted,
+    /// Shown on the client's screen; nobody is told otherwise
+    message: Option<String>,
+    /// Must be unreachable afterwards; not on Windows. Default a public web site
+    forbidden_url: Option<String>,
+    /// Where it is offline, wait for it this long; refused otherwise
+    #[schemars(range(min = 1, max = 720))]
+    queue_hours: Option<u64>,
+    /// Seconds to wait for the proof, default 60
+    #[schemars(range(min = 1, max = 600))]
+    wait: Option<u64>,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Wanted {
+    Isolate,
+    Release,
+}
+
+/// What was done, and what is proved of it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Output {
+    client_id: String,
+    hostname: String,
+    action: String,
+    artifact: String,
+    /// All steps are proved. Until then nothing may be taken for done.
+    proved: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<Step>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    report: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flow_id: Option<String>,
+    /// Waits for the client; stopping it takes the order back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hunt_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    expires: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+struct Step {
+    step: String,
+    state: String,
+    seen: String,
+}
+
+impl Tool for QuarantineClient {
+    const NAME: &'static str = "quarantine_client";
+    const TITLE: &'static str = "Isolate or release a client";
+    const DESCRIPTION: &'static str = "Cuts an endpoint off from all network but its Velociraptor \
+        server, or lets it back, and proves it: the report from the endpoint, renewed contact, the \
+        label Quarantine. An offline client is refused unless queue_hours says how long to wait.";
+    const EFFECT: Effect = Effect::Respond;
+    const IDEMPOTENT: bool = true;
+    type Input = Input;
+    type Output = Output;
+
+    async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
+        let session = cx.session();
+        let id = resolve::for_change(&session, &input.client).await?.id;
+        let action = match input.action {
+            Wanted::Isolate => Action::Isolate,
+            Wanted::Release => Action::Release,
+        };
+        let options = Options {
+            message: input.message,
+            forbidden_url: input.forbidden_url,
+            wait_for_client: input.queue_hours.map(|hours| Duration::from_secs(hours * 3600)),
+        };
+        let plan = quarantine::plan(&session, &id, action, &options).await.map_err(|fault| {
+            let error = ToolError::from(fault);
+            if error.code == Code::Offline {
+                error.next("queue_hours lets the order wait for the client, and expire")
+            } else {
+                error
+            }
+        })?;
+        cx.progress.report(0, Some(2), &format!("{}: sending", plan.artifact()));
+        let mut data = Output::of(&plan);
+        let state = match quarantine::send(&session, &plan).await? {
+            Sent::Queued { hunt, expires } => {
+                data.hunt_id = Some(hunt.to_string());
+                data.expires = expires.map(clock::to_second);
+                State::Offline
+            }
+            Sent::Scheduled { flow } => {
+                cx.progress.report(1, Some(2), "sent; waiting for the report and renewed contact");
+                let patience = Duration::from_secs(input.wait.unwrap_or(60).min(600));
+                let proof = quarantine::prove(&session, &plan, &flow.flow_id, patience).await?;
+                data.prove(&proof);
+                if let Some(failed) = failed(&data, &proof) {
+                    return Err(failed);
+                }
+                if data.proved { State::Complete } else { State::Pending }
+            }
+        };
+        let link = cx.link(&format!("/host/{id}"));
+        Ok(Answer::of(&cx, &session, data).state(state).link(link))
+    }
+}
+
+impl Output {
+    fn of(plan: &Plan) -> Self {
+        Self {
+            client_id: plan.client().client_id.to_string(),
+            hostname: plan.client().hostname.clone(),
+            action: String::from(match plan.action() {
+                Action::Isolate => "isolate",
+                Action::Release => "release",
+            }),
+            artifact: plan.artifact().to_owned(),
+            proved: false,
+            steps: Vec::new(),
+            report: Vec::new(),
+            flow_id: None,
+            hunt_id: None,
+            expires: None,
+        }
+    }
+
+    fn prove(&mut self, proof: &Proof) {
+        self.proved = proof.holds();
+        self.flow_id = Some(proof.flow.flow_id.to_string());
+        self.report.clone_from(&proof.report);
+        self.steps = proof
+            .steps
+            .iter()
+            .map(|step| Step {
+                step: step.what.to_owned(),
+                state: String::from(match step.state {
+                    StepState::Proved => "proved",
+                    StepState::Failed => "failed",
+                    StepState::Open => "open",
+                }),
+                seen: step.seen.clone(),
+            })
+            .collect();
+    }
+}
+
+/// A step that failed is an error: an answer of any other kind would be read as done.
+fn failed(data: &Output, proof: &Proof) -> Option<ToolError> {
+    let step = proof.steps.iter().find(|step| step.state == StepState::Failed)?;
+    let flow = &proof.flow.flow_id;
+    let message = format!(
+        "{} ({}) is not proved to be {}d: {} - no: {}",
+        data.hostname, data.client_id, data.action, step.what, step.seen
+    );
+    Some(ToolError::new(Code::ServerFailed, message).next(format!(
+        "get_flow_results with client {} and flow {flow} shows the report of {}",
+        data.client_id, data.artifact
+    )))
+}
+
+impl Render for Output {
+    fn render(&self, out: &mut String) {
+        // Writing into a string cannot fail.
+        let _ = self.write(out);
+    }
+}
+
+impl Output {
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        let done = match (self.proved, self.hunt_id.is_some(), self.action.as_str()) {
+            (true, _, "isolate") => "ISOLATED, proved",
+            (true, ..) => "RELEASED, proved",
+            (false, true, _) => "QUEUED, not done",
+            (false, false, _) => "SENT, NOT PROVED YET",
+        };
+        write!(out, "{} {}  {done}  {}", self.hostname, self.client_id, self.artifact)?;
+        if let Some(flow) = &self.flow_id {
+            write!(out, "  {flow}")?;
+        }
+        for step in &self.steps {
+            write!(out, "\n  {:<6}  {}: {}", step.state, step.step, step.seen)?;
+        }
+        if let Some(hunt) = &self.hunt_id {
+            let until = self.expires.map_or_else(|| String::from("its expiry"), |t| t.to_string());
+            write!(
+                out,
+                "\n  The client is offline. Hunt {hunt} waits for it until {until}; modify_hunt \
+                 with stop takes the order back. When it has run, call this again for the proof."
+            )?;
+        } else if !self.proved {
+            out.push_str("\n  get_flow_status follows it; calling this again proves it anew.");
+        }
+        for line in &self.report {
+            write!(out, "\n  | {line}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output() -> Output {
+        Output {
+            client_id: String::from("C.0123456789abcdef"),
+            hostname: String::from("FIN-WS07"),
+            action: String::from("isolate"),
+            artifact: String::from("Windows.Remediation.Quarantine"),
+            proved: false,
+            steps: Vec::new(),
+            report: Vec::new(),
+            flow_id: None,
+            hunt_id: None,
+            expires: None,
+        }
+    }
+
+    #[test]
+    fn d07_what_is_only_queued_or_sent_does_not_read_as_done() {
+        let mut queued = output();
+        queued.hunt_id = Some(String::from("H.1"));
+        queued.expires = Timestamp::from_second(1_767_323_045).ok();
+        let mut out = String::new();
+        queued.render(&mut out);
+        insta::assert_snapshot!(out, @"");
+
+        let mut sent = output();
+        sent.flow_id = Some(String::from("F.1"));
+        let mut out = String::new();
+        sent.render(&mut out);
+        assert!(out.contains("NOT PROVED YET") && !out.contains("ISOLATED"), "{out}");
+    }
+
+    #[test]
+    fn d07_nobody_at_the_screen_is_told_unless_asked_for() {
+        let input: Input =
+            serde_json::from_value(serde_json::json!({ "client": "X", "action": "isolate" }))
+                .unwrap();
+        assert_eq!(input.message, None);
+        assert_eq!(input.queue_hours, None);
+    }
+
+    #[test]
+    fn d81_the_flow_stands_under_a_name_of_its_own() {
+        let mut sent = output();
+        sent.flow_id = Some(String::from("F.1"));
+        assert_eq!(serde_json::to_value(&sent).unwrap()["flow_id"], "F.1");
+    }
+}
