@@ -12,5 +12,10 @@ pub static FAMILY: Family = Family {
     id: "clients",
     purpose: "find endpoints and say what is known of them",
     default: true,
-    tools: &[ToolDef::of::<list::ListClients>(), ToolDef::of::<info::GetClientInfo>(), ToolDef::of::<label::LabelClient>(), ToolDef::of::<quarantine::QuarantineClient>()],
+    tools: &[
+        ToolDef::of::<list::ListClients>(),
+        ToolDef::of::<info::GetClientInfo>(),
+        ToolDef::of::<label::LabelClient>(),
+        ToolDef::of::<quarantine::QuarantineClient>(),
+    ],
 };

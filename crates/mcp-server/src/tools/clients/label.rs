@@ -111,7 +111,10 @@ fn consequence(used: &LabelUse, change: &LabelChange) -> String {
         }
         LabelUse::Monitoring { label, artifacts } => {
             let does = if is_set(label) { "now watch with" } else { "no longer watch with" };
-            format!("the monitoring table of label {label}: these clients {does} {}", artifacts.join(", "))
+            format!(
+                "the monitoring table of label {label}: these clients {does} {}",
+                artifacts.join(", ")
+            )
         }
     }
 }
@@ -162,7 +165,10 @@ mod tests {
     fn one_unknown_client_keeps_all_from_being_changed() {
         let id = "C.0123456789abcdef";
         let unknown = |name: &str| {
-            named(name, Err(ToolError::new(Code::NotFound, format!("no client is known as {name}"))))
+            named(
+                name,
+                Err(ToolError::new(Code::NotFound, format!("no client is known as {name}"))),
+            )
         };
         assert_eq!(all_known(vec![named(id, Ok(id))]).unwrap().len(), 1);
         let error = all_known(vec![named(id, Ok(id)), unknown("X"), unknown("Y")]).unwrap_err();

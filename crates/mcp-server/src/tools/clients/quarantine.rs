@@ -248,7 +248,10 @@ mod tests {
         queued.expires = Timestamp::from_second(1_767_323_045).ok();
         let mut out = String::new();
         queued.render(&mut out);
-        insta::assert_snapshot!(out, @"");
+        insta::assert_snapshot!(out, @r#"
+        FIN-WS07 C.0123456789abcdef  QUEUED, not done  Windows.Remediation.Quarantine
+          The client is offline. Hunt H.1 waits for it until 2026-01-02T03:04:05Z; modify_hunt with stop takes the order back. When it has run, call this again for the proof.
+        "#);
 
         let mut sent = output();
         sent.flow_id = Some(String::from("F.1"));

@@ -127,7 +127,7 @@ impl Outcome {
         self.existing = true;
         let now = clock::now();
         let age = flow.created.map(|at| clock::age(now, at)).unwrap_or_default();
-        let note = format!("the same was collected {age}; again=true collects it anew");
+        let note = format!("the same was asked for {age}; again=true collects it anew");
         self.reason = Some(match self.reason.take() {
             Some(reason) => format!("{reason}; {note}"),
             None => note,
