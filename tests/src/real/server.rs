@@ -193,6 +193,36 @@ impl RealServer {
             .collect()
     }
 
+    /// The queries with `word` in their text that the server is working on, by its own account.
+    ///
+    /// Of a query that came through the API it lists only the artifacts within: to be seen, a
+    /// query reads from an artifact (`SELECT * FROM Artifact.X()`) whose source holds the word.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn running(&self, word: &str) -> anyhow::Result<Vec<String>> {
+        let vql = "SELECT Query FROM profile(type='ActiveQueries')";
+        let rows = self.query(Role::Administrator, "root", vql, &[]).await?.rows;
+        let texts = rows.into_iter().filter_map(|row| Some(row["Query"].as_str()?.to_owned()));
+        Ok(texts.filter(|text| text.contains(word)).collect())
+    }
+
+    /// Waits until the server works on a query with `word` in its text, or until it does no more
+    /// (which proves something only after it was seen to begin).
+    ///
+    /// # Errors
+    /// It does not come to that.
+    pub async fn wait_running(&self, word: &str, wanted: bool) -> anyhow::Result<()> {
+        let what = if wanted { "to begin" } else { "to end" };
+        let what = format!("the query with {word} {what} on the server");
+        wait::until(&what, Duration::from_secs(20), || async {
+            let running = self.running(word).await?;
+            ensure!(running.is_empty() != wanted, "running: {running:?}");
+            Ok::<_, anyhow::Error>(())
+        })
+        .await
+    }
+
     /// Creates an org in which the three users have the roles that they have in the root org.
     ///
     /// Returns its id.
