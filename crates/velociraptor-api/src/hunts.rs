@@ -33,7 +33,7 @@ pub enum HuntState {
     Running,
     /// No further clients are scheduled; flows that run go on.
     Stopped,
-    /// Put away.
+    /// Put away: stopped, and tagged `archived`.
     Archived,
     /// Marked as deleted.
     Deleted,

@@ -2,6 +2,8 @@
 //!
 //! Names that are bound start with `MR_`, which no built-in artifact uses: several plugins read
 //! variables of the scope when an argument is missing (`ClientId`, `FlowId`, `StartRow`, …).
+//! Rows that are counted and cut are held in memory: beyond `VQL_MATERIALIZE_ROW_LIMIT` (1,000
+//! unless said otherwise) the engine moves them to a file, and then takes the list for empty.
 //! A call with a side effect is materialised with `LET … <=`, so that it happens exactly once.
 
 use crate::catalogue::{CatalogueQuery, READ};
@@ -43,6 +45,7 @@ pub const ALL: &[&CatalogueQuery] = &[
     &hunts::STOP,
     &hunts::DESCRIBE,
     &hunts::EXPIRE,
+    &hunts::ARCHIVE,
     &hunts::ADD,
     &hunts::FLOWS,
     &hunts::SCOPE,

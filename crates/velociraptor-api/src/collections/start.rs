@@ -1,6 +1,9 @@
 //! Starting a collection, and reading back what the server made of it.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
 
 use super::{Checked, Target};
 use crate::clients;
@@ -10,6 +13,9 @@ use crate::ids::{ClientId, FlowId};
 use crate::limits::Limits;
 use crate::queries::collections::COLLECT;
 use crate::session::Session;
+
+/// For how long a flow that the server named may be missing from its records.
+const READ_BACK: Duration = Duration::from_secs(5);
 
 /// A collection that the server took.
 #[derive(Clone, Debug, Serialize)]
@@ -66,7 +72,29 @@ pub async fn start(
     if let Some(difference) = collection.differs(&request.specs) {
         return Err(Fault::unproved(format!("flow {flow} was started, but {difference}")));
     }
-    let status = flows::status(session, client, &flow).await?;
+    let status = read_back(session, client, &flow).await?;
     let online = known.is_none_or(|client| client.is_online());
     Ok(Started { status, online })
+}
+
+/// Reads a flow that was just made: one on the server itself is written a moment later.
+async fn read_back(
+    session: &Session<'_>,
+    client: &ClientId,
+    flow: &FlowId,
+) -> Result<FlowStatus, Fault> {
+    let end = Instant::now() + READ_BACK;
+    loop {
+        match flows::status(session, client, flow).await {
+            Err(Fault::UnknownFlow { .. }) if Instant::now() < end => {
+                sleep(Duration::from_millis(50)).await;
+            }
+            Err(Fault::UnknownFlow { .. }) => {
+                return Err(Fault::unproved(format!(
+                    "the server gave the flow id {flow}, and knows no such flow"
+                )));
+            }
+            other => return other,
+        }
+    }
 }

@@ -10,10 +10,8 @@ use super::members::{add_listed, members};
 use super::{HuntScope, HuntState, HuntStatus, status};
 use crate::catalogue::CatalogueQuery;
 use crate::fault::Fault;
-use crate::generated::{HuntMutation, hunt};
 use crate::ids::HuntId;
-use crate::limits::Limits;
-use crate::queries::hunts::{DESCRIBE, EXPIRE, START, STOP};
+use crate::queries::hunts::{ARCHIVE, DESCRIBE, EXPIRE, START, STOP};
 use crate::session::Session;
 
 /// For how long a change is awaited; the server tells most at once.
@@ -24,11 +22,11 @@ const READ_BACK: Duration = Duration::from_secs(10);
 pub enum HuntChange {
     /// Schedule clients from now on; again, where it was stopped.
     Start,
-    /// Schedule nobody for now.
+    /// Schedule nobody for now. The server has no other word for a hunt that ran than `STOPPED`.
     Pause,
     /// Schedule nobody any more. Flows that run go on: see [`super::running_flows`].
     Stop,
-    /// Put it away.
+    /// Stop it and put it away, by the tag `archived`: servers since 0.77 have no state for it.
     Archive,
     /// Call it something else.
     Describe(String),
@@ -41,8 +39,7 @@ pub enum HuntChange {
 /// # Errors
 ///
 /// [`Fault::UnknownHunt`]; [`Fault::Refused`] and [`Fault::BadInput`] where the change makes no
-/// sense; [`Fault::Query`], for pausing and archiving outside the root org too, which the server
-/// offers only there; [`Fault::Unproved`] where the change is not seen.
+/// sense; [`Fault::Query`]; [`Fault::Unproved`] where the change is not seen.
 pub async fn modify(
     session: &Session<'_>,
     id: &HuntId,
@@ -58,7 +55,7 @@ pub async fn modify(
                 )));
             }
             if before.hunt.state == HuntState::Archived {
-                return Err(Fault::refused(format!("hunt {id} is archived")));
+                return Err(Fault::refused(format!("hunt {id} is archived; create a new one")));
             }
             if before.hunt.state != HuntState::Running {
                 send(session, &START, bound(&START), id).await?;
@@ -72,6 +69,9 @@ pub async fn modify(
             Ok(seen)
         }
         HuntChange::Stop => {
+            if before.hunt.state == HuntState::Archived {
+                return Ok(before);
+            }
             send(session, &STOP, bound(&STOP), id).await?;
             until(session, id, "STOPPED", |s| s.hunt.state == HuntState::Stopped).await
         }
@@ -82,11 +82,25 @@ pub async fn modify(
                     before.hunt.state
                 )));
             }
-            mutate(session, id, hunt::State::Paused).await?;
-            until(session, id, "PAUSED", |s| s.hunt.state == HuntState::Paused).await
+            // The server turns a pause of a hunt that ran into a stop, whichever call is used; a
+            // stopped hunt can be started again, which is what a pause is for.
+            send(session, &STOP, bound(&STOP), id).await?;
+            let held = [HuntState::Paused, HuntState::Stopped];
+            let seen = until(session, id, "held", |s| held.contains(&s.hunt.state)).await?;
+            if seen.hunt.state == HuntState::Stopped {
+                session.warn(format!(
+                    "the server keeps no hunt that ran as paused: {id} is STOPPED, and goes on \
+                     when it is started again"
+                ));
+            }
+            Ok(seen)
         }
         HuntChange::Archive => {
-            mutate(session, id, hunt::State::Archived).await?;
+            if before.hunt.state != HuntState::Stopped {
+                send(session, &STOP, bound(&STOP), id).await?;
+                until(session, id, "STOPPED", |s| s.hunt.state == HuntState::Stopped).await?;
+            }
+            send(session, &ARCHIVE, bound(&ARCHIVE), id).await?;
             until(session, id, "ARCHIVED", |s| s.hunt.state == HuntState::Archived).await
         }
         HuntChange::Describe(text) => {
@@ -131,16 +145,6 @@ async fn send(
         Some(Row { done: Some(_), .. }) => Ok(()),
         _ => Err(Fault::unproved(format!("the server does not say that it changed hunt {id}"))),
     }
-}
-
-/// Only the unary call pauses and archives.
-async fn mutate(session: &Session<'_>, id: &HuntId, state: hunt::State) -> Result<(), Fault> {
-    let mutation =
-        HuntMutation { hunt_id: id.to_string(), state: state.into(), ..HuntMutation::default() };
-    let call = session.call(Limits::READ);
-    let identity = session.server().modify_hunt(mutation, &call).await?;
-    session.used(identity);
-    Ok(())
 }
 
 /// Reads the hunt until it is as expected.

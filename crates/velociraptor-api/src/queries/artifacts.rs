@@ -10,7 +10,8 @@ use crate::catalogue::{CatalogueQuery, READ};
 /// (`MR_OtherOs` matches the names of artifacts for other systems).
 pub const SEARCH: CatalogueQuery = CatalogueQuery {
     name: "artifacts_search",
-    text: "LET Found <= SELECT name AS Name, type AS Type, description AS Description,
+    text: "LET VQL_MATERIALIZE_ROW_LIMIT <= 1000000000
+LET Found <= SELECT name AS Name, type AS Type, description AS Description,
        len(list=parameters) AS Parameters, built_in AS BuiltIn, precondition AS Precondition,
        required_permissions AS Permissions
 FROM artifact_definitions()

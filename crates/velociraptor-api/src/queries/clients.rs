@@ -21,6 +21,7 @@ pub const SEARCH: CatalogueQuery = CatalogueQuery {
     name: "clients_search",
     text: concat!(
         "LET Online <= int(int=MR_Online)
+LET VQL_MATERIALIZE_ROW_LIMIT <= 1000000000
 LET Found <= SELECT ",
         client_columns!(),
         ",

@@ -20,7 +20,8 @@ macro_rules! flow_columns {
 pub const LIST: CatalogueQuery = CatalogueQuery {
     name: "flows_list",
     text: concat!(
-        "LET Found <= SELECT ",
+        "LET VQL_MATERIALIZE_ROW_LIMIT <= 1000000000
+LET Found <= SELECT ",
         flow_columns!(),
         ",
        str(str=9000000000000000 - create_time) + ' ' + session_id AS SortKey

@@ -3,10 +3,12 @@
 use crate::catalogue::{CatalogueQuery, READ};
 use crate::permission::Permission;
 
-/// The columns that [`crate::hunts::Hunt`] is read from.
+/// The columns that [`crate::hunts::Hunt`] is read from. The tag stands for the state that servers
+/// since 0.77 have no more.
 macro_rules! hunt_columns {
     () => {
-        "hunt_id AS HuntId, hunt_description AS Description, state AS State,
+        "hunt_id AS HuntId, hunt_description AS Description,
+       if(condition='archived' IN tags, then='ARCHIVED', else=state) AS State,
        creator AS Creator, create_time AS Created, start_time AS Started, expires AS Expires,
        artifacts AS Artifacts, artifact_sources AS Tables, tags AS Tags,
        condition AS Condition, stats AS Stats, now() AS Now"
@@ -22,12 +24,13 @@ const CHANGE: &[Permission] =
 pub const LIST: CatalogueQuery = CatalogueQuery {
     name: "hunts_list",
     text: concat!(
-        "LET Found <= SELECT ",
+        "LET VQL_MATERIALIZE_ROW_LIMIT <= 1000000000
+LET Found <= SELECT ",
         hunt_columns!(),
         ",
        str(str=9000000000000000 - create_time) + ' ' + hunt_id AS SortKey
 FROM hunts()
-WHERE (MR_States = '' OR state =~ MR_States)
+WHERE (MR_States = '' OR State =~ MR_States)
   AND (MR_Search = '' OR hunt_description =~ MR_Search
        OR join(array=artifacts, sep=' ') =~ MR_Search)
 ORDER BY SortKey
@@ -184,6 +187,18 @@ SELECT Before[0].State AS Before, Done AS Done FROM scope()",
     columns: &["Before", "Done"],
 };
 
+/// Tags a hunt that exists as archived.
+pub const ARCHIVE: CatalogueQuery = CatalogueQuery {
+    name: "hunt_archive",
+    text: "LET Before <= SELECT state AS State FROM hunts(hunt_id=MR_Hunt)
+LET Done <= if(condition=Before, then=hunt_update(hunt_id=MR_Hunt, add_labels='archived'))
+SELECT Before[0].State AS Before, Done AS Done FROM scope()",
+    binds: &["MR_Hunt"],
+    needs: CHANGE,
+    mutates: true,
+    columns: &["Before", "Done"],
+};
+
 /// Adds clients to a hunt. It runs on them at once, whatever the hunt's state.
 pub const ADD: CatalogueQuery = CatalogueQuery {
     name: "hunt_add",
@@ -230,8 +245,8 @@ pub const SKIPPED: CatalogueQuery = CatalogueQuery {
     name: "hunt_skipped",
     text: "SELECT ClientId, count() AS Skipped
 FROM foreach(row=parse_json_array(data=MR_Flows), query={
-  SELECT _value.client AS ClientId, message
-  FROM flow_logs(client_id=_value.client, flow_id=_value.flow)
+  SELECT client AS ClientId, message
+  FROM flow_logs(client_id=client, flow_id=flow)
   WHERE message =~ 'Skipping query due to preconditions'
 })
 GROUP BY ClientId",

@@ -33,7 +33,7 @@ SELECT len(list=Done) AS Done FROM scope()",
 /// What the monitoring table makes clients with a label watch for.
 pub const MONITORING: CatalogueQuery = CatalogueQuery {
     name: "labels_monitoring",
-    text: "SELECT label AS Label, artifacts.artifacts AS Artifacts
+    text: "SELECT _value.label AS Label, _value.artifacts.artifacts AS Artifacts
 FROM foreach(row=get_client_monitoring().label_events)",
     binds: &[],
     needs: READ,

@@ -93,15 +93,15 @@ pair!(
     "flow_sorted",
     HUNT_SORTED,
     "hunt_sorted",
-    "Rows that a filter keeps, sorted by one column, with their numbers and how many there are.",
-    ["MR_Begin", "MR_End"],
+    "Rows that a filter keeps, sorted by one column, with their numbers.",
+    ["MR_Begin"],
     &[],
-    "LET Found <= SELECT *, count() - 1 AS MR_Row FROM ",
+    "LET Begin <= int(int=MR_Begin)
+LET Sorted = SELECT *, count() - 1 AS MR_Row FROM ",
     "
 WHERE MR_Row >= 0 AND ($filter) $order
-LET Numbered = SELECT *, len(list=Found) AS MR_Total FROM foreach(
-  row=slice(list=Found, start=int(int=MR_Begin), end=int(int=MR_End)))
-SELECT $columns FROM Numbered"
+LET Placed = SELECT *, count() AS MR_Place FROM Sorted
+SELECT $columns FROM Placed WHERE MR_Place > Begin LIMIT $limit"
 );
 
 pair!(
@@ -112,7 +112,8 @@ pair!(
     "How often each value of one column occurs among the rows that a filter keeps.",
     ["MR_Begin", "MR_End"],
     &["MR_Value", "MR_Count", "MR_Total"],
-    "LET Found <= SELECT $column AS MR_Value, count() AS MR_Count FROM ",
+    "LET VQL_MATERIALIZE_ROW_LIMIT <= 1000000000
+LET Found <= SELECT $column AS MR_Value, count() AS MR_Count FROM ",
     "
 WHERE $filter
 GROUP BY MR_Value

@@ -9,7 +9,8 @@ const UPLOAD: &[&str] =
 /// The files of a flow, each once: the server may list a file twice.
 pub const OF_FLOW: CatalogueQuery = CatalogueQuery {
     name: "flow_uploads",
-    text: "LET Found <= SELECT vfs_path AS Path, client_path AS ClientPath,
+    text: "LET VQL_MATERIALIZE_ROW_LIMIT <= 1000000000
+LET Found <= SELECT vfs_path AS Path, client_path AS ClientPath,
        Upload.Accessor AS Accessor, get(field='Type') AS Type, file_size AS Size,
        uploaded_size AS Stored, Upload.Components AS Components, Timestamp AS At
 FROM uploads(client_id=MR_Client, flow_id=MR_Flow)
@@ -26,7 +27,8 @@ FROM foreach(row=slice(list=Found, start=int(int=MR_From), end=int(int=MR_To)))"
 /// The files of all flows of a hunt, each once.
 pub const OF_HUNT: CatalogueQuery = CatalogueQuery {
     name: "hunt_uploads",
-    text: "LET Found <= SELECT vfs_path AS Path, client_path AS ClientPath,
+    text: "LET VQL_MATERIALIZE_ROW_LIMIT <= 1000000000
+LET Found <= SELECT vfs_path AS Path, client_path AS ClientPath,
        Upload.Accessor AS Accessor, get(field='Type') AS Type, file_size AS Size,
        uploaded_size AS Stored, Upload.Components AS Components, Timestamp AS At
 FROM uploads(hunt_id=MR_Hunt)

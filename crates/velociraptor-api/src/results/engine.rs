@@ -19,8 +19,8 @@ use crate::stream::Row;
 /// The column that carries the number of a row.
 const NUMBER: &str = "MR_Row";
 
-/// The column that carries how many rows there are on all pages.
-const TOTAL: &str = "MR_Total";
+/// The column that carries the place of a row in a sorted table.
+const PLACE: &str = "MR_Place";
 
 /// Where a table is.
 #[derive(Clone, Copy, Debug)]
@@ -75,10 +75,10 @@ pub(crate) async fn rows(
         let query = place
             .query(flow, hunt, 0)
             .bind("MR_Begin", from.to_string())
-            .bind("MR_End", (from + u64::from(count)).to_string())
-            .fill("filter", Piece::Filter(filter))
+            .fill("filter", Piece::Filter(filter.clone()))
             .fill("order", order)
-            .fill("columns", selected(&wanted.columns, &[NUMBER, TOTAL]));
+            .fill("columns", selected(&wanted.columns, &[NUMBER]))
+            .fill("limit", Piece::Number(count));
         (place.entry(flow, hunt), query)
     } else if is_plain {
         let query = place
@@ -90,7 +90,7 @@ pub(crate) async fn rows(
         let (flow, hunt) = (&texts::FLOW_ROWS, &texts::HUNT_ROWS);
         let query = place
             .query(flow, hunt, from)
-            .fill("filter", Piece::Filter(filter))
+            .fill("filter", Piece::Filter(filter.clone()))
             .fill("columns", selected(&wanted.columns, &[NUMBER]))
             .fill("limit", Piece::Number(count));
         (place.entry(flow, hunt), query)
@@ -101,32 +101,29 @@ pub(crate) async fn rows(
         probe(session, place, filter).await?;
     }
     let is_full = found.rows.len() as u64 >= u64::from(count);
-    let total = found.rows.first().and_then(|row| row.get(TOTAL)?.as_u64());
-    let total = if is_sorted { total } else { None };
+    let total = match (is_sorted, is_full || from > 0) {
+        (false, _) => None,
+        (true, true) => Some(self::count(session, place, Some(&filter), wanted.limits).await?),
+        (true, false) => Some(found.rows.len() as u64),
+    };
+    let hidden = [NUMBER, PLACE];
     let mut columns = found.columns;
-    columns.retain(|name| name != NUMBER && !(is_sorted && name == TOTAL));
+    columns.retain(|name| !hidden.contains(&name.as_str()));
     let number = |(position, mut row): (usize, Row)| {
         let number = row.shift_remove(NUMBER).and_then(|number| number.as_u64());
-        if is_sorted {
-            row.shift_remove(TOTAL);
-        }
+        row.shift_remove(PLACE);
         TableRow { number: number.unwrap_or(from + position as u64), row }
     };
     Ok(RowPage {
         columns,
         rows: found.rows.into_iter().enumerate().map(number).collect(),
-        total: if is_sorted && is_empty_end(total, from) { Some(0) } else { total },
+        total,
         cut: found.cut.filter(|cut| *cut != Cut::Rows),
         as_of: Timestamp::now(),
         from,
         is_sorted,
         is_full,
     })
-}
-
-/// A sorted result without any row has none on any page, where the first page was asked for.
-const fn is_empty_end(total: Option<u64>, from: u64) -> bool {
-    total.is_none() && from == 0
 }
 
 /// The values of one column, by frequency.
