@@ -2,9 +2,10 @@
 
 mod agreement;
 mod api;
+mod facade;
 mod mcp_stdio;
 mod server;
 
 use crate::suite::Suite;
 
-pub const ALL: &[Suite] = &[server::SUITE, api::SUITE, agreement::SUITE, mcp_stdio::SUITE];
+pub const ALL: &[Suite] = &[server::SUITE, api::SUITE, agreement::SUITE, facade::SUITE, mcp_stdio::SUITE];
