@@ -138,6 +138,14 @@ pub enum ConfigErrorKind {
     /// The address is not one.
     #[error(transparent)]
     Address(#[from] AddressError),
+    /// The pinned name cannot stand in a certificate.
+    #[error(
+        "pinned_server_name {given:?} is not a host name; without it, {DEFAULT_PINNED_SERVER_NAME} is expected"
+    )]
+    PinnedName {
+        /// What was given.
+        given: String,
+    },
     /// A certificate or key is not usable.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -249,6 +257,13 @@ impl ApiConfig {
         let address = Address::parse(&file.api_connection_string)?;
         let certificates =
             ClientCertificates::check(&file.ca_certificate, &file.client_cert, &key)?;
+        let pinned_server_name = file
+            .pinned_server_name
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| DEFAULT_PINNED_SERVER_NAME.to_owned());
+        if rustls_pki_types::DnsName::try_from(pinned_server_name.as_str()).is_err() {
+            return Err(ConfigErrorKind::PinnedName { given: pinned_server_name });
+        }
         let max_receive = match file.max_grpc_recv_size {
             None | Some(0) => DEFAULT_MAX_RECEIVE,
             Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
@@ -257,10 +272,7 @@ impl ApiConfig {
             origin: origin.clone(),
             name: file.name.filter(|name| !name.is_empty()),
             address,
-            pinned_server_name: file
-                .pinned_server_name
-                .filter(|name| !name.is_empty())
-                .unwrap_or_else(|| DEFAULT_PINNED_SERVER_NAME.to_owned()),
+            pinned_server_name,
             max_receive,
             certificates,
         })

@@ -140,8 +140,10 @@ fn client_form(text: &str) -> bool {
 
 fn prefixed(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix).is_some_and(|rest| {
-        !rest.is_empty()
-            && rest.len() <= 64
+        // What would be a way to another folder is no id, although it keeps to the alphabet.
+        rest.len() <= 64
+            && rest.split('/').all(|part| part.bytes().any(|b| b.is_ascii_alphanumeric()))
+            && !rest.contains("..")
             && rest
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'/' | b'-' | b'_'))
@@ -176,7 +178,7 @@ mod tests {
         assert!(FlowId::parse("F.CVK1N4Q2.H").is_ok());
         assert!(FlowId::parse("F.CVK1N4Q2/1").is_ok());
         assert!(HuntId::parse("H.CVK1N4Q2").is_ok());
-        for bad in ["F.", "F.a b", "F.a\"", "H.C9", "F"] {
+        for bad in ["F.", "F.a b", "F.a\"", "H.C9", "F", "F.a/../b", "F./", "F.a//1", "F.a..b"] {
             assert!(FlowId::parse(bad).is_err(), "{bad}");
         }
     }

@@ -290,3 +290,19 @@ fn a_server_that_is_not_verbose_says_the_same_with_another_code() {
     );
     assert!(!refusal(Code::Unavailable, "something broke").is_transient());
 }
+
+#[test]
+fn no_line_is_too_odd() {
+    for case in cases() {
+        for line in &case.log {
+            for (at, _) in line.text.char_indices() {
+                let (head, tail) = line.text.split_at(at);
+                for odd in [head, tail, &format!("{head}\u{1f600}\n\u{202e}{tail}")] {
+                    if let LogLine::Failure(kind) = classify(odd) {
+                        assert!(!kind.to_string().is_empty(), "{odd}");
+                    }
+                }
+            }
+        }
+    }
+}

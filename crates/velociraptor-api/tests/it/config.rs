@@ -50,6 +50,15 @@ fn a_good_file_is_read_with_all_its_keys() {
     let config = parse(text).unwrap();
     assert_eq!(config.pinned_server_name, "MyServer");
     assert_eq!(config.max_receive, 12_345_678);
+
+    // Zero and nothing are what they are where the key is missing.
+    let text = good.text() + "pinned_server_name: ''\nmax_grpc_recv_size: 0\n";
+    let config = parse(text).unwrap();
+    assert_eq!(config.pinned_server_name, "VelociraptorServer");
+    assert_eq!(config.max_receive, DEFAULT_MAX_RECEIVE);
+
+    let error = parse(good.text() + "pinned_server_name: 'no name!'\n").unwrap_err();
+    assert!(matches!(error.kind, ConfigErrorKind::PinnedName { .. }), "{error}");
 }
 
 #[test]
