@@ -74,6 +74,16 @@ impl World {
             let mut org = Org { name: name.to_owned(), ..Org::default() };
             for endpoint in fleet.endpoints(id) {
                 let record = ClientRecord::enrolled(endpoint);
+                // Every client is asked what it is when it enrols.
+                let order = Order {
+                    client_id: record.id.clone(),
+                    artifacts: vec![String::from("Generic.Client.Info")],
+                    creator: String::from("InterrogationService"),
+                    limits: Limits { max_bytes: DEFAULT_UPLOAD, ..Limits::default() },
+                    ..Order::default()
+                };
+                let first = Flow::past(endpoint.interrogation.clone(), order, record.first_seen());
+                org.add_flow(first);
                 org.clients.insert(record.id.clone(), record);
             }
             org.clients.sort_unstable_keys();

@@ -365,7 +365,10 @@ fn convert(arg: &Arg, value: Value) -> Result<Value, Failure> {
             Value::Bytes(_) | Value::Str(_) => value,
             other => Value::str(display(other)),
         },
-        Kind::Strings => Value::strings(value.into_items().iter().map(display)),
+        Kind::Strings => Value::strings(value.into_items().iter().map(|item| match item {
+            Value::Null => String::from("Null"),
+            other => display(other),
+        })),
         Kind::Int => match value.as_int() {
             Some(number) => Value::Int(number),
             None => return wrong("an int", &value),

@@ -23,8 +23,16 @@ pub(crate) fn eval(scope: &Scope<'_>, expr: &Expr) -> Value {
             member(scope, &eval(scope, value), &name.name).unwrap_or_default()
         }
         ExprKind::Index { value, index } => {
-            let value = rows_of(scope, eval(scope, value));
+            let value = eval(scope, value);
+            let lazy = matches!(value, Value::Query(_));
+            let value = rows_of(scope, value);
             match eval(scope, index) {
+                // A query that has not run knows no end to count from, and no round.
+                Value::Int(at) if lazy => {
+                    let rows = value.into_items();
+                    let row = usize::try_from(at).ok().and_then(|at| rows.into_iter().nth(at));
+                    row.unwrap_or_default()
+                }
                 Value::Int(at) => value.element(at).unwrap_or_default(),
                 Value::Str(name) => value.member(&name).unwrap_or_default(),
                 _ => Value::Null,

@@ -1,8 +1,8 @@
 //! The text of an expression: the name of a column that has no alias.
 
-use vql_builder::ast::{ArgValue, Argument, BinaryOp, Column, ColumnValue, Expr, ExprKind, Span};
-
-use super::expr::join;
+use vql_builder::ast::{
+    ArgValue, Argument, BinaryOp, Column, ColumnValue, Expr, ExprKind, Ident, Span,
+};
 
 /// The name of a column: its alias, or its expression in the engine's spelling.
 pub(crate) fn column_name(source: &str, column: &Column) -> String {
@@ -20,11 +20,11 @@ fn slice(source: &str, span: Span) -> &str {
 fn expression(source: &str, expr: &Expr) -> String {
     let text = |expr: &Expr| expression(source, expr);
     match &expr.kind {
-        ExprKind::Name(path) => join(path),
+        ExprKind::Name(path) => names(path),
         ExprKind::Call { path, arguments } => {
-            format!("{}({})", join(path), list(source, arguments))
+            format!("{}({})", names(path), list(source, arguments))
         }
-        ExprKind::Member { value, name } => format!("{}.{}", text(value), name.name),
+        ExprKind::Member { value, name } => format!("{}.{}", text(value), quoted(&name.name)),
         ExprKind::Index { value, index } => format!("{}[{}]", text(value), text(index)),
         ExprKind::Slice { value, start, end } => {
             let end_text = |end: &Option<Box<Expr>>| end.as_deref().map(text).unwrap_or_default();
@@ -47,6 +47,16 @@ fn expression(source: &str, expr: &Expr) -> String {
     }
 }
 
+fn names(path: &[Ident]) -> String {
+    path.iter().map(|ident| quoted(&ident.name)).collect::<Vec<_>>().join(".")
+}
+
+/// A name as it has to be written.
+fn quoted(name: &str) -> String {
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if plain { name.to_owned() } else { format!("`{name}`") }
+}
+
 fn list(source: &str, arguments: &[Argument]) -> String {
     let value = |value: &ArgValue| match value {
         ArgValue::Expr(expr) => expression(source, expr),
@@ -58,7 +68,7 @@ fn list(source: &str, arguments: &[Argument]) -> String {
     };
     arguments
         .iter()
-        .map(|argument| format!("{}={}", argument.name.name, value(&argument.value)))
+        .map(|argument| format!("{}={}", quoted(&argument.name.name), value(&argument.value)))
         .collect::<Vec<_>>()
         .join(", ")
 }

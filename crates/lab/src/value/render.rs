@@ -1,12 +1,20 @@
 //! Values as text.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::{Value, to_json};
 
 /// The instant as the server writes it: UTC, with as many digits after the second as are needed.
 pub(crate) fn rfc3339(time: Timestamp) -> String {
     time.to_string()
+}
+
+/// The instant as text arguments and parameters see it.
+fn spelled(time: Timestamp) -> String {
+    let time = time.to_zoned(TimeZone::UTC);
+    let fraction = if time.subsec_nanosecond() == 0 { "" } else { "%.f" };
+    time.strftime(&format!("%Y-%m-%d %H:%M:%S{fraction} +0000 UTC")).to_string()
 }
 
 /// The value as text, as `str()`, `join()` and string arguments see it.
@@ -19,8 +27,11 @@ pub(crate) fn display(value: &Value) -> String {
         Value::Float(value) => float(*value),
         Value::Str(text) => text.to_string(),
         Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Value::Time(time) => rfc3339(*time),
-        Value::Array(_) | Value::Dict(_) | Value::Query(_) => to_json(value),
+        Value::Time(time) => spelled(*time),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(display).collect::<Vec<_>>().join(" "))
+        }
+        Value::Dict(_) | Value::Query(_) => to_json(value),
     }
 }
 
@@ -40,5 +51,7 @@ mod tests {
         assert_eq!(float(3.5), "3.5");
         let time = Timestamp::from_millisecond(1_700_000_000_500).unwrap();
         assert_eq!(rfc3339(time), "2023-11-14T22:13:20.5Z");
+        assert_eq!(display(&Value::Time(time)), "2023-11-14 22:13:20.5 +0000 UTC");
+        assert_eq!(display(&Value::array([Value::Int(1), Value::str("b")])), "[1 b]");
     }
 }

@@ -81,6 +81,10 @@ impl ClientRecord {
         true
     }
 
+    pub(crate) const fn first_seen(&self) -> Timestamp {
+        self.first_seen
+    }
+
     pub(crate) fn last_seen(&self) -> Timestamp {
         if let Some(since) = self.offline_since {
             return since;

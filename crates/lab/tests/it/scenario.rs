@@ -151,3 +151,17 @@ async fn a_machine_in_quarantine_talks_to_its_server_only() {
     console.collect(&client, "Windows.Remediation.Quarantine", spec).await;
     assert!(connections(&console).await.len() > 10);
 }
+
+#[tokio::test]
+async fn every_client_was_asked_what_it_is_when_it_enrolled() {
+    let lab = fast_lab();
+    let console = Console::connect(&lab, Role::Reader).await;
+    let vql = "SELECT * FROM foreach(row={ SELECT client_id, last_interrogate_flow_id AS Flow, \
+               os_info.fqdn AS Known FROM clients() }, query={ SELECT Known, Fqdn FROM source( \
+               client_id=client_id, flow_id=Flow, artifact='Generic.Client.Info/BasicInformation') })";
+    let rows = console.ask(vql, &[]).await.rows;
+    assert_eq!(rows.len(), 25);
+    for row in rows {
+        assert_eq!(row["Known"], row["Fqdn"]);
+    }
+}

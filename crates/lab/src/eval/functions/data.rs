@@ -35,7 +35,7 @@ pub(super) const TABLE: &[Function] = &[
         "serialize",
         "Writes a value as JSON.",
         &[Arg::needed("item", Kind::Any), Arg::optional("format", Kind::Str)],
-        |call| Ok(Value::str(to_json(&call.value("item")))),
+        serialize,
     ),
     pure("int", "Makes a whole number.", &[Arg::needed("int", Kind::Any)], int),
     pure("atoi", "Makes a whole number of a text.", &[Arg::needed("string", Kind::Any)], atoi),
@@ -43,7 +43,11 @@ pub(super) const TABLE: &[Function] = &[
         Ok(Value::Float(call.text("string").trim().parse().unwrap_or(0.0)))
     }),
     pure("str", "Makes a text.", &[Arg::needed("str", Kind::Any)], |call| {
-        Ok(Value::str(call.text("str")))
+        Ok(Value::str(if call.value("str").is_null() {
+            String::from("Null")
+        } else {
+            call.text("str")
+        }))
     }),
     pure(
         "timestamp",
@@ -138,10 +142,21 @@ fn json_error(data: &str, error: &serde_json::Error) -> Failure {
     }
 }
 
+/// JSON, indented by one blank.
+fn serialize(call: &Call<'_>) -> Result<Value, Failure> {
+    let json: serde_json::Value =
+        serde_json::from_str(&to_json(&call.value("item"))).map_err(|error| error.to_string())?;
+    let mut out = Vec::new();
+    let format = serde_json::ser::PrettyFormatter::with_indent(b" ");
+    let mut writer = serde_json::Serializer::with_formatter(&mut out, format);
+    serde::Serialize::serialize(&json, &mut writer).map_err(|error| error.to_string())?;
+    Ok(from_bytes(out))
+}
+
 fn int(call: &Call<'_>) -> Result<Value, Failure> {
     Ok(match call.value("int") {
         Value::Str(text) => Value::Int(number(&text)),
-        Value::Time(time) => Value::Int(time.as_second()),
+        Value::Bool(_) => Value::Int(0),
         other => Value::Int(other.as_int().unwrap_or(0)),
     })
 }

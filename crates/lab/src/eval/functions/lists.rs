@@ -45,7 +45,7 @@ pub(super) const TABLE: &[Function] = &[
             Arg::needed("list", Kind::Any),
             Arg::optional("filter", Kind::Str),
             Arg::optional("condition", Kind::Str),
-            Arg::optional("regex", Kind::Strings),
+            Arg::optional("regex", Kind::Str),
         ],
         filter,
     ),
@@ -57,7 +57,14 @@ pub(super) const TABLE: &[Function] = &[
             Arg::needed("start", Kind::Int),
             Arg::needed("end", Kind::Int),
         ],
-        |call| Ok(call.value("list").slice(call.int("start"), call.int("end"))),
+        // An end before the beginning of the list is its end, a start there gives nothing.
+        |call| {
+            let (start, end) = (call.int("start").unwrap_or(0), call.int("end"));
+            if start < 0 {
+                return Ok(Value::array([]));
+            }
+            Ok(call.value("list").slice(Some(start), end.filter(|end| *end >= 0)))
+        },
     ),
     pure(
         "to_dict",
@@ -119,12 +126,12 @@ fn filter(call: &Call<'_>) -> Result<Value, Failure> {
         let keep = |item: &Value| call.apply(&lambda, item).truthy();
         return Ok(Value::array(items.into_iter().filter(keep)));
     }
-    let regexes = call
-        .strings("regex")
-        .iter()
-        .map(|pattern| call.scope.run.regexes.get(pattern))
-        .collect::<Result<Vec<_>, _>>()?;
-    let keep = |item: &Value| regexes.iter().any(|regex| regex.is_match(&display(item)));
+    let pattern = call.text("regex");
+    if matches!(pattern.as_str(), "" | "." | ".*") {
+        return Ok(Value::from(items));
+    }
+    let regex = call.scope.run.regexes.get(&pattern)?;
+    let keep = |item: &Value| !item.is_null() && regex.is_match(&display(item));
     Ok(Value::array(items.into_iter().filter(keep)))
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Function, pure};
 use crate::eval::{Arg, Call, Failure, Kind};
-use crate::value::{Value, display};
+use crate::value::{Value, display, rfc3339};
 
 pub(super) const TABLE: &[Function] = &[
     pure("upcase", "Upper case.", &[Arg::needed("string", Kind::Str)], |call| {
@@ -47,7 +47,11 @@ pub(super) const TABLE: &[Function] = &[
         "Fills values into a text.",
         &[Arg::needed("format", Kind::Str), Arg::optional("args", Kind::Any)],
         |call| {
-            let args = call.value("args").into_items();
+            let args = match call.value("args") {
+                Value::Array(items) => items.to_vec(),
+                _ if !call.has("args") => Vec::new(),
+                other => vec![other],
+            };
             Ok(Value::str(fill(&call.text("format"), &args)))
         },
     ),
@@ -106,9 +110,15 @@ fn fill(format: &str, args: &[Value]) -> String {
             out.push_str("(MISSING)");
             continue;
         };
-        let text = match (verb, value.as_int()) {
-            (Some('x'), Some(number)) => format!("{number:x}"),
+        let (width, digits) = width.split_once('.').unwrap_or((&width, ""));
+        let text = match (verb, value) {
+            (Some('x'), Value::Int(number)) => format!("{number:x}"),
+            (Some('f'), Value::Float(number)) => {
+                format!("{number:.*}", digits.parse().unwrap_or(6))
+            }
             (Some('q'), _) => format!("{:?}", display(value)),
+            (_, Value::Null) => String::from("Null"),
+            (_, Value::Time(time)) => rfc3339(*time),
             _ => display(value),
         };
         let wanted = width.trim_start_matches(['0', '-']).parse().unwrap_or(0);

@@ -170,10 +170,11 @@ fn flatten(call: &Call<'_>, sink: &mut Sink<'_>) -> Result<(), Failure> {
                 Value::Array(items) => items.to_vec(),
                 other => vec![other.clone()],
             };
-            rows = rows
+            // The first column varies fastest.
+            rows = choices
                 .iter()
-                .flat_map(|row| {
-                    choices.iter().map(|choice| {
+                .flat_map(|choice| {
+                    rows.iter().map(|row| {
                         let mut row = row.clone();
                         row.insert(Arc::clone(name), choice.clone());
                         row
