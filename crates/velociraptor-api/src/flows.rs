@@ -19,7 +19,7 @@ mod wait;
 
 pub use cancel::{Cancelled, cancel};
 pub use list::{FlowPage, FlowSearch, list};
-pub use status::{FlowStatus, LogEntry, QueryStat, Request, Spec, status};
+pub use status::{FlowStatus, LogEntry, QueryStat, Request, Spec, flow, status};
 pub use wait::{WaitEnd, Waited, wait};
 
 /// Where a flow stands, in the server's words.

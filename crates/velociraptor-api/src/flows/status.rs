@@ -156,12 +156,12 @@ pub async fn status(
     })
 }
 
-/// Reads a flow without its log.
-pub(super) async fn flow(
-    session: &Session<'_>,
-    client: &ClientId,
-    id: &FlowId,
-) -> Result<Flow, Fault> {
+/// Reads a flow without its queries and its log.
+///
+/// # Errors
+///
+/// As [`status`].
+pub async fn flow(session: &Session<'_>, client: &ClientId, id: &FlowId) -> Result<Flow, Fault> {
     Ok(read(session, client, id).await?.flow)
 }
 
