@@ -16,6 +16,7 @@ pub mod prompts;
 pub mod queries;
 pub mod resolve;
 pub mod resources;
+pub mod rows;
 pub mod services;
 pub mod settings;
 pub mod system;

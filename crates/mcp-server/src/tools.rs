@@ -4,9 +4,10 @@ use crate::tool::Family;
 
 pub mod artifacts;
 pub mod clients;
+pub mod flows;
 pub mod hunts;
 pub mod vql;
 
 /// Every family.
 pub static FAMILIES: &[&Family] =
-    &[&clients::FAMILY, &artifacts::FAMILY, &hunts::FAMILY, &vql::FAMILY];
+    &[&clients::FAMILY, &artifacts::FAMILY, &hunts::FAMILY, &flows::FAMILY, &vql::FAMILY];

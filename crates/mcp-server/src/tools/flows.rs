@@ -1,0 +1,21 @@
+//! Flows: collections on single clients, their state, their results, their end.
+
+use crate::tool::{Family, ToolDef};
+
+mod cancel;
+mod list;
+mod results;
+mod status;
+
+/// Collections on single clients.
+pub static FAMILY: Family = Family {
+    id: "flows",
+    purpose: "follow collections on single clients and read what they found",
+    default: true,
+    tools: &[
+        ToolDef::of::<list::ListFlows>(),
+        ToolDef::of::<status::GetFlowStatus>(),
+        ToolDef::of::<results::GetFlowResults>(),
+        ToolDef::of::<cancel::CancelFlow>(),
+    ],
+};

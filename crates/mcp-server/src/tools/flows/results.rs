@@ -1,0 +1,341 @@
+//! `get_flow_results`.
+
+use std::fmt::Write;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use velociraptor_api::clients::Client;
+use velociraptor_api::flows::{self, Flow, QueryStat};
+use velociraptor_api::results::{Group, RowQuery};
+use velociraptor_api::uploads::{self, Upload};
+use velociraptor_api::{FlowId, Session, flow_results};
+
+use super::status;
+use crate::answer::{Answer, Render, State};
+use crate::context::ToolCx;
+use crate::page::{self, Binding, Row};
+use crate::resolve;
+use crate::rows::{self, Handed, Reading, Wish};
+use crate::tool::{Effect, Tool};
+use crate::tool_error::ToolError;
+
+mod tables;
+
+/// Most uploads that one answer lists.
+const UPLOADS: u32 = 50;
+
+/// `get_flow_results`.
+pub(super) struct GetFlowResults;
+
+/// Arguments.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Input {
+    /// Client id, host name, or server
+    client: String,
+    flow_id: String,
+    /// Artifact or Artifact/Source; default all, one after the other
+    table: Option<String>,
+    #[serde(default)]
+    columns: Vec<String>,
+    /// VQL expression over columns, such as Name =~ 'power' AND Pid > 4
+    filter: Option<String>,
+    /// Column; -Column for largest first
+    order_by: Option<String>,
+    /// Count rows by this column
+    group_by: Option<String>,
+    /// Only how many rows
+    #[serde(default)]
+    count: bool,
+    /// Rows, default 100
+    #[schemars(range(min = 1, max = 10_000))]
+    limit: Option<u32>,
+    /// Size of the answer, default 40
+    #[schemars(range(min = 1, max = 4000))]
+    max_kb: Option<u64>,
+    cursor: Option<String>,
+}
+
+/// Rows of one table, and what else there is.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Output {
+    client_id: String,
+    flow_id: String,
+    flow_state: &'static str,
+    /// With the first page only, as the uploads.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tables: Vec<Table>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    uploads: Vec<File>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<String>,
+    columns: Vec<String>,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Table {
+    table: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<u64>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct File {
+    path: String,
+    size: u64,
+    stored: u64,
+    server_path: String,
+}
+
+impl Tool for GetFlowResults {
+    const NAME: &'static str = "get_flow_results";
+    const TITLE: &'static str = "Get flow results";
+    const DESCRIPTION: &'static str = "Reads what a collection found: rows of its tables, page by \
+        page, and the files that it uploaded. The server filters, sorts, groups and counts, so \
+        ask for what matters instead of reading all.";
+    const EFFECT: Effect = Effect::Read;
+    type Input = Input;
+    type Output = Output;
+
+    async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
+        let session = cx.session();
+        let id = FlowId::parse(input.flow_id.trim())?;
+        let (reading, query) = rows::query(&Wish {
+            columns: &input.columns,
+            filter: input.filter.as_deref(),
+            order_by: input.order_by.as_deref(),
+            group_by: input.group_by.as_deref(),
+            count: input.count,
+        })?;
+        let client = resolve::for_read(&session, &input.client).await?;
+        let asked = (&client.id, &id, &input.table, &input.columns, &input.filter);
+        let asked = (asked, &input.order_by, &input.group_by, input.count);
+        let binding = Binding::of(&cx, Self::NAME, &asked)?;
+        let begun: Option<Place> =
+            input.cursor.as_deref().map(|cursor| binding.open(cursor)).transpose()?;
+        // A later page needs to know the tables and the state, but not again every figure.
+        let (flow, queries) = match begun {
+            None => {
+                let status = flows::status(&session, &client.id, &id).await?;
+                (status.flow, status.queries)
+            }
+            Some(_) => (flows::flow(&session, &client.id, &id).await?, Vec::new()),
+        };
+        let names = tables::wanted(&flow, input.table.as_deref())?;
+        let plain = matches!(reading, Reading::Rows) && query.filter.is_none();
+        let place = begun.unwrap_or_else(|| Place {
+            table: 0,
+            row: 0,
+            total: plain
+                .then(|| names.iter().map(|name| tables::rows_of(&queries, name)).sum())
+                .flatten(),
+        });
+        let mut warnings = Vec::new();
+        let mut output = Output::of(&flow);
+        if begun.is_none() {
+            output.tables = sizes(&flow, &queries);
+        }
+        if begun.is_none() && flow.uploaded_files > 0 {
+            let (files, left) = files(&session, &flow).await?;
+            output.uploads = files;
+            warnings.extend(left);
+        }
+        let offline = client.client.as_ref().is_some_and(|client| !client.is_online());
+        let mut state = status::state(&flow, &queries, offline);
+        let mut cursor = None;
+        if let Some(table) = names.get(place.table) {
+            let budget = input.max_kb.map_or(page::BYTES, |kb| kb.clamp(1, 4000) as usize * 1000);
+            let query = RowQuery {
+                from: place.row,
+                count: input.limit.unwrap_or(100).clamp(1, 10_000),
+                limits: rows::limits(budget),
+                ..query
+            };
+            let handed = read(&session, &flow, table, &reading, &query, budget).await?;
+            warnings.extend(handed.warnings);
+            if let Some(next) = place.after(handed.next, names.len()) {
+                cursor = Some(binding.seal(&next)?);
+                state = State::Partial;
+            }
+            output.table = Some(table.clone());
+            output.columns = handed.columns;
+            output.rows = handed.rows;
+        } else {
+            if state == State::Complete && (flow.uploaded_files == 0 || input.table.is_some()) {
+                state = State::Empty;
+            }
+            warnings.extend(tables::no_rows(&flow, input.table.as_deref()));
+        }
+        if begun.is_none() {
+            let os = client.client.as_ref().and_then(Client::system);
+            let asleep = tables::not_looked(&session, &flow, input.table.as_deref(), os).await?;
+            if !asleep.is_empty() && matches!(state, State::Complete | State::Empty) {
+                state = State::Partial;
+            }
+            warnings.extend(asleep);
+        }
+        if !flow.state.is_final() {
+            warnings.push(String::from("the flow has not ended: more rows may come"));
+        } else if let Some(status) = &flow.status {
+            warnings.push(format!("the flow ended early: {status}"));
+        }
+        let returned = Some(output.rows.len() as u64);
+        let link = cx.link(&format!("/collected/{}/{id}/results", client.id));
+        let answer = Answer::of(&cx, &session, output).state(state).warn(warnings).link(link);
+        Ok(Answer { total: place.total, returned, cursor, ..answer })
+    }
+}
+
+/// Where reading goes on.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+struct Place {
+    /// Which of the tables.
+    table: usize,
+    /// From which row on, in the words of the facade.
+    row: u64,
+    /// How many rows all the tables have together, where that is known.
+    total: Option<u64>,
+}
+
+impl Place {
+    /// The place after a page: the rest of the table, or else the next table.
+    fn after(self, rest: Option<u64>, tables: usize) -> Option<Self> {
+        match rest {
+            Some(row) => Some(Self { row, ..self }),
+            None => {
+                (self.table + 1 < tables).then(|| Self { table: self.table + 1, row: 0, ..self })
+            }
+        }
+    }
+}
+
+/// Reads one page of one table.
+async fn read(
+    session: &Session<'_>,
+    flow: &Flow,
+    table: &str,
+    reading: &Reading,
+    wanted: &RowQuery,
+    budget: usize,
+) -> Result<Handed, ToolError> {
+    let (client, id) = (&flow.client_id, &flow.flow_id);
+    match reading {
+        Reading::Rows => {
+            let mut found = flow_results::rows(session, client, id, table, wanted).await?;
+            if let Some(single) = rows::single(&found, wanted) {
+                found = flow_results::rows(session, client, id, table, &single).await?;
+            }
+            rows::hand_over(&found, budget)
+        }
+        Reading::Groups(column) => {
+            let found = flow_results::groups(session, client, id, table, column, wanted).await?;
+            let columns = vec![column.as_str().to_owned(), String::from("Count")];
+            let row = |group: &Group| {
+                Row::from_iter([
+                    (columns[0].clone(), group.value.clone()),
+                    (columns[1].clone(), json!(group.count)),
+                ])
+            };
+            let kept = page::fit(found.groups.iter().map(row).collect(), budget)?;
+            let next =
+                if kept.more { Some(wanted.from + kept.rows.len() as u64) } else { found.next };
+            let warnings = vec![format!("{} different values in all", found.total)];
+            Ok(Handed { columns, rows: kept.rows, next, warnings })
+        }
+        Reading::Count => {
+            let filter = wanted.filter.as_ref();
+            let count = flow_results::count(session, client, id, table, filter).await?;
+            let columns = vec![String::from("Count")];
+            let row = Row::from_iter([(columns[0].clone(), json!(count))]);
+            Ok(Handed { columns, rows: vec![row], next: None, warnings: Vec::new() })
+        }
+    }
+}
+
+async fn files(
+    session: &Session<'_>,
+    flow: &Flow,
+) -> Result<(Vec<File>, Option<String>), ToolError> {
+    let found = uploads::of_flow(session, &flow.client_id, &flow.flow_id, 0, UPLOADS).await?;
+    let left = found.total.saturating_sub(found.uploads.len() as u64);
+    let left = (left > 0)
+        .then(|| format!("{left} more files were uploaded; run_vql with uploads() lists them all"));
+    Ok((found.uploads.iter().map(File::of).collect(), left))
+}
+
+impl File {
+    fn of(upload: &Upload) -> Self {
+        let path = if upload.client_path.is_empty() { &upload.path } else { &upload.client_path };
+        Self {
+            path: path.clone(),
+            size: upload.size,
+            stored: upload.stored,
+            server_path: upload.path.clone(),
+        }
+    }
+}
+
+/// The tables with rows, by name.
+fn sizes(flow: &Flow, queries: &[QueryStat]) -> Vec<Table> {
+    let mut names = flow.tables.clone();
+    names.sort_unstable();
+    names.into_iter().map(|table| Table { rows: tables::rows_of(queries, &table), table }).collect()
+}
+
+impl Output {
+    fn of(flow: &Flow) -> Self {
+        Self {
+            client_id: flow.client_id.to_string(),
+            flow_id: flow.flow_id.to_string(),
+            flow_state: flow.state.as_str(),
+            tables: Vec::new(),
+            uploads: Vec::new(),
+            table: None,
+            columns: Vec::new(),
+            rows: Vec::new(),
+        }
+    }
+}
+
+impl Render for Output {
+    fn render(&self, out: &mut String) {
+        let _ = write!(out, "{} on {}  {}", self.flow_id, self.client_id, self.flow_state);
+        if self.tables.is_empty() && self.table.is_none() {
+            out.push_str("\nno rows");
+        }
+        for table in &self.tables {
+            let count = table.rows.map_or_else(|| String::from("?"), |rows| rows.to_string());
+            let mark = if self.table.as_ref() == Some(&table.table) { "  below" } else { "" };
+            let _ = write!(out, "\n{count:>8} rows  {}{mark}", table.table);
+        }
+        for file in &self.uploads {
+            let _ = write!(out, "\n{:>8} bytes  {}", file.size, file.path);
+            if file.stored < file.size {
+                let _ = write!(out, "  ({} stored)", file.stored);
+            }
+        }
+        if let Some(table) = &self.table {
+            let _ = write!(out, "\n\n[{table}]\n");
+            if self.rows.is_empty() {
+                out.push_str("no row matches");
+            } else {
+                rows::write(out, &self.columns, &self.rows);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_the_last_row_of_a_table_comes_the_first_of_the_next() {
+        let place = Place { table: 0, row: 40, total: Some(90) };
+        assert_eq!(place.after(Some(50), 2), Some(Place { row: 50, ..place }));
+        assert_eq!(place.after(None, 2), Some(Place { table: 1, row: 0, total: Some(90) }));
+        assert_eq!(place.after(None, 1), None);
+    }
+}

@@ -1,0 +1,127 @@
+//! The tables of a flow: which to read, how large they are, and why one has no rows.
+
+use velociraptor_api::flows::{Flow, QueryStat};
+use velociraptor_api::{Fault, Os, Session, artifacts};
+
+use crate::tool_error::{Code, ToolError};
+
+/// How many rows a table has, where the queries tell: one that fills several tables tells only how
+/// many there are together.
+pub(super) fn rows_of(queries: &[QueryStat], table: &str) -> Option<u64> {
+    let mut filled = queries.iter().filter(|query| query.tables.iter().any(|name| name == table));
+    match (filled.next(), filled.next()) {
+        (Some(query), None) if query.tables.len() == 1 => Some(query.rows),
+        _ => None,
+    }
+}
+
+/// The tables to read, in the order of their names: the one that was named, else all with rows.
+pub(super) fn wanted(flow: &Flow, named: Option<&str>) -> Result<Vec<String>, ToolError> {
+    let mut tables = flow.tables.clone();
+    tables.sort_unstable();
+    let Some(named) = named.map(str::trim).filter(|name| !name.is_empty()) else {
+        return Ok(tables);
+    };
+    if let Some(table) = tables.iter().find(|table| *table == named) {
+        return Ok(vec![table.clone()]);
+    }
+    let of_artifact: Vec<String> = tables
+        .iter()
+        .filter(|table| table.strip_prefix(named).is_some_and(|rest| rest.starts_with('/')))
+        .cloned()
+        .collect();
+    let artifact = named.split('/').next().unwrap_or(named);
+    if !of_artifact.is_empty() || flow.artifacts.iter().any(|known| known == artifact) {
+        // Collected, and without rows where there is no such table.
+        return Ok(of_artifact);
+    }
+    Err(ToolError::new(
+        Code::NotFound,
+        format!("flow {} did not collect {artifact:?}", flow.flow_id),
+    )
+    .next(format!("it collected: {}", flow.artifacts.join(", "))))
+}
+
+/// A table that was named and has no rows may be empty, or not exist: say which have some.
+pub(super) fn no_rows(flow: &Flow, named: Option<&str>) -> Option<String> {
+    let others = match flow.tables.as_slice() {
+        [] => String::from("no table of it has"),
+        tables => format!("these have: {}", tables.join(", ")),
+    };
+    named.map(|named| format!("{} has no rows in this flow; {others}", named.trim()))
+}
+
+/// The artifacts without rows that are for another system than the client's: they found nothing
+/// because they did not look.
+pub(super) async fn not_looked(
+    session: &Session<'_>,
+    flow: &Flow,
+    named: Option<&str>,
+    os: Option<Os>,
+) -> Result<Vec<String>, ToolError> {
+    let Some(os) = os else { return Ok(Vec::new()) };
+    let artifact = |table: &str| table.split('/').next().unwrap_or(table).to_owned();
+    let named = named.map(|named| artifact(named.trim()));
+    let silent = flow.artifacts.iter().filter(|name| {
+        named.as_ref().is_none_or(|named| named == *name)
+            && !flow.tables.iter().any(|table| artifact(table) == **name)
+    });
+    let mut said = Vec::new();
+    for name in silent {
+        let systems = match artifacts::definition(session, name).await {
+            Ok(definition) => definition.systems(),
+            // Deleted since: nothing is known of it any more.
+            Err(Fault::UnknownArtifact { .. }) => continue,
+            Err(fault) => return Err(fault.into()),
+        };
+        if !systems.is_empty() && !systems.contains(&os) {
+            let systems: Vec<&str> = systems.iter().map(|os| os.as_str()).collect();
+            said.push(format!(
+                "{name} is for {} and the client runs {}: it did not look, so that it found \
+                 nothing says nothing",
+                systems.join(", "),
+                os.as_str()
+            ));
+        }
+    }
+    Ok(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flow(tables: &[&str], artifacts: &[&str]) -> Flow {
+        serde_json::from_value(serde_json::json!({
+            "ClientId": "C.0123456789abcdef", "FlowId": "F.A", "Artifacts": artifacts,
+            "Creator": "ada", "State": "FINISHED", "Status": "", "Created": 1, "Started": 1,
+            "Active": 1, "Duration": 1, "Rows": 2, "UploadedFiles": 0, "UploadedBytes": 0,
+            "Logs": 0, "Tables": tables,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn d06_without_a_name_every_table_is_read_and_an_artifact_means_its_sources() {
+        let flow = flow(&["G/B", "G/A", "P"], &["G", "P", "Q"]);
+        assert_eq!(wanted(&flow, None).unwrap(), ["G/A", "G/B", "P"]);
+        assert_eq!(wanted(&flow, Some("G")).unwrap(), ["G/A", "G/B"]);
+        assert_eq!(wanted(&flow, Some("G/B")).unwrap(), ["G/B"]);
+        assert!(wanted(&flow, Some("Q")).unwrap().is_empty());
+        let error = wanted(&flow, Some("X")).unwrap_err();
+        assert_eq!(error.code, Code::NotFound);
+        assert!(error.next_step.unwrap().contains("G, P, Q"));
+    }
+
+    #[test]
+    fn rows_of_a_table_are_told_only_where_they_are_its_own() {
+        let stat = |tables: &[&str], rows| QueryStat {
+            tables: tables.iter().map(ToString::to_string).collect(),
+            rows,
+            ..QueryStat::default()
+        };
+        let queries = [stat(&["A"], 5), stat(&["B", "C"], 9), stat(&[], 0)];
+        assert_eq!(rows_of(&queries, "A"), Some(5));
+        assert_eq!((rows_of(&queries, "B"), rows_of(&queries, "D")), (None, None));
+    }
+}
