@@ -32,10 +32,10 @@ fn annotations(tool: &ToolDef) -> ToolAnnotations {
     let annotations = ToolAnnotations::new().open_world(false);
     match tool.effect {
         Effect::Read => annotations.read_only(true),
-        effect => annotations
-            .read_only(false)
-            .destructive(effect == Effect::Respond)
-            .idempotent(tool.idempotent),
+        effect if tool.idempotent => {
+            annotations.read_only(false).destructive(effect == Effect::Respond).idempotent(true)
+        }
+        effect => annotations.read_only(false).destructive(effect == Effect::Respond),
     }
 }
 

@@ -9,15 +9,65 @@ pub(super) fn input<T: JsonSchema>() -> Map<String, Value> {
     let mut schema = generate::<T>();
     compact(&mut schema, true);
     schema.remove("description");
-    schema.entry("properties").or_insert_with(|| json!({}));
+    let properties = schema.entry("properties").or_insert_with(|| json!({}));
+    for (name, text) in FAMILIAR {
+        if let Some(Value::Object(property)) = properties.get_mut(name) {
+            property.entry("description").or_insert_with(|| Value::from(*text));
+        }
+    }
     schema
 }
 
-/// The schema of a tool's answer: the envelope and the tool's own fields.
+/// Arguments that mean the same in every tool, described where the tool itself does not.
+const FAMILIAR: &[(&str, &str)] = &[
+    ("add", "labels"),
+    ("artifacts", "names"),
+    ("cursor", "from the answer before"),
+    ("description", "for people"),
+    ("exclude_labels", "none of these"),
+    ("flow_id", "F.…"),
+    ("hunt_id", "H.…"),
+    ("remove", "labels"),
+];
+
+/// Fields of the envelope that every answer has. The server's instructions tell of them once, so
+/// that no tool has to.
+const ENVELOPE: &[&str] =
+    &["server", "org", "identity", "as_of", "total", "returned", "warnings", "link"];
+
+/// The schema of a tool's answer: its own fields, how complete it is, and where it goes on.
 pub(super) fn output<T: JsonSchema>() -> Map<String, Value> {
     let mut schema = generate::<crate::answer::Answer<T>>();
     compact(&mut schema, false);
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.retain(|name, _| !ENVELOPE.contains(&name.as_str()));
+        properties.values_mut().for_each(slim);
+    }
     schema
+}
+
+/// Leaves the names, and the types of what is no text: a list of texts or of anything is a list,
+/// and an object with named members needs not be called one.
+fn slim(schema: &mut Value) {
+    let Value::Object(schema) = schema else { return };
+    if let Some(Value::Object(members)) = schema.get_mut("properties") {
+        for member in members.values_mut() {
+            slim(member);
+            if *member == json!({ "type": "string" }) {
+                *member = json!({});
+            }
+        }
+        schema.remove("type");
+    }
+    if let Some(items) = schema.get_mut("items") {
+        slim(items);
+        if items.get("properties").is_none() {
+            schema.remove("items");
+        }
+    }
+    if schema.contains_key("enum") {
+        schema.remove("type");
+    }
 }
 
 fn generate<T: JsonSchema>() -> Map<String, Value> {

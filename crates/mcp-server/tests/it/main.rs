@@ -1,4 +1,5 @@
 //! The whole surface over an in-memory pipe.
 
 mod protocol;
+mod surface;
 mod wire;
