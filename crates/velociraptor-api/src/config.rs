@@ -4,17 +4,21 @@
 //! as a whole on load (PEM, key fits certificate, validity, chain to the CA, address), so that a
 //! fault is named when it is made and not as a failed call later.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use secret::Secret;
 use serde::Deserialize;
 
 mod address;
 mod certificates;
+mod environment;
+mod error;
 
 pub use address::{Address, AddressError};
 pub(crate) use certificates::summarise;
 pub use certificates::{CertificateError, CertificateSummary, ClientCertificates};
+use environment::pem_or_file;
+pub use error::{ConfigError, ConfigErrorKind, Origin};
 
 /// The name in every server certificate, unless the deployment pinned another one.
 pub const DEFAULT_PINNED_SERVER_NAME: &str = "VelociraptorServer";
@@ -39,116 +43,6 @@ pub struct ApiConfig {
     pub max_receive: usize,
     /// The CA and the client's certificate and key, checked.
     pub certificates: ClientCertificates,
-}
-
-/// Where a configuration was read from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// A file.
-    File(PathBuf),
-    /// The environment variables `VELOCIRAPTOR_API_URL`, `VELOCIRAPTOR_CLIENT_CERT`,
-    /// `VELOCIRAPTOR_CLIENT_KEY` and `VELOCIRAPTOR_CA_CERT`.
-    Environment,
-    /// Text in memory, named by its maker.
-    Memory(&'static str),
-}
-
-impl std::fmt::Display for Origin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "{}", path.display()),
-            Self::Environment => f.write_str("the environment (VELOCIRAPTOR_…)"),
-            Self::Memory(name) => f.write_str(name),
-        }
-    }
-}
-
-/// Why a configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("{origin}: {kind}")]
-pub struct ConfigError {
-    /// Which configuration.
-    pub origin: Origin,
-    /// What is wrong with it.
-    #[source]
-    pub kind: ConfigErrorKind,
-}
-
-/// What is wrong with a configuration.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConfigErrorKind {
-    /// There is no such file.
-    #[error("does not exist")]
-    Missing,
-    /// The file cannot be read.
-    #[error("cannot be read: {0}")]
-    Unreadable(#[source] std::io::Error),
-    /// A variable of the environment is not set.
-    #[error("{variable} is not set")]
-    Unset {
-        /// The variable.
-        variable: &'static str,
-    },
-    /// A variable holds neither PEM text nor the path of a file.
-    #[error("{variable} is no PEM text, and as a path it does not exist: {shown}")]
-    NoSuchPath {
-        /// The variable.
-        variable: &'static str,
-        /// The path; not shown where it may be a key.
-        shown: String,
-    },
-    /// A variable names a file that cannot be read.
-    #[error("{variable} names {shown}, which cannot be read: {source}")]
-    UnreadablePath {
-        /// The variable.
-        variable: &'static str,
-        /// The path; not shown where it may be a key.
-        shown: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Nothing is in it.
-    #[error(
-        "is empty; write one with: velociraptor --config server.config.yaml config api_client --name NAME --role ROLES FILE"
-    )]
-    Empty,
-    /// Not an API client configuration.
-    #[error("is not an API client configuration: {detail}")]
-    Malformed {
-        /// What the parser found.
-        detail: String,
-    },
-    /// A key that must be there is missing or empty.
-    #[error(
-        "has no {key}; an API client configuration needs ca_certificate, client_cert, client_private_key and api_connection_string"
-    )]
-    MissingKey {
-        /// The key.
-        key: &'static str,
-    },
-    /// A server or agent configuration was given.
-    #[error(
-        "is a {found} configuration, not an API client's; write one with: velociraptor --config server.config.yaml config api_client --name NAME --role ROLES FILE"
-    )]
-    WrongKind {
-        /// What it looks like.
-        found: &'static str,
-    },
-    /// The address is not one.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    /// The pinned name cannot stand in a certificate.
-    #[error(
-        "pinned_server_name {given:?} is not a host name; without it, {DEFAULT_PINNED_SERVER_NAME} is expected"
-    )]
-    PinnedName {
-        /// What was given.
-        given: String,
-    },
-    /// A certificate or key is not usable.
-    #[error(transparent)]
-    Certificate(#[from] CertificateError),
 }
 
 /// The file, as `velociraptor config api_client` writes it.
@@ -319,37 +213,5 @@ fn unreadable(source: std::io::Error) -> ConfigErrorKind {
             ConfigErrorKind::Malformed { detail: String::from("it is not text") }
         }
         _ => ConfigErrorKind::Unreadable(source),
-    }
-}
-
-fn pem_or_file(variable: &'static str, value: &str) -> Result<String, ConfigErrorKind> {
-    if value.trim().is_empty() {
-        return Err(ConfigErrorKind::Unset { variable });
-    }
-    if value.trim_start().starts_with("-----BEGIN") {
-        return Ok(value.to_owned());
-    }
-    std::fs::read_to_string(value).map_err(|source| {
-        let shown = path_or_mask(value);
-        match source.kind() {
-            // A value that is too long for a path was not meant as one.
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::InvalidFilename => {
-                ConfigErrorKind::NoSuchPath { variable, shown }
-            }
-            _ => ConfigErrorKind::UnreadablePath { variable, shown, source },
-        }
-    })
-}
-
-/// The value of a variable, where it can only be a path. A key whose PEM frame is missing is
-/// base64, which has no dot and, for any kind of key, begins with `M`.
-fn path_or_mask(value: &str) -> String {
-    let path = value.len() <= 255
-        && !value.contains('\n')
-        && (value.contains('.') || value.starts_with(['/', '~']) || value.contains('\\'));
-    if path {
-        value.to_owned()
-    } else {
-        format!("{} characters, not shown because they may be a key", value.chars().count())
     }
 }
