@@ -7,6 +7,7 @@ mod tls;
 
 use std::sync::Arc;
 
+use prost::Message as _;
 use tonic::{Request, Response, Status};
 use velociraptor_api::generated as proto;
 
@@ -15,6 +16,9 @@ use crate::world::accounts::{Account, Permission};
 use crate::world::{ROOT, World};
 
 pub(crate) use tls::{Peer, Tls, serve};
+
+/// What the server takes in one message.
+const REQUEST_LIMIT: usize = 4 * 1024 * 1024;
 
 /// The service.
 pub(crate) struct Service {
@@ -29,6 +33,12 @@ impl proto::api_server::Api for Service {
         &self,
         request: Request<proto::VqlCollectorArgs>,
     ) -> Result<Response<Self::QueryStream>, Status> {
+        let size = request.get_ref().encoded_len();
+        if size > REQUEST_LIMIT {
+            return Err(Status::resource_exhausted(format!(
+                "grpc: received message larger than max ({size} vs. {REQUEST_LIMIT})"
+            )));
+        }
         let session = self.session(&request, &request.get_ref().org_id, Status::unknown)?;
         if !session.account.may(Permission::AnyQuery) {
             return Err(Status::permission_denied(format!(

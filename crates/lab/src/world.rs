@@ -9,6 +9,7 @@ mod clients;
 mod collect;
 mod flows;
 mod hunts;
+mod parameters;
 mod repository;
 mod results;
 mod search;
@@ -26,8 +27,9 @@ pub(crate) use clients::ClientRecord;
 pub(crate) use collect::{DEFAULT_UPLOAD, Limits, Order};
 pub(crate) use flows::{Flow, FlowState};
 pub(crate) use hunts::{Condition, Hunt, HuntState, NewHunt};
+pub(crate) use parameters::typed;
 pub(crate) use repository::{Definition, Repository};
-pub(crate) use results::{source_rows, typed};
+pub(crate) use results::source_rows;
 pub(crate) use store::{StoredFile, is_denied};
 
 use crate::fleet::Fleet;

@@ -84,9 +84,9 @@ pub(crate) async fn serve(
             });
         }
     });
-    // The limits of the real server: 4 MiB in, anything out.
+    // Larger messages are refused by the service itself, in the real server's words.
     let service = ApiServer::new(service)
-        .max_decoding_message_size(4 * 1024 * 1024)
+        .max_decoding_message_size(64 * 1024 * 1024)
         .max_encoding_message_size(usize::MAX);
     tonic::transport::Server::builder()
         .add_service(service)

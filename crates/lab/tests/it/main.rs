@@ -6,6 +6,7 @@ mod console;
 mod errors;
 mod first;
 mod quirks;
+mod rpc;
 mod scenario;
 mod shapes;
 mod wire;

@@ -36,6 +36,30 @@ async fn cancelling_a_finished_flow_turns_it_into_an_error() {
 }
 
 #[tokio::test]
+async fn failed_flows_say_why() {
+    let lab = fast_lab();
+    let console = Console::connect(&lab, Role::Administrator).await;
+    let client = console.client_id("web-01").await;
+    for (artifact, limits, status) in [
+        ("Custom.Lab.Rows", ", max_rows=3", "Rows 4 exceeded limit 3 for flow F."),
+        ("Custom.Lab.Slow", ", timeout=3", "Query timed out after 3 seconds"),
+        ("Custom.Lab.Fail", "", "lab says no"),
+    ] {
+        let vql = format!(
+            "LET R <= collect_client(client_id=C, artifacts=A{limits}) SELECT R.flow_id FROM scope()"
+        );
+        let env = [("C", client.as_str()), ("A", artifact)];
+        let flow = console.ask(&vql, &env).await.value().as_str().unwrap().to_owned();
+        let vql = "SELECT state, status FROM flows(client_id=C, flow_id=F)";
+        let answer = console
+            .wait(vql, &[("C", &client), ("F", &flow)], |a| a.rows[0]["state"] == "ERROR")
+            .await;
+        let told = answer.rows[0]["status"].as_str().unwrap();
+        assert!(told.starts_with(status), "{artifact}: {told}");
+    }
+}
+
+#[tokio::test]
 async fn a_system_in_a_hunt_drops_the_excluded_labels() {
     let lab = fast_lab();
     let console = Console::connect(&lab, Role::Administrator).await;

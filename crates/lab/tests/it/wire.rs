@@ -147,6 +147,17 @@ async fn a_call_without_a_query_is_refused() {
 }
 
 #[tokio::test]
+async fn a_call_over_four_mebibytes_is_refused() {
+    let lab = fast_lab();
+    let console = Console::connect(&lab, Role::Reader).await;
+    let big = "x".repeat(5 << 20);
+    let answer = console.ask("SELECT len(list=X) AS L FROM scope()", &[("X", &big)]).await;
+    let (code, message) = answer.status.unwrap();
+    assert_eq!(code, Code::ResourceExhausted);
+    assert!(message.starts_with("grpc: received message larger than max ("), "{message}");
+}
+
+#[tokio::test]
 async fn a_lab_that_is_dropped_cuts_its_connections() {
     let lab = fast_lab();
     let console = Console::connect(&lab, Role::Reader).await;
