@@ -6,7 +6,7 @@
 //! unless said otherwise) the engine moves them to a file, and then takes the list for empty.
 //! A call with a side effect is materialised with `LET … <=`, so that it happens exactly once.
 
-use crate::catalogue::{CatalogueQuery, READ};
+use crate::catalogue::CatalogueQuery;
 use crate::permission::Permission;
 
 pub mod artifacts;
@@ -22,7 +22,6 @@ pub mod uploads;
 /// Every query of this crate.
 pub const ALL: &[&CatalogueQuery] = &[
     &WHO_AM_I,
-    &CLIENTS_SEARCH,
     &clients::SEARCH,
     &clients::BY_ID,
     &clients::BY_HOST,
@@ -83,32 +82,4 @@ FROM scope()",
     needs: &[Permission::AnyQuery],
     mutates: false,
     columns: &["User", "Policy", "Version", "OrgName"],
-};
-
-/// Clients by search term, with the filters that the search has no verb for.
-pub const CLIENTS_SEARCH: CatalogueQuery = CatalogueQuery {
-    name: "clients_search_plain",
-    text: "LET Since <= int(int=MR_Since)
-SELECT client_id AS ClientId, os_info.hostname AS Hostname, os_info.fqdn AS Fqdn,
-       os_info.system AS Os, os_info.release AS Release, labels AS Labels, last_ip AS LastIp,
-       last_seen_at AS LastSeen, first_seen_at AS FirstSeen,
-       agent_information.version AS AgentVersion
-FROM clients(search=MR_Search)
-WHERE (MR_Os = '' OR os_info.system = MR_Os)
-  AND (Since = 0 OR last_seen_at > Since)",
-    binds: &["MR_Search", "MR_Os", "MR_Since"],
-    needs: READ,
-    mutates: false,
-    columns: &[
-        "ClientId",
-        "Hostname",
-        "Fqdn",
-        "Os",
-        "Release",
-        "Labels",
-        "LastIp",
-        "LastSeen",
-        "FirstSeen",
-        "AgentVersion",
-    ],
 };

@@ -5,6 +5,9 @@ mod clients;
 mod collections;
 mod flow_results;
 mod hunts;
+mod offline;
+mod orgs;
+mod quarantine;
 mod server;
 
 use anyhow::Context;
@@ -39,6 +42,9 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
     flow_results::run(cases, &bench).await;
     hunts::run(cases, &bench).await;
     server::run(cases, &bench).await;
+    quarantine::run(cases, &bench).await;
+    offline::run(cases, &bench).await;
+    orgs::run(cases, &bench).await;
     Ok(())
 }
 
