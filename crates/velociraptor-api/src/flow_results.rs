@@ -87,16 +87,17 @@ pub async fn tables(
     let status = flows::status(session, client, flow).await?;
     let mut tables = Vec::new();
     for name in &status.flow.tables {
-        // Queries count rows, and one query can fill several tables: those are counted anew. So
-        // is what was collected in several runs, where the figures are those of the last.
+        // Queries count rows, and one query can fill several tables: their sizes are looked for.
+        // So are those of what was collected in several runs, where the figures are of the last.
         let mut filled = status.queries.iter().filter(|query| query.tables.contains(name));
         let told = match (filled.next(), filled.next(), status.repeated) {
             (Some(query), None, false) if query.tables.len() == 1 => Some(query.rows),
             _ => None,
         };
+        let place = Place::Flow { client, flow, table: name };
         let rows = match told {
             Some(rows) => rows,
-            None => count(session, client, flow, name, None).await?,
+            None => results::size(session, place, status.flow.rows).await?,
         };
         tables.push(Table { name: name.clone(), rows });
     }

@@ -12,8 +12,10 @@ use crate::limits::{Cut, Limits};
 use crate::stream::Row;
 
 mod engine;
+mod size;
 
 pub(crate) use engine::{Place, count, groups, rows};
+pub(crate) use size::size;
 
 /// Which rows of a table are wanted, and how.
 #[derive(Clone, Debug)]

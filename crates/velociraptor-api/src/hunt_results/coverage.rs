@@ -1,5 +1,7 @@
 //! Gathering what the judgement of a hunt rests on.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
@@ -77,11 +79,12 @@ async fn meant(
         .bind("MR_Include", label_pattern(include).0)
         .bind("MR_Exclude", label_pattern(exclude).0);
     let found: Vec<Found> = session.rows(&SCOPE, query).await?;
+    let scheduled: HashSet<&ClientId> = members.iter().map(|member| &member.client_id).collect();
     let mut excluded = 0;
     let mut meant = Vec::with_capacity(found.len());
     for row in found {
         // A client that got the label after it was scheduled was asked all the same.
-        if row.excluded && !members.iter().any(|member| member.client_id == row.client_id) {
+        if row.excluded && !scheduled.contains(&row.client_id) {
             excluded += 1;
             continue;
         }
@@ -93,11 +96,9 @@ async fn meant(
             last_seen: row.last_seen,
         });
     }
-    let others: Vec<ClientId> = members
-        .iter()
-        .map(|member| member.client_id.clone())
-        .filter(|id| !meant.iter().any(|client| client.client_id == *id))
-        .collect();
+    let fitting: HashSet<&ClientId> = meant.iter().map(|client| &client.client_id).collect();
+    let others: Vec<ClientId> =
+        scheduled.into_iter().filter(|id| !fitting.contains(id)).cloned().collect();
     meant.extend(known(session, &others).await?);
     Ok((meant, excluded))
 }

@@ -1,5 +1,7 @@
 //! The judgement of each client of a hunt: parts that sum to the scope.
 
+use std::collections::{HashMap, HashSet};
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -148,9 +150,12 @@ pub(super) struct Facts {
 /// Judges every client.
 pub(super) fn judge(facts: Facts) -> Coverage {
     let Facts { hunt, table, meant, excluded, members, systems, skipped } = facts;
+    let by_client: HashMap<&ClientId, &Member> =
+        members.iter().map(|member| (&member.client_id, member)).collect();
+    let known: HashSet<ClientId> = meant.iter().map(|client| client.client_id.clone()).collect();
     let mut clients = meant;
     for member in &members {
-        if !clients.iter().any(|client| client.client_id == member.client_id) {
+        if !known.contains(&member.client_id) {
             let client_id = member.client_id.clone();
             let unknown = (None, None, None, None);
             let (hostname, os, first_seen, last_seen) = unknown;
@@ -161,7 +166,7 @@ pub(super) fn judge(facts: Facts) -> Coverage {
     let mut hosts: Vec<HostOutcome> = clients
         .into_iter()
         .map(|client| {
-            let member = members.iter().find(|member| member.client_id == client.client_id);
+            let member = by_client.get(&client.client_id).copied();
             let applies = systems.is_empty() || client.os.is_none_or(|os| systems.contains(&os));
             let skipped = skipped.contains(&client.client_id);
             let part = member.map_or(Part::NeverScheduled, |member| {

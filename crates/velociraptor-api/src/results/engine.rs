@@ -30,7 +30,7 @@ pub(crate) enum Place<'a> {
 }
 
 impl Place<'_> {
-    fn query(&self, flow: &CatalogueQuery, hunt: &CatalogueQuery, from: u64) -> Query {
+    pub(super) fn query(&self, flow: &CatalogueQuery, hunt: &CatalogueQuery, from: u64) -> Query {
         match self {
             Self::Flow { client, flow: id, table } => flow
                 .query()
