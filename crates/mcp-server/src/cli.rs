@@ -12,6 +12,7 @@ use crate::tool_error::ToolError;
 
 mod call;
 mod client_config;
+mod demo;
 mod doctor;
 mod lab;
 mod output;
@@ -84,6 +85,8 @@ enum Form {
 enum Command {
     /// Serve MCP over standard input and output
     Serve,
+    /// Walk through an investigation on the simulated server; needs nothing else
+    Demo(demo::DemoArgs),
     /// Run the simulated server and fleet until Ctrl-C
     Lab(lab::LabArgs),
     /// Call one tool
@@ -156,6 +159,7 @@ async fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Serve => serve(&cli.global).await,
         Command::Call(args) => call::run(&cli.global, args).await,
+        Command::Demo(args) => demo::run(args).await,
         Command::Lab(args) => lab::run(args).await,
         Command::Tools(args) => tools::run(&cli.global, &args),
         Command::Doctor => doctor::run(&cli.global).await,

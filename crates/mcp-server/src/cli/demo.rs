@@ -1,0 +1,59 @@
+//! `megaraptor demo`: an investigation of a planted intrusion, over MCP, on the simulated server.
+//!
+//! This process runs the lab; a child of it is `megaraptor serve`, spoken to over standard input
+//! and output as any MCP client would. What is printed comes out of the answers, and the last
+//! lines hold the answers against the lab's ground truth.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use lab::Lab;
+
+use super::output;
+use crate::clock;
+use crate::tool_error::{Code, ToolError};
+
+mod client;
+mod walk;
+
+use client::McpClient;
+use walk::Walk;
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// How many times faster than usual simulated work is done
+    #[arg(long, default_value_t = super::lab::DEFAULT_SPEED)]
+    speed: f64,
+}
+
+pub(super) async fn run(args: DemoArgs) -> Result<ExitCode, ToolError> {
+    let lab = super::lab::start(args.speed, 0)?;
+    let folder =
+        tempfile::Builder::new().prefix("megaraptor-demo-").tempdir().map_err(|error| {
+            ToolError::new(Code::Internal, format!("no folder to work in: {error}"))
+        })?;
+    let client = serve(&lab, folder.path()).await?;
+    output::result(&format!("MEGARAPTOR demo   SIMULATED LAB, no real server   {}", clock::now()));
+    let truth = lab::ground_truth()
+        .map_err(|error| ToolError::new(Code::Internal, format!("ground truth: {error}")))?;
+    let agrees = Walk::new(client, &lab, truth).run().await?;
+    Ok(if agrees { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Starts this very program as an MCP server on the lab.
+async fn serve(lab: &Lab, folder: &std::path::Path) -> Result<McpClient, ToolError> {
+    let failed = |what: String| ToolError::new(Code::Internal, what);
+    lab.write_configs(folder).map_err(|error| failed(format!("API files: {error}")))?;
+    let settings = folder.join(crate::settings::FILE_NAME);
+    let text = format!(
+        "[[server]]\nname = {:?}\nreader = \"reader.yaml\"\ninvestigator = \"investigator.yaml\"\n\
+         administrator = \"administrator.yaml\"\n",
+        lab::SIMULATED
+    );
+    std::fs::write(&settings, text).map_err(|error| failed(format!("settings: {error}")))?;
+    let program =
+        std::env::current_exe().map_err(|error| failed(format!("this program's path: {error}")))?;
+    let arguments = ["serve", "--allow-changes", "--settings"].map(String::from).into_iter();
+    let arguments: Vec<String> = arguments.chain([settings.display().to_string()]).collect();
+    McpClient::start(&program, &arguments).await
+}
