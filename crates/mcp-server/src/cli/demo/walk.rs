@@ -223,8 +223,8 @@ impl Verdict {
             format!("{} ({why})", host["host"].as_str().unwrap_or_default())
         });
         let hits = array(data, "rows")?.iter().filter_map(|row| {
-            // The host of a row is its fully qualified name.
-            row["Fqdn"].as_str()?.split('.').next().map(str::to_owned)
+            // Agents report the qualified name in lower case.
+            row["Fqdn"].as_str()?.split('.').next().map(str::to_ascii_uppercase)
         });
         Ok(Self {
             line,
