@@ -7,6 +7,7 @@ use velociraptor_api::Os;
 /// An operating system, by the word that agents report; `macos` is taken for `darwin`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(description = "darwin is macOS")]
 pub enum System {
     Windows,
     Linux,

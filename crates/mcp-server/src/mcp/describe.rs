@@ -27,9 +27,10 @@ pub fn describe(tool: &ToolDef, services: &Services) -> rmcp::model::Tool {
         .with_annotations(annotations(tool))
 }
 
-/// What a client may tell a person about a tool before it is called.
+/// What a client may tell a person about a tool before it is called. That a tool meets an open
+/// world is what the protocol assumes, and it does: its rows come from endpoints.
 fn annotations(tool: &ToolDef) -> ToolAnnotations {
-    let annotations = ToolAnnotations::new().open_world(false);
+    let annotations = ToolAnnotations::new();
     match tool.effect {
         Effect::Read => annotations.read_only(true),
         effect if tool.idempotent => {

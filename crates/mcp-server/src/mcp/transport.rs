@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use rmcp::RoleServer;
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientNotification, ClientRequest, GetMeta, JsonRpcMessage,
-    ProtocolVersion, RequestId, ServerJsonRpcMessage,
+    ClientJsonRpcMessage, ClientRequest, GetMeta, JsonRpcMessage, ProtocolVersion, RequestId,
+    ServerJsonRpcMessage,
 };
 use rmcp::transport::Transport;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
@@ -44,7 +44,8 @@ pub(super) struct Lines<R, W> {
     gone: CancellationToken,
 }
 
-/// The requests that have not been answered. An id in use twice would lose an answer.
+/// The requests that have not been answered. An id in use twice would lose an answer, or give one
+/// request that of the other: that of a cancelled request stays in use, since no answer ends it.
 #[derive(Default)]
 struct InFlight(Mutex<HashSet<RequestId>>);
 
@@ -144,15 +145,6 @@ where
             }
             // The service takes any of these before a request for the end of the conversation.
             _ if !self.opened => None,
-            JsonRpcMessage::Notification(note) => {
-                if let ClientNotification::CancelledNotification(cancelled) = &note.notification
-                    && let Some(id) = &cancelled.params.request_id
-                {
-                    // A cancelled request is not answered, so that its id is free again.
-                    self.in_flight.end(id);
-                }
-                Some(JsonRpcMessage::Notification(note))
-            }
             other => Some(other),
         }
     }

@@ -22,6 +22,7 @@ pub(super) fn input<T: JsonSchema>() -> Map<String, Value> {
 const FAMILIAR: &[(&str, &str)] = &[
     ("add", "labels"),
     ("artifacts", "names"),
+    ("columns", "default all"),
     ("cursor", "from the answer before"),
     ("description", "for people"),
     ("exclude_labels", "none of these"),

@@ -1,0 +1,49 @@
+//! Services over a simulated server.
+
+use std::sync::Once;
+
+use lab::{Lab, LabOptions};
+use mcp_server::services::{Services, Switches};
+use mcp_server::settings;
+use serde_json::{Value, json};
+
+use crate::wire::Wire;
+
+/// A lab whose work takes next to no time, asked through all identities.
+pub(crate) fn services(switches: Switches, orgs: &[&str]) -> Services {
+    static TLS: Once = Once::new();
+    TLS.call_once(|| {
+        // Another test binary's provider cannot be in this process.
+        let _ = velociraptor_api::tls_provider().install_default();
+    });
+    let lab = Lab::start(LabOptions::default().speed(200.0)).expect("the lab starts");
+    let orgs: Vec<String> = orgs.iter().map(ToString::to_string).collect();
+    let target = settings::from_lab(&lab, &orgs).expect("the lab's files are good");
+    Services::new(vec![target], switches).with_lab(lab)
+}
+
+/// A client of such services that may only look.
+pub(crate) async fn looking() -> Wire {
+    Wire::ready(services(Switches::default(), &[])).await
+}
+
+impl Wire {
+    /// Calls a tool that must succeed; its structured answer.
+    pub(crate) async fn call(&mut self, tool: &str, arguments: Value) -> Value {
+        let mut result = self.result(tool, arguments).await;
+        assert_ne!(result["isError"], true, "{tool}: {}", result["content"][0]["text"]);
+        result["structuredContent"].take()
+    }
+
+    /// Calls a tool that must fail; its error.
+    pub(crate) async fn failed(&mut self, tool: &str, arguments: Value) -> Value {
+        let mut result = self.result(tool, arguments).await;
+        assert_eq!(result["isError"], true, "{tool}: {}", result["content"][0]["text"]);
+        result["structuredContent"]["error"].take()
+    }
+
+    /// Calls a tool; the whole result.
+    pub(crate) async fn result(&mut self, tool: &str, arguments: Value) -> Value {
+        self.ask("tools/call", json!({ "name": tool, "arguments": arguments })).await
+    }
+}
