@@ -6,6 +6,7 @@
 mod agent;
 mod binary;
 mod config;
+pub mod endless;
 mod process;
 mod server;
 

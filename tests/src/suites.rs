@@ -4,8 +4,16 @@ mod agreement;
 mod api;
 mod facade;
 mod mcp_stdio;
+mod python_sdk;
 mod server;
 
 use crate::suite::Suite;
 
-pub const ALL: &[Suite] = &[server::SUITE, api::SUITE, agreement::SUITE, facade::SUITE, mcp_stdio::SUITE];
+pub const ALL: &[Suite] = &[
+    server::SUITE,
+    api::SUITE,
+    agreement::SUITE,
+    facade::SUITE,
+    mcp_stdio::SUITE,
+    python_sdk::SUITE,
+];
