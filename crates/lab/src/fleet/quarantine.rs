@@ -24,6 +24,7 @@ pub(super) fn apply(endpoint: &Endpoint, arguments: &Dict) -> Vec<Dict> {
         (Os::Darwin, true) => vec![format!("{policy} removed.")],
         (Os::Darwin, false) => vec![
             format!("{policy} rules loaded."),
+            format!("{policy} connection test successful."),
             format!("{policy} forbidden connection test successful."),
         ],
     };
