@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use velociraptor_api::Os;
 
-/// An operating system, by the word that agents report; `macos` is taken for `darwin`.
+/// darwin is macOS
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(description = "darwin is macOS")]

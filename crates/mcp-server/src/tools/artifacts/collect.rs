@@ -32,6 +32,7 @@ pub(super) struct CollectArtifact;
 pub(super) struct Input {
     /// Ids or host names; or server alone, for artifacts of type server
     clients: Vec<String>,
+    /// Names
     artifacts: Vec<String>,
     /// {"Artifact": {"Param": value}}
     #[serde(default)]
@@ -48,7 +49,7 @@ pub(super) struct Input {
     /// Seconds of work on each client, default 600
     #[schemars(range(min = 1, max = 86_400))]
     timeout: Option<u64>,
-    /// On each client
+    /// Rows of each client
     #[schemars(range(min = 1))]
     max_rows: Option<u64>,
     /// Uploads of each client

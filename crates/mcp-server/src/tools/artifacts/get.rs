@@ -40,22 +40,20 @@ pub(super) struct Output {
     os: Vec<String>,
     custom: bool,
     description: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    author: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    reference: Vec<String>,
     /// Permissions that the caller must hold beside the usual.
     needs: Vec<String>,
+    /// Permissions that it uses whoever collects it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    implied_permissions: Vec<String>,
+    implies: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     runs_as: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     precondition: Option<String>,
     parameters: Vec<Parameter>,
     sources: Vec<Source>,
+    /// Programs that it would download, and from where.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<Download>,
+    downloads: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     limits: Vec<String>,
 }
@@ -68,33 +66,16 @@ struct Parameter {
     description: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     choices: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pattern: Option<String>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct Source {
     /// How results are asked for.
     table: String,
+    /// With a star where there may be others.
     columns: Vec<String>,
-    more_columns: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     vql: Option<String>,
-}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct Download {
-    name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sha256: Option<String>,
-    /// Endpoints get it from the Velociraptor server.
-    from_server: bool,
 }
 
 impl Tool for GetArtifact {
@@ -124,12 +105,13 @@ impl Output {
         let tables = artifact.tables();
         let os = artifact.systems().into_iter().map(|os| os.to_string()).collect();
         let sources = tables.into_iter().zip(&artifact.sources).map(|(table, source)| {
-            let columns = columns(&source.query);
+            let mut columns = columns(&source.query);
+            if columns.open {
+                columns.names.push(String::from("*"));
+            }
             Source {
                 table,
                 columns: columns.names,
-                more_columns: columns.open,
-                description: source.description.clone(),
                 vql: vql.then(|| shorten(source.query.clone(), VQL)),
             }
         });
@@ -141,14 +123,12 @@ impl Output {
             r#type: artifact.kind.to_string(),
             custom: !artifact.built_in,
             description: artifact.description.trim().to_owned(),
-            author: artifact.author,
-            reference: artifact.reference,
             needs: artifact.required_permissions,
-            implied_permissions: artifact.implied_permissions,
+            implies: artifact.implied_permissions,
             runs_as: artifact.impersonate,
             precondition: artifact.precondition.map(|text| text.trim().to_owned()),
             parameters: artifact.parameters.into_iter().map(Parameter::from).collect(),
-            tools: artifact.tools.into_iter().map(Download::from).collect(),
+            downloads: artifact.tools.iter().map(download).collect(),
         }
     }
 }
@@ -169,23 +149,23 @@ impl From<artifacts::Parameter> for Parameter {
             name: parameter.name,
             r#type: if parameter.kind.is_empty() { String::from("string") } else { parameter.kind },
             default: shorten(parameter.default, DEFAULT),
-            description: parameter.description.trim().to_owned(),
+            description: match &parameter.validating_regex {
+                Some(pattern) => format!("{} (must match {pattern})", parameter.description.trim()),
+                None => parameter.description.trim().to_owned(),
+            },
             choices: parameter.choices,
-            pattern: parameter.validating_regex,
         }
     }
 }
 
-impl From<artifacts::Tool> for Download {
-    fn from(tool: artifacts::Tool) -> Self {
-        Self {
-            name: tool.name,
-            version: tool.version,
-            url: tool.url,
-            sha256: tool.expected_hash,
-            from_server: tool.serve_locally,
-        }
-    }
+/// A program and where it comes from.
+fn download(tool: &artifacts::Tool) -> String {
+    let from = match (&tool.url, tool.serve_locally) {
+        (_, true) => "the Velociraptor server",
+        (Some(url), false) => url,
+        (None, false) => "a place that the server's inventory must name",
+    };
+    format!("{} from {from}", tool.name)
 }
 
 /// Cuts a text that is too long, and says how long it was.

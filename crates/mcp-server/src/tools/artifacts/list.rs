@@ -33,6 +33,7 @@ pub(super) struct Input {
     /// Default 50
     #[schemars(range(min = 1, max = 500))]
     limit: Option<u32>,
+    /// Of the last answer
     cursor: Option<String>,
 }
 

@@ -37,17 +37,18 @@ pub(super) struct Input {
 pub(super) struct Output {
     client_id: String,
     hostname: String,
-    fqdn: Option<String>,
-    os: Option<String>,
-    release: Option<String>,
-    machine: Option<String>,
+    fqdn: String,
+    os: String,
+    /// Release and processor.
+    release: String,
     online: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     last_seen: Option<Timestamp>,
-    seen: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     first_seen: Option<Timestamp>,
-    ip: Option<String>,
+    ip: String,
     mac: Vec<String>,
     agent: String,
     labels: Vec<String>,
@@ -56,6 +57,8 @@ pub(super) struct Output {
     in_flight: Vec<String>,
     flows: Vec<FlowRow>,
     flows_total: u64,
+    #[serde(skip)]
+    seen: String,
     #[serde(skip)]
     enrolled: String,
 }
@@ -67,6 +70,7 @@ struct FlowRow {
     artifacts: Vec<String>,
     rows: u64,
     creator: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     created: Option<Timestamp>,
     #[serde(skip)]
@@ -114,15 +118,18 @@ impl Output {
         Self {
             client_id: client.client_id.to_string(),
             online: client.is_online(),
-            fqdn: client.fqdn.filter(|fqdn| *fqdn != client.hostname),
+            fqdn: client.fqdn.unwrap_or_default(),
             hostname: client.hostname,
-            os: client.os,
-            release: client.release,
-            machine: info.machine,
+            os: client.os.unwrap_or_default(),
+            release: [client.release, info.machine]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(" "),
             last_seen: client.last_seen.map(clock::to_second),
             seen: client.last_seen.map_or_else(|| String::from("never"), |at| clock::age(now, at)),
             first_seen: client.first_seen,
-            ip: client.last_ip.as_deref().map(without_port),
+            ip: client.last_ip.as_deref().map(without_port).unwrap_or_default(),
             mac: info.mac_addresses,
             agent: agent.join(" "),
             labels: client.labels,
@@ -164,8 +171,6 @@ impl Output {
             Some(at) => write!(out, "{at} ({})", self.seen)?,
             None => out.push_str("never"),
         }
-        let system = [&self.os, &self.release, &self.machine];
-        let system: Vec<&str> = system.into_iter().flatten().map(String::as_str).collect();
         let metadata: Vec<String> = self
             .metadata
             .iter()
@@ -174,11 +179,11 @@ impl Output {
                 other => format!("{key}={other}"),
             })
             .collect();
-        let ip = self.ip.clone().into_iter().collect::<Vec<_>>();
+        let full_name = if self.fqdn == self.hostname { "" } else { &self.fqdn };
         for (name, value) in [
-            ("system", system.join(" ")),
-            ("full name", self.fqdn.clone().unwrap_or_default()),
-            ("address", [ip, self.mac.clone()].concat().join("  ")),
+            ("system", format!("{} {}", self.os, self.release).trim().to_owned()),
+            ("full name", full_name.to_owned()),
+            ("address", format!("{}  {}", self.ip, self.mac.join("  ")).trim().to_owned()),
             ("agent", self.agent.clone()),
             ("enrolled", self.enrolled.clone()),
             ("labels", or_none(self.labels.join(", "))),

@@ -21,8 +21,10 @@ pub(super) struct LabelClient;
 pub(super) struct Input {
     /// Ids or host names
     clients: Vec<String>,
+    /// Labels to set
     #[serde(default)]
     add: Vec<String>,
+    /// Labels to take off
     #[serde(default)]
     remove: Vec<String>,
 }

@@ -40,6 +40,7 @@ pub(super) struct Input {
     /// Default 100
     #[schemars(range(min = 1, max = 1000))]
     limit: Option<u32>,
+    /// Of the last answer
     cursor: Option<String>,
 }
 
@@ -66,6 +67,7 @@ struct Row {
     hostname: String,
     os: String,
     online: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     last_seen: Option<Timestamp>,
     /// How long ago, for reading.

@@ -27,9 +27,9 @@ pub(super) struct Input {
     action: Wanted,
     /// Shown on the client's screen; nobody is told otherwise
     message: Option<String>,
-    /// Must be unreachable afterwards; not on Windows. Default a public web site
+    /// Must be unreachable afterwards, default a public web site; not on Windows
     forbidden_url: Option<String>,
-    /// Where it is offline, wait for it this long; refused otherwise
+    /// If offline, wait for it this long
     #[schemars(range(min = 1, max = 720))]
     queue_hours: Option<u64>,
     /// Seconds to wait for the proof, default 60
@@ -37,7 +37,7 @@ pub(super) struct Input {
     wait: Option<u64>,
 }
 
-/// What to do.
+/// Cut it off, or let it back
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Wanted {

@@ -37,6 +37,7 @@ pub(super) struct Input {
     flow_id: String,
     /// Artifact or Artifact/Source; default all, one after the other
     table: Option<String>,
+    /// Default all
     #[serde(default)]
     columns: Vec<String>,
     /// VQL expression over columns, such as Name =~ 'power' AND Pid > 4

@@ -15,9 +15,11 @@ use crate::tool_error::ToolError;
 /// One client's part.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub(super) struct Outcome {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) client_id: Option<String>,
     pub(super) hostname: String,
     pub(super) state: Word,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) flow_id: Option<String>,
     /// An equal collection that was there already; nothing was started.
     pub(super) existing: bool,

@@ -26,7 +26,7 @@ impl Output {
             }
         }
         fact(out, "needs", &self.needs.join(", "))?;
-        fact(out, "implies", &self.implied_permissions.join(", "))?;
+        fact(out, "implies", &self.implies.join(", "))?;
         fact(out, "runs as", self.runs_as.as_deref().unwrap_or_default())?;
         fact(out, "only where", self.precondition.as_deref().unwrap_or_default())?;
         fact(out, "limits", &self.limits.join(", "))?;
@@ -37,26 +37,14 @@ impl Output {
         }
         for source in &self.sources {
             write!(out, "\nTABLE {}: {}", source.table, source.columns.join(", "))?;
-            if source.more_columns {
-                out.push_str(if source.columns.is_empty() {
-                    "columns of its plugin"
-                } else {
-                    ", …"
-                });
-            }
             if let Some(vql) = &source.vql {
                 for line in vql.trim().lines() {
                     write!(out, "\n  {line}")?;
                 }
             }
         }
-        for tool in &self.tools {
-            let from = match (&tool.url, tool.from_server) {
-                (_, true) => "the Velociraptor server",
-                (Some(url), false) => url,
-                (None, false) => "a place that the server's inventory must name",
-            };
-            write!(out, "\nDOWNLOADS {} from {from}", tool.name)?;
+        for download in &self.downloads {
+            write!(out, "\nDOWNLOADS {download}")?;
         }
         Ok(())
     }

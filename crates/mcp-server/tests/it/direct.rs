@@ -1,0 +1,56 @@
+//! Tools called directly, with nothing between, on a simulated server.
+
+use std::sync::Arc;
+
+use mcp_server::context::{Silent, ToolCx};
+use mcp_server::services::{Services, Switches};
+use mcp_server::tool::Finished;
+use mcp_server::tool_error::ToolError;
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+use crate::simulated::services;
+
+/// A simulated server with all three identities, changes allowed.
+pub(crate) struct Direct {
+    services: Services,
+}
+
+impl Direct {
+    /// Starts one of its own.
+    pub(crate) fn start() -> Self {
+        let switches = Switches { allow_changes: true, ..Switches::default() };
+        Self { services: services(switches, &[]) }
+    }
+
+    /// Calls a tool.
+    pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Result<Finished, ToolError> {
+        let mut arguments: Map<String, Value> =
+            serde_json::from_value(arguments).expect("arguments are an object");
+        let (target, org) = self.services.target(&mut arguments)?;
+        let cx = ToolCx {
+            services: &self.services,
+            server: Arc::clone(&target.server),
+            org,
+            cancel: CancellationToken::new(),
+            progress: &Silent,
+        };
+        self.services.tool(tool)?.call(cx, arguments).await
+    }
+
+    /// Calls a tool that must succeed, and gives its data.
+    pub(crate) async fn data(&self, tool: &str, arguments: Value) -> Map<String, Value> {
+        match self.call(tool, arguments.clone()).await {
+            Ok(finished) => finished.structured,
+            Err(error) => panic!("{tool} {arguments}: {}", error.text()),
+        }
+    }
+
+    /// Calls a tool that must fail, and gives its error.
+    pub(crate) async fn error(&self, tool: &str, arguments: Value) -> ToolError {
+        match self.call(tool, arguments.clone()).await {
+            Err(error) => error,
+            Ok(finished) => panic!("{tool} {arguments} succeeded: {}", finished.text),
+        }
+    }
+}
