@@ -1,6 +1,7 @@
 //! The steps of the demo.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use lab::{Evidence, GroundTruth, Injection, Lab};
@@ -212,7 +213,7 @@ impl Verdict {
             [("failed", "failed"), ("running", "running"), ("never_scheduled", "never asked")]
         {
             if counts[key] != 0 {
-                line.push_str(&format!(", {word} {}", counts[key]));
+                let _ = write!(line, ", {word} {}", counts[key]);
             }
         }
         let open = array(data, "not_established")?.iter().map(|host| {
