@@ -35,6 +35,8 @@ pub(crate) enum Value {
     Time(Timestamp),
     Array(Arc<[Self]>),
     Dict(Arc<Dict>),
+    /// A message of the server's own: read like a mapping, but as a row it stands under `_value`.
+    Message(Arc<Dict>),
     /// A query that has not run yet.
     Query(Arc<Stored>),
 }
@@ -77,6 +79,7 @@ impl Value {
             Self::Time(_) => "time.Time",
             Self::Array(_) => "[]types.Any",
             Self::Dict(_) => "*ordereddict.Dict",
+            Self::Message(_) => "*proto.Message",
             Self::Query(_) => "types.StoredQuery",
         }
     }
@@ -94,6 +97,7 @@ impl Value {
             Self::Bytes(bytes) => !bytes.is_empty(),
             Self::Array(items) => !items.is_empty(),
             Self::Dict(dict) => !dict.is_empty(),
+            Self::Message(_) => true,
         }
     }
 
@@ -101,7 +105,7 @@ impl Value {
     pub(crate) fn member(&self, name: &str) -> Option<Self> {
         match self {
             Self::Null => Some(Self::Null),
-            Self::Dict(dict) => dict.get(name).cloned(),
+            Self::Dict(dict) | Self::Message(dict) => dict.get(name).cloned(),
             // A column of a materialised query: the member of each row that has it.
             Self::Array(items) => {
                 Some(Self::array(items.iter().filter_map(|item| item.member(name))))

@@ -41,6 +41,9 @@ pub(crate) const ROOT: &str = "root";
 /// The pseudo client that is the server itself.
 pub(crate) const SERVER: &str = "server";
 
+/// How often a connected machine is heard of.
+const POLL: Duration = Duration::from_secs(5);
+
 /// Everything that the server knows.
 pub(crate) struct World {
     pub(crate) fleet: Arc<Fleet>,
@@ -71,11 +74,13 @@ pub(crate) struct Org {
 impl World {
     /// A world with the fleet enrolled. `speed` divides the time that simulated work takes.
     pub(crate) fn new(fleet: Arc<Fleet>, repository: Repository, speed: f64) -> Self {
+        let speed = speed.max(0.001);
+        let poll = POLL.div_f64(speed);
         let mut orgs = IndexMap::new();
         for (id, name) in fleet.orgs() {
             let mut org = Org { name: name.to_owned(), ..Org::default() };
             for endpoint in fleet.endpoints(id) {
-                let record = ClientRecord::enrolled(endpoint);
+                let record = ClientRecord::enrolled(endpoint, poll);
                 // Every client is asked what it is when it enrols.
                 let order = Order {
                     client_id: record.id.clone(),
@@ -92,7 +97,7 @@ impl World {
             orgs.insert(id.to_owned(), org);
         }
         let state = State { orgs, users: IndexMap::new(), repository, serial: 0 };
-        Self { fleet, speed: speed.max(0.001), state: Mutex::new(state) }
+        Self { fleet, speed, state: Mutex::new(state) }
     }
 
     /// What `version()` and the client configuration say.

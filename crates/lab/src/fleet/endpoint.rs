@@ -67,7 +67,7 @@ impl Endpoint {
                 if entry.os == Os::Windows { 180 + spread } else { 110 + spread }
             }),
             seed,
-            anchor,
+            anchor: Timestamp::from_second(anchor.as_second()).unwrap_or(anchor),
             part: entry.part,
             fault: entry.fault,
             quarantined: AtomicBool::new(false),

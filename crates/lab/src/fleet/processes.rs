@@ -1,5 +1,7 @@
 //! Processes: a few hundred ordinary ones.
 
+use std::time::Duration;
+
 use super::Os;
 use super::endpoint::Endpoint;
 use super::random::{Random, hash};
@@ -137,6 +139,7 @@ pub(super) fn row(
     elevated: bool,
 ) -> Dict {
     let windows = endpoint.os == Os::Windows;
+    let jitter = Duration::from_micros(hash(command).wrapping_add(pid.unsigned_abs()) % 59_000_000);
     let memory = 4_000_000 + hash(exe) % 300_000_000;
     let hash_value = if exe.is_empty() {
         Value::Null
@@ -159,7 +162,7 @@ pub(super) fn row(
         "TokenIsElevated" => elevated,
         "CommandLine" => command,
         "Exe" => exe,
-        "CreateTime" => endpoint.ago(minutes_ago),
+        "CreateTime" => endpoint.ago(minutes_ago) - jitter,
         "TokenInfo" => if windows {
             Value::from(columns! { "IsElevated" => elevated, "User" => user })
         } else {

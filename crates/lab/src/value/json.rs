@@ -36,7 +36,7 @@ pub(crate) fn write_json(out: &mut String, value: &Value) {
             }
             out.push(']');
         }
-        Value::Dict(dict) => object(out, dict),
+        Value::Dict(dict) | Value::Message(dict) => object(out, dict),
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn display(value: &Value) -> String {
         Value::Array(items) => {
             format!("[{}]", items.iter().map(display).collect::<Vec<_>>().join(" "))
         }
-        Value::Dict(_) | Value::Query(_) => to_json(value),
+        Value::Dict(_) | Value::Message(_) | Value::Query(_) => to_json(value),
     }
 }
 

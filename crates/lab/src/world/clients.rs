@@ -22,14 +22,13 @@ pub(crate) struct ClientRecord {
     offline_since: Option<Timestamp>,
     online_since: Timestamp,
     pub(crate) last_hunt: i64,
+    /// How often it is heard of while it is connected.
+    poll: Duration,
 }
-
-/// How often a connected machine is heard of.
-const POLL: Duration = Duration::from_secs(20);
 
 impl ClientRecord {
     /// The record of an enrolled machine.
-    pub(crate) fn enrolled(endpoint: &Arc<Endpoint>) -> Self {
+    pub(crate) fn enrolled(endpoint: &Arc<Endpoint>, poll: Duration) -> Self {
         let now = Timestamp::now();
         Self {
             id: endpoint.client_id.clone(),
@@ -39,6 +38,7 @@ impl ClientRecord {
             offline_since: endpoint.offline_for.map(|time| now - time),
             online_since: now - Duration::from_hours(9),
             last_hunt: 0,
+            poll,
             endpoint: Some(Arc::clone(endpoint)),
         }
     }
@@ -55,6 +55,7 @@ impl ClientRecord {
             offline_since: Some(never),
             online_since: never,
             last_hunt: 0,
+            poll: Duration::ZERO,
         }
     }
 
@@ -90,10 +91,11 @@ impl ClientRecord {
             return since;
         }
         // Between two polls nothing is heard; each machine has a phase of its own.
-        let phase = self.endpoint.as_ref().map_or(0, |endpoint| endpoint.seed % 20);
+        let phase = self.endpoint.as_ref().map_or(0, |endpoint| endpoint.seed % 60_000_000);
         let now = Timestamp::now();
-        let offset = (now.as_second().unsigned_abs() + phase) % POLL.as_secs();
-        now - Duration::from_secs(offset)
+        let poll = u64::try_from(self.poll.as_micros()).unwrap_or(u64::MAX).max(1);
+        let since = (now.as_microsecond().unsigned_abs() + phase) % poll;
+        (now - Duration::from_micros(since)).max(self.online_since)
     }
 
     pub(crate) fn hostname(&self) -> &str {

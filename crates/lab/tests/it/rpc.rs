@@ -106,8 +106,14 @@ async fn an_uploaded_file_is_read_in_pieces() {
         proto::VfsFileBuffer { components: vec!["users".into(), "x".into()], ..Default::default() };
     let denied = read(denied).await;
     assert_eq!(denied.message(), "No access to filesystem path");
-    let other = proto::VfsFileBuffer { components, org_id: "O999".into(), ..Default::default() };
-    assert_eq!(read(other).await.message(), "Org not found");
+    let in_org = |org: &str| proto::VfsFileBuffer {
+        components: components.clone(),
+        org_id: org.into(),
+        ..Default::default()
+    };
+    assert_eq!(read(in_org("O999")).await.message(), "Org not found");
+    let no_role = read(in_org(lab::SECOND_ORG)).await;
+    assert_eq!(no_role.message(), "User is not allowed to view the VFS.");
 }
 
 #[tokio::test]

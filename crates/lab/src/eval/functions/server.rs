@@ -1,5 +1,7 @@
 //! Functions about the server and its users.
 
+use std::sync::Arc;
+
 use super::{Function, pure, server};
 use crate::eval::{Arg, Call, Failure, Kind, refused};
 use crate::value::{Dict, Value, row};
@@ -24,6 +26,20 @@ pub(super) const TABLE: &[Function] = &[
     ),
     server("org", "The current org.", &[], &[], org),
     server(
+        "get_client_monitoring",
+        "What the clients watch. The lab's watch nothing.",
+        &[Permission::ReadResults],
+        &[],
+        get_client_monitoring,
+    ),
+    server(
+        "get_server_monitoring",
+        "What the server watches. The lab's watches nothing.",
+        &[Permission::ReadResults],
+        &[],
+        |_| Ok(Value::Message(Arc::new(watched(&["Server.Monitor.Health"])))),
+    ),
+    server(
         "server_metadata",
         "What is noted about the server.",
         &[Permission::ServerAdmin],
@@ -44,6 +60,23 @@ fn version(call: &Call<'_>) -> Result<Value, Failure> {
         return Ok(Value::str(call.scope.run.world.version()));
     };
     Ok(if known { Value::Int(1) } else { Value::Null })
+}
+
+fn get_client_monitoring(_: &Call<'_>) -> Result<Value, Failure> {
+    let quarantine = row! {
+        "label" => "Quarantine",
+        "artifacts" => watched(&["Windows.Remediation.QuarantineMonitor"]),
+    };
+    Ok(Value::Message(Arc::new(row! {
+        "version" => 1,
+        "artifacts" => watched(&["Generic.Client.Stats"]),
+        "label_events" => Value::array([Value::Message(Arc::new(quarantine))]),
+    })))
+}
+
+/// An event table.
+fn watched(artifacts: &[&str]) -> Dict {
+    row! { "artifacts" => Value::strings(artifacts), "max_upload_bytes" => 1_073_741_824 }
 }
 
 fn user(call: &Call<'_>) -> Result<Value, Failure> {
