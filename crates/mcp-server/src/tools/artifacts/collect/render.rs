@@ -2,12 +2,10 @@
 
 use std::fmt::Write;
 
-use serde_json::Value;
-
 use super::Output;
 use super::outcome::{Outcome, TableRows, Word};
 use crate::answer::Render;
-use crate::table;
+use crate::rows;
 
 impl Render for Output {
     fn render(&self, out: &mut String) {
@@ -77,23 +75,7 @@ fn write_table(found: &TableRows, out: &mut String) -> std::fmt::Result {
     } else {
         writeln!(out, "\n{}, {all} rows", found.table)?;
     }
-    let cell = |value: Option<&Value>| match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    };
-    // A column without any value would only widen the table.
-    let filled: Vec<&str> = found
-        .columns
-        .iter()
-        .map(String::as_str)
-        .filter(|column| found.first.iter().any(|row| !cell(row.get(*column)).is_empty()))
-        .collect();
-    let rows = found
-        .first
-        .iter()
-        .map(|row| filled.iter().map(|column| cell(row.get(*column))).collect::<Vec<_>>());
-    table::write(out, &filled, rows);
+    rows::write(out, &found.columns, &found.first);
     Ok(())
 }
 
@@ -134,6 +116,7 @@ mod tests {
         Windows.System.Pslist, first 1 of 41 rows
         Pid  Name
         4    System
+        empty: Empty
         NOSUCH  REFUSED
           no client is known as "NOSUCH"
         "#);

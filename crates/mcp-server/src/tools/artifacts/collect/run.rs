@@ -141,7 +141,12 @@ impl Plan<'_> {
             }
         }
         if outcome.state == Word::Pending {
-            outcome.reason = Some(format!("{} after {} s", flow.state, self.wait.as_secs()));
+            let waited = self.wait.as_secs();
+            outcome.reason = Some(if waited == 0 {
+                format!("started, {}; get_flow_status follows it", flow.state)
+            } else {
+                format!("{} still after {waited} s; get_flow_status follows it", flow.state)
+            });
         }
         if existing {
             outcome.reused(&flow);
