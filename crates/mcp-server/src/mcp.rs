@@ -78,6 +78,7 @@ impl ServerHandler for Shell {
             .enable_tools()
             .enable_resources()
             .enable_prompts()
+            .enable_completions()
             .build();
         InitializeResult::new(capabilities)
             .with_server_info(
