@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use velociraptor_api::help::HelpCache;
 use velociraptor_api::{OrgId, Server};
 
 use crate::tool::{Effect, Family, ToolDef};
@@ -15,6 +16,7 @@ pub struct Services {
     servers: Vec<Target>,
     switches: Switches,
     lab: Option<lab::Lab>,
+    help: HelpCache,
 }
 
 /// A server and the orgs in which it may be asked.
@@ -41,8 +43,8 @@ pub struct Switches {
 
 impl Services {
     /// Puts the parts together.
-    pub const fn new(servers: Vec<Target>, switches: Switches) -> Self {
-        Self { servers, switches, lab: None }
+    pub fn new(servers: Vec<Target>, switches: Switches) -> Self {
+        Self { servers, switches, lab: None, help: HelpCache::default() }
     }
 
     /// Keeps the simulated server alive for as long as these services.
@@ -54,6 +56,11 @@ impl Services {
     /// Whether the server is simulated.
     pub const fn simulated(&self) -> bool {
         self.lab.is_some()
+    }
+
+    /// What the servers know of VQL, asked once in the life of the process.
+    pub const fn help(&self) -> &HelpCache {
+        &self.help
     }
 
     /// The configured servers.

@@ -1,6 +1,7 @@
 //! The program as an MCP server over stdio, on a real Velociraptor, in every protocol revision.
 
 mod faults;
+mod guide;
 
 use std::path::PathBuf;
 
@@ -95,6 +96,7 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
         })
         .await;
 
+    guide::run(cases, &stage, agent.client_id()).await;
     faults::run(cases, &stage).await;
     Ok(())
 }

@@ -137,9 +137,26 @@ fn annotations_say_what_the_effect_says() {
 
 #[test]
 fn the_tools_of_the_specification_are_there_by_name() {
-    for name in
-        ["list_clients", "get_client_info", "list_artifacts", "get_artifact", "run_vql", "vql_help"]
-    {
-        assert!(tools().any(|tool| tool.name == name), "{name}");
-    }
+    let mut names: Vec<&str> = tools().map(|tool| tool.name).collect();
+    names.sort_unstable();
+    let wanted = [
+        "cancel_flow",
+        "collect_artifact",
+        "create_hunt",
+        "get_artifact",
+        "get_client_info",
+        "get_flow_results",
+        "get_flow_status",
+        "get_hunt_results",
+        "label_client",
+        "list_artifacts",
+        "list_clients",
+        "list_flows",
+        "list_hunts",
+        "modify_hunt",
+        "quarantine_client",
+        "run_vql",
+        "vql_help",
+    ];
+    assert_eq!(names, wanted);
 }

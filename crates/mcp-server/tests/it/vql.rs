@@ -109,6 +109,17 @@ async fn the_answer_is_bounded_in_bytes_by_whole_rows() {
 }
 
 #[tokio::test]
+async fn a_row_larger_than_the_answer_is_cut_marked_and_partial() {
+    let mut wire = looking().await;
+    let long = json!({ "Long": "x".repeat(100_000) });
+    let query = "SELECT Long, 7 AS Seven FROM scope()";
+    let answer = wire.call("run_vql", json!({ "query": query, "env": long })).await;
+    assert_eq!((&answer["state"], &answer["rows"][0]["Seven"]), (&json!("partial"), &json!(7)));
+    assert!(answer["rows"].to_string().len() < 41_000);
+    assert!(answer["warnings"].to_string().contains("Long"), "{}", answer["warnings"]);
+}
+
+#[tokio::test]
 async fn limits_out_of_range_are_refused() {
     let mut wire = looking().await;
     for (name, value) in [("max_rows", 0), ("max_rows", 10_001), ("timeout", 0), ("max_bytes", 1)] {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use velociraptor_api::help::{self, Symbol, SymbolKind, Symbols};
+use velociraptor_api::help::{Symbol, SymbolKind, Symbols};
 use velociraptor_api::near::near;
 
 use crate::answer::{Answer, Render, State};
@@ -97,7 +97,7 @@ impl Tool for VqlHelp {
             return Ok(Answer::complete(&cx, Output { text, ..Output::default() }));
         }
         let session = cx.session();
-        let symbols = help::symbols(&session).await?;
+        let symbols = cx.services.help().symbols(&session).await?;
         let named = symbols.find(wanted);
         let output = if named.is_empty() {
             Output { found: search(&symbols, wanted)?, ..Output::default() }

@@ -143,7 +143,8 @@ fn answer(
     let seconds = timeout.as_secs();
     let came = rows.rows.len();
     let page = page::fit(rows.rows, max_bytes)?;
-    let partial = !rows.failures.is_empty() || page.more || rows.cut.is_some();
+    let cut = page.more || !page.cut.is_empty() || rows.cut.is_some();
+    let partial = cut || !rows.failures.is_empty();
     let state = match (partial, rows.cut, came) {
         (_, Some(Cut::Time), 0) => State::Expired,
         (true, ..) => State::Partial,
