@@ -45,7 +45,7 @@ impl Order {
         mut self,
         repository: &Repository,
         spec: Option<&Dict>,
-        log: &dyn Fn(String),
+        log: &mut Vec<String>,
     ) -> Result<Self, String> {
         if self.artifacts.is_empty() {
             return Err(String::from("no artifacts to collect!"));
@@ -68,7 +68,7 @@ impl Order {
                 };
                 let text = parameter_text(&parameter.kind, value);
                 if !parameter.choices.is_empty() && !parameter.choices.contains(&text) {
-                    log(format!("Invalid choice for parameter {name}: {text}"));
+                    log.push(format!("Invalid choice for parameter {name}: {text}"));
                 }
                 kept.insert(name.to_string(), text);
             }

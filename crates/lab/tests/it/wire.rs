@@ -172,6 +172,34 @@ async fn a_lab_that_is_dropped_cuts_its_connections() {
 }
 
 #[tokio::test]
+async fn a_client_that_does_not_read_holds_up_nobody() {
+    let lab = fast_lab();
+    let stalled = Console::connect(&lab, Role::Administrator).await;
+    let vql = "SELECT _value, 'x' * 2000 AS Text FROM range(end=1000000)";
+    let mut stream = stalled.client().query(args(vql, &[])).await.unwrap().into_inner();
+    assert!(stream.message().await.unwrap().is_some());
+    let console = Console::connect(&lab, Role::Administrator).await;
+    let client = console.client_id("web-01").await;
+    console.collect(&client, "Custom.Lab.One", "{}").await;
+    drop(stream);
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_ends_its_query() {
+    let lab = fast_lab();
+    let console = Console::connect(&lab, Role::Administrator).await;
+    let client = console.client_id("web-01").await;
+    let env = [("C", client.as_str())];
+    // The second statement runs when the first has ended, and shows that it has.
+    let vql = "SELECT * FROM clock(ms=10) LET L <= label(client_id=C, labels='ended', op='set')";
+    let mut stream = console.client().query(args(vql, &env)).await.unwrap().into_inner();
+    assert!(stream.message().await.unwrap().is_some());
+    drop(stream);
+    let vql = "SELECT labels FROM clients(client_id=C)";
+    console.wait(vql, &env, |answer| answer.value().to_string().contains("ended")).await;
+}
+
+#[tokio::test]
 async fn a_lab_that_was_stopped_resumes_with_its_data() {
     let mut lab = fast_lab();
     let console = Console::connect(&lab, Role::Administrator).await;

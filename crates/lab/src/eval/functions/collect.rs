@@ -87,8 +87,8 @@ fn collect_client(call: &Call<'_>) -> Result<Value, Failure> {
         }
         _ => None,
     };
-    let log = |line: String| run.log(line);
-    let order = order.with_spec(&state.repository, spec.as_deref(), &log)?;
+    let mut lines = Vec::new();
+    let order = order.with_spec(&state.repository, spec.as_deref(), &mut lines)?;
     order.permitted(&state.repository, &run.session)?;
     let flow_id = match call.text("flow_id") {
         id if id.is_empty() => state.new_id('F'),
@@ -96,6 +96,9 @@ fn collect_client(call: &Call<'_>) -> Result<Value, Failure> {
     };
     let request = order.row(&flow_id);
     let flow_id = state.org(&org_id).launch(order, flow_id)?;
+    // Writing a line may wait for the client, and nobody else may wait for that.
+    drop(state);
+    lines.into_iter().for_each(|line| run.log(line));
     Ok(Value::from(row! { "flow_id" => flow_id, "request" => request }))
 }
 

@@ -92,8 +92,8 @@ fn hunt(call: &Call<'_>) -> Result<Value, Failure> {
         Value::Dict(spec) => Some(spec),
         _ => None,
     };
-    let log = |line: String| run.log(line);
-    let order = order.with_spec(&state.repository, spec.as_deref(), &log)?;
+    let mut lines = Vec::new();
+    let order = order.with_spec(&state.repository, spec.as_deref(), &mut lines)?;
     order.permitted(&state.repository, &run.session)?;
     let expires = time_from(&call.eval("expires"));
     let id = state.new_id('H');
@@ -119,6 +119,9 @@ fn hunt(call: &Call<'_>) -> Result<Value, Failure> {
     let org = state.org(&run.session.org);
     org.record("CreateHunt", &run.session.user, row! { "hunt_id" => &id });
     org.hunts.insert(id.clone(), hunt);
+    // Writing a line may wait for the client, and nobody else may wait for that.
+    drop(state);
+    lines.into_iter().for_each(|line| run.log(line));
     Ok(Value::from(row! { "HuntId" => id, "Request" => request }))
 }
 

@@ -23,6 +23,7 @@ pub(super) const TABLE: &[Plugin] = &[reads(
 fn artifact_definitions(call: &Call<'_>, sink: &mut Sink<'_>) -> Result<(), Failure> {
     let run = call.scope.run;
     let names = call.strings("names");
+    let mut unknown = Vec::new();
     let found: Vec<Arc<Definition>> = {
         let state = run.world.state();
         if names.is_empty() {
@@ -33,13 +34,16 @@ fn artifact_definitions(call: &Call<'_>, sink: &mut Sink<'_>) -> Result<(), Fail
                 .filter_map(|name| {
                     let known = state.repository.get(name).cloned();
                     if known.is_none() {
-                        run.log(format!("artifact_definitions: artifact {name} not known"));
+                        unknown.push(name);
                     }
                     known
                 })
                 .collect()
         }
     };
+    for name in unknown {
+        run.log(format!("artifact_definitions: artifact {name} not known"));
+    }
     send(found.iter().map(|definition| -> Dict { definition.row() }), sink);
     Ok(())
 }
