@@ -109,3 +109,27 @@ fn alert_in(text: &str) -> Option<HandshakeReason> {
 fn handshake(reason: HandshakeReason, said: &str) -> Fault {
     Fault::Handshake(reason, said.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alert_is_read_out_of_its_text() {
+        for (text, reason) in [
+            ("received fatal alert: UnknownCA", Some(HandshakeReason::ClientCertificateRefused)),
+            (
+                "error: received fatal alert: CertificateExpired",
+                Some(HandshakeReason::ClientCertificateExpired),
+            ),
+            (
+                "received fatal alert: CertificateRequired",
+                Some(HandshakeReason::ClientCertificateWanted),
+            ),
+            ("received fatal alert: InternalError", Some(HandshakeReason::Other)),
+            ("connection reset by peer", None),
+        ] {
+            assert_eq!(alert_in(text), reason, "{text}");
+        }
+    }
+}

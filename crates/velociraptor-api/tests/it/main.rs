@@ -9,3 +9,4 @@ mod identities;
 mod pki;
 mod streams;
 mod tls;
+mod wire;

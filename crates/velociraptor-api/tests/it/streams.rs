@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use prost::Message;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use velociraptor_api::generated::VqlResponse;
@@ -11,6 +12,8 @@ use velociraptor_api::{Call, Cut, Limits, OrgId, QueryErrorKind, Rows, Server};
 use vql_builder::Query;
 
 use crate::fake::{Fake, Reply, log, raw, rows, until};
+use crate::pki::Ca;
+use crate::wire::{DATA, END_HEADERS, END_STREAM, HEADERS, frame, http, status};
 
 const QUERY: Query = Query::constant("probe", "SELECT * FROM scope()");
 
@@ -299,6 +302,26 @@ async fn a_stream_that_breaks_says_so_after_its_rows() {
     let error = stream.next().await.unwrap_err();
     assert!(matches!(error, QueryErrorKind::Unreachable { .. }), "{error:?}");
     assert!(stream.next().await.unwrap().is_none(), "an ended stream stays ended");
+}
+
+/// A proxy that gives up ends the stream in good order, but for the status that a server sends.
+#[tokio::test]
+async fn a_stream_without_a_status_at_its_end_is_no_whole_answer() {
+    let message = numbered(1).encode_to_vec();
+    let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+    let data = [&[0], &length[..], &message].concat();
+    let frames =
+        [frame(HEADERS, END_HEADERS, &status("200")), frame(DATA, END_STREAM, &data)].concat();
+    let ca = Ca::new();
+    let address = http(&ca, frames).await.to_string();
+    let server = Server::open("acme", [(None, ca.api_config("admin", &address))]).unwrap();
+    let (org, cancel) = (OrgId::root(), CancellationToken::new());
+    let call = Call { org: &org, limits: Limits::READ, cancel: &cancel };
+    let mut stream = server.stream_as(&server.identities()[0], &QUERY, &call).await.unwrap();
+    assert_eq!(stream.next().await.unwrap().unwrap().json(), r#"[{"N":1}]"#);
+    let error = stream.next().await.unwrap_err();
+    assert!(matches!(error, QueryErrorKind::Unreachable { .. }), "{error:?}");
+    assert!(error.to_string().contains("broke off"), "{error}");
 }
 
 #[tokio::test]

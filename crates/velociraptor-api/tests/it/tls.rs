@@ -1,9 +1,6 @@
 //! Connections that are refused, and what is said of them.
 
-use std::net::SocketAddr;
-
 use rustls::version;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use velociraptor_api::{
@@ -13,6 +10,7 @@ use velociraptor_api::{
 
 use crate::fake::{Fake, Tls};
 use crate::pki::{Ca, SERVER, Says};
+use crate::wire::{DATA, END_HEADERS, END_STREAM, HEADERS, frame, http, plain, status};
 
 /// Asks something and returns the failure.
 async fn refused(config: ApiConfig) -> QueryErrorKind {
@@ -150,22 +148,6 @@ async fn a_server_that_speaks_old_tls_only_is_told() {
     assert_tells(&told, &["TLS 1.3"]);
 }
 
-/// Answers each connection with the bytes, after it has read something.
-async fn plain(answer: &'static [u8]) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut buffer = [0; 4096];
-            if stream.read(&mut buffer).await.is_ok() && stream.write_all(answer).await.is_ok() {
-                // The answer is read before the connection ends; how it ends is the client's affair.
-                let _ = stream.shutdown().await;
-            }
-        }
-    });
-    address
-}
-
 #[tokio::test]
 async fn a_port_that_speaks_no_tls_is_told() {
     for answer in [
@@ -180,41 +162,14 @@ async fn a_port_that_speaks_no_tls_is_told() {
     }
 }
 
-/// A frame of HTTP/2 on stream 1, or on the connection where it is a SETTINGS frame.
-fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
-    let stream = u8::from(kind != 4);
-    let length = u8::try_from(payload.len()).unwrap();
-    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
-}
-
-/// Answers with a page, as the GUI and the frontend do on their ports.
-async fn http(ca: &Ca, page: Vec<u8>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut tls = Tls::good(ca);
-    tls.clients = None;
-    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(tls.config()));
-    tokio::spawn(async move {
-        let (stream, _) = listener.accept().await.unwrap();
-        let mut stream = acceptor.accept(stream).await.unwrap();
-        stream.write_all(&frame(4, 0, &[])).await.unwrap();
-        let mut seen = Vec::new();
-        // The request has been sent once a HEADERS frame (1) follows the preface.
-        while !seen.windows(4).any(|at| at == [1, 4, 0, 0]) {
-            assert!(stream.read_buf(&mut seen).await.unwrap() > 0);
-        }
-        stream.write_all(&page).await.unwrap();
-        while stream.read_buf(&mut seen).await.is_ok_and(|read| read > 0) {}
-    });
-    address
-}
-
 #[tokio::test]
 async fn the_port_of_the_gui_or_the_frontend_is_recognised() {
-    // A header block with `:status` (name 8 of the static table) as a literal.
-    let status = |code: &[u8]| [&[8, 3], code].concat();
-    let redirect = frame(1, 0x5, &status(b"307"));
-    let missing = [frame(1, 0x4, &status(b"404")), frame(0, 0x1, b"404 page not found")].concat();
+    let redirect = frame(HEADERS, END_HEADERS | END_STREAM, &status("307"));
+    let missing = [
+        frame(HEADERS, END_HEADERS, &status("404")),
+        frame(DATA, END_STREAM, b"404 page not found"),
+    ]
+    .concat();
     for page in [redirect, missing] {
         let ca = Ca::new();
         let address = http(&ca, page).await;
