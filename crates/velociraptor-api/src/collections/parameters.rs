@@ -1,7 +1,7 @@
 //! Values of parameters: from JSON to the text that the agent reads back as the declared type.
 
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::DateTime;
 use serde_json::Value;
 
 use crate::artifacts::Parameter;
@@ -127,9 +127,9 @@ fn timestamp(value: &Value) -> Result<String, String> {
                 seconds(number)?
             } else if let Ok(time) = text.parse::<Timestamp>() {
                 time
-            } else if let Ok(date) = text.parse::<Date>() {
-                utc(date.at(0, 0, 0, 0)).map_err(|_| wrong())?
             } else {
+                // A date alone is its midnight. It is not parsed as a date first: that takes a
+                // date with a time as well, and drops the time.
                 text.parse::<DateTime>().and_then(utc).map_err(|_| wrong())?
             }
         }
