@@ -2,6 +2,7 @@
 
 mod agreement;
 mod api;
+mod contract;
 mod facade;
 mod mcp_stdio;
 mod python_sdk;
@@ -12,6 +13,7 @@ use crate::suite::Suite;
 pub const ALL: &[Suite] = &[
     server::SUITE,
     api::SUITE,
+    contract::SUITE,
     agreement::SUITE,
     facade::SUITE,
     mcp_stdio::SUITE,
