@@ -109,15 +109,16 @@ impl Hunt {
         format!("F.{}.H", self.id.trim_start_matches("H."))
     }
 
-    /// Starts, pauses or stops it. A stopped or archived hunt stays so.
+    /// Starts, pauses or stops it. A stopped hunt can be started again, as of then; an archived one
+    /// stays so.
     pub(crate) fn change_state(&mut self, state: HuntState) {
-        if matches!(self.state, HuntState::Stopped | HuntState::Archived)
-            && state == HuntState::Running
-        {
-            return;
-        }
-        if state == HuntState::Running && self.started.is_none() {
-            self.started = Some(Timestamp::now());
+        if state == HuntState::Running {
+            if self.state == HuntState::Archived {
+                return;
+            }
+            if self.state != HuntState::Running || self.started.is_none() {
+                self.started = Some(Timestamp::now());
+            }
         }
         self.state = state;
         self.touch();
