@@ -2,8 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use velociraptor_api::FlowId;
-use velociraptor_api::flows;
+use velociraptor_api::{FlowId, Permission, flows};
 
 use crate::answer::{Answer, Render};
 use crate::context::ToolCx;
@@ -43,6 +42,8 @@ impl Tool for CancelFlow {
         reads its state back. Rows collected so far are kept. A flow that has ended is left \
         alone. modify_hunt stops a hunt.";
     const EFFECT: Effect = Effect::Collect;
+    const NEEDS: &'static [Permission] =
+        &[Permission::AnyQuery, Permission::ReadResults, Permission::CollectClient];
     const IDEMPOTENT: bool = true;
     type Input = Input;
     type Output = Output;

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use velociraptor_api::clients::Client;
-use velociraptor_api::flows::{self, Flow, QueryStat};
+use velociraptor_api::flows::{self, Flow};
 use velociraptor_api::results::{Group, RowQuery};
 use velociraptor_api::uploads::{self, Upload};
 use velociraptor_api::{FlowId, Session, flow_results};
@@ -78,8 +78,7 @@ pub(super) struct Output {
 #[derive(Debug, Serialize, JsonSchema)]
 struct Table {
     table: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rows: Option<u64>,
+    rows: u64,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -117,10 +116,10 @@ impl Tool for GetFlowResults {
         let begun: Option<Place> =
             input.cursor.as_deref().map(|cursor| binding.open(cursor)).transpose()?;
         // A later page needs to know the tables and the state, but not again every figure.
-        let (flow, queries) = match begun {
+        let (flow, sizes) = match begun {
             None => {
-                let status = flows::status(&session, &client.id, &id).await?;
-                (status.flow, status.queries)
+                let found = flow_results::tables(&session, &client.id, &id).await?;
+                (found.flow, found.tables)
             }
             Some(_) => (flows::flow(&session, &client.id, &id).await?, Vec::new()),
         };
@@ -129,22 +128,17 @@ impl Tool for GetFlowResults {
         let place = begun.unwrap_or_else(|| Place {
             table: 0,
             row: 0,
-            total: plain
-                .then(|| names.iter().map(|name| tables::rows_of(&queries, name)).sum())
-                .flatten(),
+            total: plain.then(|| tables::total(&sizes, &names)),
         });
         let mut warnings = Vec::new();
-        let mut output = Output::of(&flow);
-        if begun.is_none() {
-            output.tables = sizes(&flow, &queries);
-        }
+        let mut output = Output::of(&flow, &sizes);
         if begun.is_none() && flow.uploaded_files > 0 {
             let (files, left) = files(&session, &flow).await?;
             output.uploads = files;
             warnings.extend(left);
         }
         let offline = client.client.as_ref().is_some_and(|client| !client.is_online());
-        let mut state = status::state(&flow, &queries, offline);
+        let mut state = status::state(&flow, &[], offline);
         let mut cursor = None;
         if let Some(table) = names.get(place.table) {
             let budget = input.max_kb.map_or(page::BYTES, |kb| kb.clamp(1, 4000) as usize * 1000);
@@ -154,6 +148,9 @@ impl Tool for GetFlowResults {
                 limits: rows::limits(budget),
                 ..query
             };
+            if begun.is_none() {
+                check_order(&session, &flow, table, &query).await?;
+            }
             let handed = read(&session, &flow, table, &reading, &query, budget).await?;
             warnings.extend(handed.warnings);
             if let Some(next) = place.after(handed.next, names.len()) {
@@ -210,6 +207,19 @@ impl Place {
             }
         }
     }
+}
+
+/// Sorting by a name that no row has gives rows in no order, and says nothing: ask the first row.
+async fn check_order(
+    session: &Session<'_>,
+    flow: &Flow,
+    table: &str,
+    wanted: &RowQuery,
+) -> Result<(), ToolError> {
+    let Some((column, _)) = &wanted.order else { return Ok(()) };
+    let first = RowQuery { columns: vec![column.clone()], count: 1, ..RowQuery::default() };
+    flow_results::rows(session, &flow.client_id, &flow.flow_id, table, &first).await?;
+    Ok(())
 }
 
 /// Reads one page of one table.
@@ -278,20 +288,17 @@ impl File {
     }
 }
 
-/// The tables with rows, by name.
-fn sizes(flow: &Flow, queries: &[QueryStat]) -> Vec<Table> {
-    let mut names = flow.tables.clone();
-    names.sort_unstable();
-    names.into_iter().map(|table| Table { rows: tables::rows_of(queries, &table), table }).collect()
-}
-
 impl Output {
-    fn of(flow: &Flow) -> Self {
+    fn of(flow: &Flow, sizes: &[flow_results::Table]) -> Self {
+        let size =
+            |table: &flow_results::Table| Table { table: table.name.clone(), rows: table.rows };
+        let mut tables: Vec<Table> = sizes.iter().map(size).collect();
+        tables.sort_unstable_by(|a, b| a.table.cmp(&b.table));
         Self {
             client_id: flow.client_id.to_string(),
             flow_id: flow.flow_id.to_string(),
             flow_state: flow.state.as_str(),
-            tables: Vec::new(),
+            tables,
             uploads: Vec::new(),
             table: None,
             columns: Vec::new(),
@@ -307,9 +314,8 @@ impl Render for Output {
             out.push_str("\nno rows");
         }
         for table in &self.tables {
-            let count = table.rows.map_or_else(|| String::from("?"), |rows| rows.to_string());
             let mark = if self.table.as_ref() == Some(&table.table) { "  below" } else { "" };
-            let _ = write!(out, "\n{count:>8} rows  {}{mark}", table.table);
+            let _ = write!(out, "\n{:>8} rows  {}{mark}", table.rows, table.table);
         }
         for file in &self.uploads {
             let _ = write!(out, "\n{:>8} bytes  {}", file.size, file.path);

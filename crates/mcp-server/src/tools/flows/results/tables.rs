@@ -1,18 +1,14 @@
 //! The tables of a flow: which to read, how large they are, and why one has no rows.
 
-use velociraptor_api::flows::{Flow, QueryStat};
+use velociraptor_api::flow_results::Table;
+use velociraptor_api::flows::Flow;
 use velociraptor_api::{Fault, Os, Session, artifacts};
 
 use crate::tool_error::{Code, ToolError};
 
-/// How many rows a table has, where the queries tell: one that fills several tables tells only how
-/// many there are together.
-pub(super) fn rows_of(queries: &[QueryStat], table: &str) -> Option<u64> {
-    let mut filled = queries.iter().filter(|query| query.tables.iter().any(|name| name == table));
-    match (filled.next(), filled.next()) {
-        (Some(query), None) if query.tables.len() == 1 => Some(query.rows),
-        _ => None,
-    }
+/// How many rows the tables of these names have together.
+pub(super) fn total(sizes: &[Table], names: &[String]) -> u64 {
+    sizes.iter().filter(|table| names.contains(&table.name)).map(|table| table.rows).sum()
 }
 
 /// The tables to read, in the order of their names: the one that was named, else all with rows.
@@ -114,14 +110,10 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_a_table_are_told_only_where_they_are_its_own() {
-        let stat = |tables: &[&str], rows| QueryStat {
-            tables: tables.iter().map(ToString::to_string).collect(),
-            rows,
-            ..QueryStat::default()
-        };
-        let queries = [stat(&["A"], 5), stat(&["B", "C"], 9), stat(&[], 0)];
-        assert_eq!(rows_of(&queries, "A"), Some(5));
-        assert_eq!((rows_of(&queries, "B"), rows_of(&queries, "D")), (None, None));
+    fn only_the_tables_that_are_read_count() {
+        let table = |name: &str, rows| Table { name: name.to_owned(), rows };
+        let sizes = [table("A/B", 5), table("A/C", 2), table("D", 9)];
+        assert_eq!(total(&sizes, &[String::from("A/B"), String::from("A/C")]), 7);
+        assert_eq!(total(&sizes, &[]), 0);
     }
 }
