@@ -1,5 +1,6 @@
 //! Lines of the query engine: syntax, symbols, arguments of lambdas, the time limit.
 
+use super::denial;
 use crate::error::QueryErrorKind as Kind;
 
 /// Accompanies every query.
@@ -25,6 +26,19 @@ pub(super) fn bare(text: &str) -> Option<Kind> {
     }
     if let Some(name) = text.strip_prefix("Artifact ").and_then(|t| t.strip_suffix(" not found")) {
         return Some(symbol(name, text, None));
+    }
+    // An artifact that is called as a plugin, and that may not run or does not compile.
+    if let Some((_, why)) =
+        text.strip_prefix("Artifact ").and_then(|rest| rest.split_once(" invalid: "))
+    {
+        let detail = first_line(text);
+        return Some(match denial::in_line(why) {
+            Some(permission) => Kind::Denied { permission, detail },
+            None => Kind::Failed { detail },
+        });
+    }
+    if text.starts_with("Unknown parameter ") && text.contains(" provided to artifact ") {
+        return Some(Kind::BadArgument { detail: text.to_owned() });
     }
     if let Some(rest) = text.strip_prefix("VQL ")
         && let Some((head, _)) = rest.split_once("() is not implemented for this architecture")

@@ -161,6 +161,14 @@ fn recorded_messages_are_short_and_hold_no_path() {
 }
 
 #[test]
+fn an_artifact_that_does_not_run_as_a_plugin_is_a_failure() {
+    let line = "Unknown parameter Nope provided to artifact Artifact.Linux.Sys.Pslist";
+    assert!(matches!(classify(line), LogLine::Failure(Kind::BadArgument { .. })));
+    let line = "Artifact Artifact.Custom.X invalid: While parsing source query";
+    assert!(matches!(classify(line), LogLine::Failure(Kind::Failed { .. })));
+}
+
+#[test]
 fn each_wording_of_a_denial_names_the_permission() {
     for (line, permission) in [
         ("info: PermissionDenied: Permission denied: [MACHINE_STATE]", Permission::MachineState),
@@ -173,6 +181,10 @@ fn each_wording_of_a_denial_names_the_permission() {
             Permission::CollectServer,
         ),
         ("collect_client: Permission denied: COLLECT_CLIENT", Permission::CollectClient),
+        (
+            "Artifact Custom.NETWORK invalid: PermissionDenied: User reader is not allowed to launch flows COLLECT_CLIENT.",
+            Permission::CollectClient,
+        ),
         (
             "collect_client: PermissionDenied: While collecting artifact (Custom.NETWORK) permission denied EXECVE",
             Permission::Execve,
