@@ -2,6 +2,7 @@
 
 mod faults;
 mod guide;
+mod hostile;
 
 use std::path::PathBuf;
 
@@ -97,6 +98,9 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
         .await;
 
     guide::run(cases, &stage, agent.client_id()).await;
+    cases
+        .case("hostile names in every argument change no query", hostile::run(&stage, &agent))
+        .await;
     faults::run(cases, &stage).await;
     Ok(())
 }
