@@ -48,6 +48,9 @@ pub struct Lab {
     runtime: Option<Runtime>,
 }
 
+/// A listener and its connections close within milliseconds; the rest is for a loaded machine.
+const STOP_LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
+
 impl Lab {
     /// Starts a lab. It has threads of its own, so it may be called with or without an executor.
     ///
@@ -100,10 +103,14 @@ impl Lab {
         Ok(())
     }
 
-    /// Stops the server as if it had died: connections are cut. Its data stays.
+    /// Stops the server as if it had died: connections are cut. Its data stays. Blocks until the
+    /// port is free again, for five seconds at most.
     pub fn stop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            // A runtime that waits may not end inside another one, so it ends on a thread of its
+            // own. One that cannot be waited for leaves the port taken, which `resume` reports.
+            let ended = std::thread::spawn(move || runtime.shutdown_timeout(STOP_LIMIT));
+            drop(ended.join());
         }
     }
 
