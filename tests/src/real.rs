@@ -9,6 +9,7 @@ mod config;
 pub mod endless;
 mod process;
 mod server;
+mod texts;
 
 pub use agent::{Fleet, RealAgent};
 pub use binary::find as find_binary;

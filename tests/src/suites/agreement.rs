@@ -41,7 +41,7 @@ fn run(cases: &mut Cases) -> Running<'_> {
 
 async fn suite(cases: &mut Cases) -> Result<(), Halt> {
     let server = RealServer::start().await?;
-    let mut texts = built_in_texts(&server).await?;
+    let mut texts = server.built_in_texts().await?;
     let total = texts.len();
     texts.sort();
     texts.dedup();
@@ -95,29 +95,6 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
 /// product sends was parsed before.
 fn is_deadly(text: &str) -> bool {
     vql_builder::parse(text).errors().iter().any(|error| error.code == Code::LimitNotWhole)
-}
-
-/// Every VQL text of every artifact that the server was built with.
-async fn built_in_texts(server: &RealServer) -> anyhow::Result<Vec<String>> {
-    let vql = "SELECT name, precondition, export, sources FROM artifact_definitions()";
-    let rows = server.query(Role::Reader, "root", vql, &[]).await?;
-    let mut texts = Vec::new();
-    for artifact in &rows.rows {
-        texts.extend(artifact.get("precondition").and_then(|text| text.as_str()));
-        texts.extend(artifact.get("export").and_then(|text| text.as_str()));
-        let Some(sources) = artifact.get("sources").and_then(|list| list.as_array()) else {
-            continue;
-        };
-        for source in sources {
-            texts.extend(source["precondition"].as_str());
-            texts.extend(source["query"].as_str());
-            for query in source["queries"].as_array().into_iter().flatten() {
-                texts.extend(query.as_str());
-            }
-        }
-    }
-    texts.retain(|text| !text.is_empty());
-    Ok(texts.into_iter().map(str::to_owned).collect())
 }
 
 /// Where a parser stops, line and column.

@@ -11,19 +11,9 @@ use crate::figures::{Row, median};
 
 const ROUNDS: usize = 9;
 
-/// The texts of every source of every built-in artifact.
-const TEXTS: &str = "SELECT sources.query AS Queries FROM artifact_definitions() WHERE sources";
-
 pub(crate) async fn run(bed: &Bed) -> anyhow::Result<Vec<Row>> {
-    let rows = bed.server.query(Role::Reader, "root", TEXTS, &[]).await?.rows;
-    let mut texts = Vec::new();
-    for row in &rows {
-        if let Some(queries) = row["Queries"].as_array() {
-            texts.extend(queries.iter().filter_map(|q| q.as_str()).map(str::to_owned));
-        }
-    }
-    texts.retain(|text| !text.trim().is_empty());
-    ensure!(texts.len() > 500, "only {} texts were found", texts.len());
+    let texts = bed.server.built_in_texts().await?;
+    ensure!(texts.len() > 750, "only {} texts were found", texts.len());
     #[expect(clippy::cast_precision_loss, reason = "a size of less than a megabyte")]
     let bytes = texts.iter().map(String::len).sum::<usize>() as f64;
 
