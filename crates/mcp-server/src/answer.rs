@@ -176,7 +176,7 @@ impl<T: Serialize + Render> Answer<T> {
         out.push('\n');
         self.data.render(&mut out);
         for warning in &self.warnings {
-            let _ = write!(out, "\n! {warning}");
+            let _ = write!(out, "\n! {}", warning.replace(['\n', '\r'], " "));
         }
         if let Some(cursor) = &self.cursor {
             let _ = write!(out, "\nMORE  cursor {cursor}");

@@ -10,6 +10,9 @@ use serde_json::Value;
 /// What stands in place of a secret.
 pub const MASK: &str = "[masked: secret]";
 
+/// Shortest secret that is looked for in a rendering; a nonce has 12 characters.
+const SHORTEST: usize = 12;
+
 /// Members whose value is enrolment or key material wherever they occur.
 const SECRET_MEMBERS: &[&str] = &["nonce", "_client_config", "client_private_key", "private_key"];
 
@@ -21,7 +24,14 @@ impl Masked {
     /// Masks in a text what was masked in the value.
     pub fn in_text(&self, text: String) -> String {
         self.0.iter().fold(text, |text, secret| {
-            if text.contains(secret.as_str()) { text.replace(secret.as_str(), MASK) } else { text }
+            // A short one is no nonce, and an endpoint that names a column so must not be able to
+            // blot out ordinary words.
+            let long = secret.len() >= SHORTEST;
+            if long && text.contains(secret.as_str()) {
+                text.replace(secret.as_str(), MASK)
+            } else {
+                text
+            }
         })
     }
 }
@@ -64,7 +74,7 @@ fn escape_into(value: &mut Value, masked: &mut Masked) {
 
 /// Escapes what may trick a reader and masks private keys. Line feeds and tabs stay.
 pub fn escape_text(text: &str) -> Cow<'_, str> {
-    let masked = mask_private_keys(text);
+    let masked = mask_nonces(mask_private_keys(text));
     if !needs_escape(&masked) {
         return masked;
     }
@@ -106,6 +116,50 @@ const fn is_hostile(c: char) -> bool {
     }
 }
 
+/// Where a key that nothing ends is over: after its line and the lines of base64 below. The rest
+/// of a text is not hidden, else one planted header would hide all evidence after it.
+fn after_key_lines(body: &str) -> &str {
+    let mut rest = body.find('\n').map_or("", |end| &body[end..]);
+    while let Some(line) = rest.strip_prefix('\n') {
+        let end = line.find('\n').unwrap_or(line.len());
+        let text = line[..end].trim();
+        let base64 = |b: u8| b.is_ascii_alphanumeric() || b"+/=".contains(&b);
+        if text.len() < 16 || !text.bytes().all(base64) {
+            break;
+        }
+        rest = &line[end..];
+    }
+    rest
+}
+
+/// Masks the value after `nonce:`, as client configurations and dumped objects write it.
+fn mask_nonces(text: Cow<'_, str>) -> Cow<'_, str> {
+    if !text.contains("nonce") {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.as_ref();
+    while let Some(at) = rest.find("nonce") {
+        let (before, after) = rest.split_at(at + "nonce".len());
+        out.push_str(before);
+        let value = after.trim_start_matches(['"', '\\', '\'', ':', '=', ' ']);
+        let token = value.len()
+            - value
+                .trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "+/=".contains(c))
+                .len();
+        let separated = after[..after.len() - value.len()].contains([':', '=']);
+        if separated && token >= 8 {
+            out.push_str(&after[..after.len() - value.len()]);
+            out.push_str(MASK);
+            rest = &value[token..];
+        } else {
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
 fn mask_private_keys(text: &str) -> Cow<'_, str> {
     const BEGIN: &str = "-----BEGIN ";
     let mut rest = text;
@@ -120,14 +174,14 @@ fn mask_private_keys(text: &str) -> Cow<'_, str> {
         }
         out.push_str(&rest[..start]);
         out.push_str(MASK);
-        // An unterminated block is masked to the end of the text.
-        rest = after[label_end..]
+        let body = &after[label_end..];
+        rest = body
             .find("-----END ")
             .and_then(|end| {
-                let tail = &after[label_end + end + 9..];
+                let tail = &body[end + 9..];
                 tail.find("-----").map(|close| &tail[close + 5..])
             })
-            .unwrap_or_default();
+            .unwrap_or_else(|| after_key_lines(body));
     }
     if out.is_empty() {
         Cow::Borrowed(text)
@@ -160,6 +214,24 @@ mod tests {
         let mut value = serde_json::json!({"org": {"nonce": "k7Ng73h7TCA="}});
         let masked = escape_value(&mut value);
         assert_eq!(masked.in_text("a k7Ng73h7TCA= b".into()), format!("a {MASK} b"));
+    }
+
+    #[test]
+    fn a_planted_header_hides_its_own_line_and_no_other() {
+        let text = "row 1  -----BEGIN RSA PRIVATE KEY-----\\nMII…\nrow 2  evidence";
+        assert_eq!(escape_text(text), format!("row 1  {MASK}\nrow 2  evidence"));
+        let key = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIIGx0123456789\n  AAAAAAAAAAAAAAAAAAAAAA==\nnext";
+        assert_eq!(escape_text(key), format!("{MASK}\nnext"));
+    }
+
+    #[test]
+    fn a_nonce_inside_a_text_is_masked_and_the_word_alone_is_not() {
+        for text in
+            ["nonce: k7Ng73h7TCA=", "{\"nonce\":\"k7Ng73h7TCA=\"}", "nonce=\\\"k7Ng73h7TCA="]
+        {
+            assert!(!escape_text(text).contains("k7Ng73h7TCA"), "{text}");
+        }
+        assert_eq!(escape_text("the nonce is secret"), "the nonce is secret");
     }
 
     #[test]

@@ -10,14 +10,16 @@ const MAX_CELL: usize = 80;
 /// Writes rows under headings. Cells are single lines: line feeds are shown as `\n`.
 pub fn write(out: &mut String, headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
     let rows: Vec<Vec<String>> =
-        rows.into_iter().map(|row| row.iter().map(|cell| tidy(cell)).collect()).collect();
+        rows.into_iter().map(|row| row.iter().map(|cell| line_of(cell)).collect()).collect();
+    // Headings are names of columns, and those can come from an endpoint too.
+    let headings: Vec<String> = headings.iter().map(|heading| line_of(heading)).collect();
     let mut widths: Vec<usize> = headings.iter().map(|h| h.chars().count()).collect();
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    line(out, &widths, headings.iter().copied());
+    line(out, &widths, headings.iter().map(String::as_str));
     for row in &rows {
         out.push('\n');
         line(out, &widths, row.iter().map(String::as_str));
@@ -41,7 +43,8 @@ fn line<'a>(out: &mut String, widths: &[usize], cells: impl Iterator<Item = &'a 
     out.truncate(start + out[start..].trim_end().len());
 }
 
-fn tidy(cell: &str) -> String {
+/// A text from elsewhere as a part of one line: line feeds are shown, and it is cut.
+pub fn line_of(cell: &str) -> String {
     let mut shown = String::new();
     for (count, c) in cell.chars().enumerate() {
         if count == MAX_CELL {

@@ -38,18 +38,31 @@ fn host(client: &Client) -> Host {
     let name = if client.hostname.is_empty() {
         client.client_id.to_string()
     } else {
-        client.hostname.clone()
+        quoted(&client.hostname)
     };
     let system = client.release.as_deref().or(client.os.as_deref()).unwrap_or("unknown system");
+    let system = quoted(system);
     let online = client.is_online();
     let state = if online { "online" } else { "OFFLINE" };
     let seen = clock::dated(now, client.last_seen);
     let mut line = format!("{name} ({}, {system}, {state}, last seen {seen}", client.client_id);
     if !client.labels.is_empty() {
-        let _ = write!(line, ", labels {}", client.labels.join(", "));
+        let labels: Vec<String> = client.labels.iter().map(|label| quoted(label)).collect();
+        let _ = write!(line, ", labels {}", labels.join(", "));
     }
     line.push(')');
     Host { id: client.client_id.to_string(), line, name, os: client.system(), online }
+}
+
+/// A text of an endpoint in a message to a model: on one line, short, and in quotes where it is
+/// anything but a plain name, so that it cannot pass for the message itself.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_. ".contains(c);
+    if text.len() <= 64 && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    let cut: String = text.chars().take(64).collect();
+    format!("{cut:?}")
 }
 
 /// A set of hosts.

@@ -17,6 +17,7 @@ use crate::context::ToolCx;
 use crate::page::{self, Binding, Row};
 use crate::resolve;
 use crate::rows::{self, Handed, Reading, Wish};
+use crate::table;
 use crate::tool::{Effect, Tool};
 use crate::tool_error::ToolError;
 
@@ -318,7 +319,7 @@ impl Render for Output {
             let _ = write!(out, "\n{:>8} rows  {}{mark}", table.rows, table.table);
         }
         for file in &self.uploads {
-            let _ = write!(out, "\n{:>8} bytes  {}", file.size, file.path);
+            let _ = write!(out, "\n{:>8} bytes  {}", file.size, table::line_of(&file.path));
             if file.stored < file.size {
                 let _ = write!(out, "  ({} stored)", file.stored);
             }
