@@ -158,7 +158,6 @@ impl From<IdError> for ToolError {
 impl From<ConfigError> for ToolError {
     fn from(error: ConfigError) -> Self {
         Self::new(Code::InvalidInput, error.to_string())
-            .next("megaraptor doctor checks a configuration without touching the server")
     }
 }
 
@@ -198,8 +197,28 @@ impl From<QueryError> for ToolError {
             Kind::Protocol { .. } => Self::new(Code::Internal, message),
             _ => Self::new(Code::ServerFailed, message),
         };
+        let made = if may_have_acted(&error) {
+            Self { retryable: false, ..made }.next(
+                "it may have acted all the same: look with list_flows or list_hunts before you repeat it",
+            )
+        } else {
+            made
+        };
         Self { server: Some(error.server), identity: error.identity, ..made }
     }
+}
+
+/// Whether the query changes something and its end was not seen. Such a call is not repeated.
+fn may_have_acted(error: &QueryError) -> bool {
+    let unseen = matches!(
+        *error.kind,
+        QueryErrorKind::Unreachable { .. }
+            | QueryErrorKind::Timeout { .. }
+            | QueryErrorKind::Cancelled
+    );
+    let mut entries = velociraptor_api::queries::ALL.iter();
+    let mutates = entries.any(|entry| entry.mutates && entry.name == error.query);
+    unseen && (mutates || error.query == "create_hunt")
 }
 
 impl From<Fault> for ToolError {
@@ -208,7 +227,7 @@ impl From<Fault> for ToolError {
         match fault {
             Fault::Query(error) => error.into(),
             Fault::UnknownClient { near, .. } => Self::new(Code::NotFound, message)
-                .next(suggest(&near, "list_clients finds clients by part of a name or address")),
+                .next(suggest(&near, "list_clients finds clients by the start of a name; host:*part* looks anywhere in it")),
             Fault::AmbiguousClient { candidates, .. } => {
                 Self::new(Code::Ambiguous, message).next(choose_one(&candidates))
             }

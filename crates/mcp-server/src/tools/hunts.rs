@@ -1,11 +1,14 @@
 //! Family `hunts`: the same collection on many clients.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use velociraptor_api::hunts::{Hunt, HuntScope};
 
 use crate::tool::{Family, ToolDef};
+use crate::tool_error::ToolError;
 use crate::{clock, system};
 
 mod create;
@@ -25,6 +28,14 @@ pub static FAMILY: Family = Family {
         ToolDef::of::<modify::ModifyHunt>(),
     ],
 };
+
+/// A lifetime in hours: at most a year, since a longer one is a slip of the keyboard.
+fn hours(hours: u64) -> Result<Duration, ToolError> {
+    match hours {
+        1..=8760 => Ok(Duration::from_secs(hours * 3600)),
+        _ => Err(ToolError::invalid(format!("expires_hours is from 1 to 8760, not {hours}"))),
+    }
+}
 
 /// What every answer about a hunt says of it.
 #[derive(Debug, Serialize, JsonSchema)]

@@ -10,7 +10,7 @@ use super::members::{add_listed, members};
 use super::{HuntScope, HuntState, HuntStatus, status};
 use crate::catalogue::CatalogueQuery;
 use crate::fault::Fault;
-use crate::ids::HuntId;
+use crate::ids::{ClientId, HuntId};
 use crate::queries::hunts::{ARCHIVE, DESCRIBE, EXPIRE, START, STOP};
 use crate::session::Session;
 
@@ -64,7 +64,7 @@ pub async fn modify(
                 until(session, id, "RUNNING", |s| s.hunt.state == HuntState::Running).await?;
             if let HuntScope::Clients(listed) = &seen.hunt.scope {
                 add_listed(session, id, listed).await?;
-                return all_added(session, id, listed.len()).await;
+                return all_added(session, id, listed).await;
             }
             Ok(seen)
         }
@@ -173,16 +173,24 @@ async fn until(
 }
 
 /// Reads the flows of a hunt until there is one for each listed client.
-async fn all_added(session: &Session<'_>, id: &HuntId, listed: usize) -> Result<HuntStatus, Fault> {
+async fn all_added(
+    session: &Session<'_>,
+    id: &HuntId,
+    listed: &[ClientId],
+) -> Result<HuntStatus, Fault> {
     let end = Instant::now() + READ_BACK;
     loop {
-        let there = members(session, id).await?.len();
-        if there >= listed {
+        let members = members(session, id).await?;
+        // Others may have been added by hand: each listed one must be among them.
+        let is_there = |id: &&ClientId| members.iter().any(|member| member.client_id == **id);
+        let there = listed.iter().filter(is_there).count();
+        if there == listed.len() {
             return status(session, id).await;
         }
         if Instant::now() >= end {
             return Err(Fault::unproved(format!(
-                "hunt {id} runs, and {there} of its {listed} clients were scheduled so far"
+                "hunt {id} runs, and {there} of its {} clients were scheduled so far",
+                listed.len()
             )));
         }
         sleep(Duration::from_millis(100)).await;

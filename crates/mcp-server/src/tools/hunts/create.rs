@@ -1,7 +1,6 @@
 //! `create_hunt`.
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -87,7 +86,7 @@ impl Tool for CreateHunt {
         let scope = scope(&session, &input).await?;
         let checked = collections::check(&session, &wanted, Target::Clients).await?;
         let estimate = hunts::estimate(&session, &scope).await?;
-        let life = Duration::from_secs(input.expires_hours.unwrap_or(DEFAULT_HOURS) * 3600);
+        let life = super::hours(input.expires_hours.unwrap_or(DEFAULT_HOURS))?;
         let plan = HuntPlan {
             collection: checked,
             description: input.description,

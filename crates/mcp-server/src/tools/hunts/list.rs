@@ -149,7 +149,7 @@ impl Render for Output {
             "created",
             "by",
             "done",
-            "hit",
+            "reported",
             "failed",
             "artifacts",
             "targets",

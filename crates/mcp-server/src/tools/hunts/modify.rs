@@ -1,7 +1,6 @@
 //! `modify_hunt`.
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -122,7 +121,7 @@ fn changes(input: &Input) -> Result<Vec<(&'static str, HuntChange)>, ToolError> 
         changes.push(("description", HuntChange::Describe(description.clone())));
     }
     if let Some(hours) = input.expires_hours {
-        let at = Timestamp::now() + Duration::from_secs(hours.saturating_mul(3600));
+        let at = Timestamp::now() + super::hours(hours)?;
         changes.push(("expiry", HuntChange::Expire(at)));
     }
     if let Some(action) = input.action {

@@ -133,7 +133,7 @@ impl Tool for GetHuntResults {
             None => tables.iter().filter(|t| t.rows > 0).map(|t| t.name.as_str()).collect(),
         };
         let (at, from) = begun.unwrap_or_default();
-        let limit = input.limit.unwrap_or(50);
+        let limit = input.limit.unwrap_or(50).min(10_000);
         let mut output = Output::of(&coverage);
         let (mut next, mut returned, mut warnings) = (None, 0, Vec::new());
         if limit > 0
@@ -201,9 +201,13 @@ fn state(coverage: &Coverage, more: bool) -> State {
     } else if parts.open() > 0 {
         match coverage.hunt.state {
             HuntState::Running if !coverage.hunt.is_expired() => State::Pending,
+            HuntState::Paused | HuntState::Unset => State::Pending,
             _ if coverage.hunt.is_expired() => State::Expired,
-            _ => State::Pending,
+            _ => State::Partial,
         }
+    } else if parts.not_applicable > 0 && parts.hit == 0 {
+        // Where the artifact does not apply nobody looked, and "empty" would say that somebody did.
+        State::Partial
     } else if parts.hit == 0 {
         State::Empty
     } else {
@@ -295,7 +299,8 @@ impl Render for Output {
             let _ = write!(out, "; outside the scope by label {}", counts.excluded);
         }
         if !self.hits.is_empty() {
-            let shown: Vec<&str> = self.hits.iter().take(SHOWN).map(String::as_str).collect();
+            let shown: Vec<String> =
+                self.hits.iter().take(SHOWN).map(|host| table::line_of(host)).collect();
             let _ = write!(out, "\nHIT {}", shown.join(" "));
             if self.hits.len() > SHOWN {
                 let _ = write!(out, " and {} more", self.hits.len() - SHOWN);
@@ -323,8 +328,17 @@ impl Output {
     fn render_open(&self, out: &mut String) {
         let counts = &self.coverage;
         let open = counts.failed + counts.cut + counts.running + counts.never_scheduled;
+        if counts.not_applicable > 0 {
+            let _ = write!(
+                out,
+                "\nnot looked at, because the artifact does not apply there: {} hosts",
+                counts.not_applicable
+            );
+        }
         if open == 0 {
-            out.push_str("\nevery host in the scope is established");
+            if counts.not_applicable == 0 {
+                out.push_str("\nevery host in the scope is established");
+            }
             return;
         }
         let _ = write!(out, "\nNOT ESTABLISHED for {open} of {} hosts:", counts.scope);
@@ -338,9 +352,9 @@ impl Output {
             for (index, host) in of_part.iter().take(SHOWN).enumerate() {
                 let separator = if index == 0 { "" } else { ", " };
                 let place = if host.online { "" } else { " (offline)" };
-                let _ = write!(out, "{separator}{}{place}", host.host);
+                let _ = write!(out, "{separator}{}{place}", table::line_of(&host.host));
                 if let Some(reason) = &host.reason {
-                    let _ = write!(out, " ({reason})");
+                    let _ = write!(out, " ({})", table::line_of(reason));
                 }
             }
             if of_part.len() > SHOWN {
