@@ -21,12 +21,12 @@ mod vql;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done
+  0  done; the answer's state word says how complete it is
   1  the check that was asked for found something (doctor, vql check, demo)
   2  an argument or a query cannot be used
   3  what was asked for does not exist, or its name is ambiguous
   4  denied by the server's access control or by a switch
-  5  the server cannot be reached, or the client is offline
+  5  the server cannot be reached, or an offline client refused the call
   6  a limit of time or size was reached
   7  the state of things forbids it
   8  the server failed
@@ -113,22 +113,30 @@ impl Global {
         if self.lab {
             let lab = lab::start(lab::DEFAULT_SPEED, 0)?;
             let target = settings::from_lab(&lab, &self.orgs)?;
-            return Ok(Arc::new(Services::new(vec![target], self.switches()).with_lab(lab)));
+            return Ok(Arc::new(Services::new(vec![target], self.switches()?).with_lab(lab)));
         }
         let targets = settings::load(&Sources {
             api_files: self.config.clone(),
             settings: self.settings.clone(),
             orgs: self.orgs.clone(),
         })?;
-        Ok(Arc::new(Services::new(targets, self.switches())))
+        Ok(Arc::new(Services::new(targets, self.switches()?)))
     }
 
-    fn switches(&self) -> Switches {
-        Switches {
+    fn switches(&self) -> Result<Switches, ToolError> {
+        let known = || crate::tools::FAMILIES.iter().map(|family| family.id);
+        if let Some(unknown) = self.families.iter().find(|name| !known().any(|id| id == *name)) {
+            let names: Vec<_> = known().collect();
+            return Err(ToolError::invalid(format!(
+                "there is no family {unknown:?}; there are {}",
+                names.join(", ")
+            )));
+        }
+        Ok(Switches {
             allow_changes: self.allow_changes,
             read_only: self.read_only,
             families: self.families.clone(),
-        }
+        })
     }
 }
 
@@ -188,7 +196,11 @@ async fn serve(global: &Global) -> Result<ExitCode, ToolError> {
 fn fail(error: &ToolError, form: Form) -> ExitCode {
     match form {
         Form::Text => output::error(&crate::evidence::escape_text(&error.text())),
-        Form::Json => output::error(&serde_json::json!({ "error": error }).to_string()),
+        Form::Json => {
+            let mut value = serde_json::json!({ "error": error });
+            crate::evidence::escape_value(&mut value);
+            output::error(&value.to_string());
+        }
     }
     ExitCode::from(error.code.exit_code())
 }

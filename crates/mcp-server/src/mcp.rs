@@ -40,7 +40,19 @@ pub use describe::describe;
 
 /// The methods that are served: one of these with parameters of another form is a fault of the
 /// parameters, anything else a method that does not exist.
-const METHODS: &[&str] = &["initialize", "server/discover", "ping", "tools/list", "tools/call"];
+const METHODS: &[&str] = &[
+    "initialize",
+    "server/discover",
+    "ping",
+    "tools/list",
+    "tools/call",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "prompts/list",
+    "prompts/get",
+    "completion/complete",
+];
 
 /// The handler of one connection.
 #[derive(Clone, Debug)]

@@ -55,7 +55,7 @@ pub fn load(sources: &Sources) -> Result<Vec<Target>, ToolError> {
         return from_api_files(&sources.api_files, &sources.orgs);
     }
     if let Some(path) = &sources.settings {
-        return from_settings(path);
+        return from_settings(path, &sources.orgs);
     }
     if let Some(path) = env("VELOCIRAPTOR_CONFIG_PATH") {
         return from_api_files(&[PathBuf::from(path)], &sources.orgs);
@@ -64,7 +64,7 @@ pub fn load(sources: &Sources) -> Result<Vec<Target>, ToolError> {
         return from_environment(&address, &sources.orgs);
     }
     let here = Path::new(FILE_NAME);
-    if here.exists() { from_settings(here) } else { Ok(Vec::new()) }
+    if here.exists() { from_settings(here, &sources.orgs) } else { Ok(Vec::new()) }
 }
 
 fn env(name: &str) -> Option<String> {
@@ -100,8 +100,13 @@ fn from_environment(address: &str, orgs: &[String]) -> Result<Vec<Target>, ToolE
     Ok(vec![target(name, vec![(None, config)], orgs, None)?])
 }
 
-fn from_settings(path: &Path) -> Result<Vec<Target>, ToolError> {
+fn from_settings(path: &Path, orgs: &[String]) -> Result<Vec<Target>, ToolError> {
     let shown = path.display();
+    if !orgs.is_empty() {
+        return Err(ToolError::invalid(format!(
+            "--orgs goes with --config; {shown} names the orgs of each of its servers itself"
+        )));
+    }
     let text = std::fs::read_to_string(path)
         .map_err(|error| ToolError::invalid(format!("{shown} cannot be read: {error}")))?;
     let file: SettingsFile = toml::from_str(&text)
@@ -135,6 +140,23 @@ fn from_settings(path: &Path) -> Result<Vec<Target>, ToolError> {
     Ok(targets)
 }
 
+/// The identities of a server are of one server: with files of two, a change could be made on one
+/// and read back on the other.
+fn one_server(configs: &[(Option<IdentityKind>, ApiConfig)]) -> Result<(), ToolError> {
+    let Some(((_, first), others)) = configs.split_first() else { return Ok(()) };
+    for (_, other) in others {
+        let same_ca = first.certificates.ca.sha256 == other.certificates.ca.sha256;
+        if first.address != other.address || !same_ca {
+            return Err(ToolError::invalid(format!(
+                "{} is for {} and {} is for {}: they are API files of two servers",
+                first.origin, first.address, other.origin, other.address
+            ))
+            .next("give each server its own [[server]] in megaraptor.toml"));
+        }
+    }
+    Ok(())
+}
+
 fn target(
     name: String,
     configs: Vec<(Option<IdentityKind>, ApiConfig)>,
@@ -148,6 +170,7 @@ fn target(
     if parsed.is_empty() {
         parsed.push(OrgId::root());
     }
+    one_server(&configs)?;
     Ok(Target { server: Arc::new(Server::open(name, configs)?), orgs: parsed, gui })
 }
 

@@ -62,10 +62,16 @@ fn arguments(global: &Global) -> Result<Vec<String>, ToolError> {
     }
     match &global.settings {
         Some(settings) => path("--settings", settings)?,
-        None if global.config.is_empty() && Path::new(crate::settings::FILE_NAME).exists() => {
+        None if global.config.is_empty()
+            && !global.lab
+            && Path::new(crate::settings::FILE_NAME).exists() =>
+        {
             path("--settings", &PathBuf::from(crate::settings::FILE_NAME))?;
         }
         None => {}
+    }
+    if global.lab {
+        arguments.push(String::from("--lab"));
     }
     for (flag, list) in [("--orgs", &global.orgs), ("--families", &global.families)] {
         if !list.is_empty() {

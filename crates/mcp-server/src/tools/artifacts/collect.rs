@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use velociraptor_api::Permission;
 use velociraptor_api::collections::{self, Target};
 
 use crate::answer::{Answer, State};
@@ -70,6 +71,8 @@ impl Tool for CollectArtifact {
         first rows of each table. What has not ended or is offline goes on: get_flow_status, then \
         get_flow_results for all rows. For whole fleets use create_hunt.";
     const EFFECT: Effect = Effect::Collect;
+    const NEEDS: &'static [Permission] =
+        &[Permission::AnyQuery, Permission::ReadResults, Permission::CollectClient];
     type Input = Input;
     type Output = Output;
 

@@ -2,8 +2,8 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use velociraptor_api::ClientId;
 use velociraptor_api::labels::{self, LabelChange, LabelUse, Labelled};
+use velociraptor_api::{ClientId, Permission};
 
 use crate::answer::{Answer, Render};
 use crate::context::ToolCx;
@@ -50,6 +50,8 @@ impl Tool for LabelClient {
         Where one client is unknown, nothing is changed. Running hunts and monitoring tables that \
         go by a label act on the change: the answer names them.";
     const EFFECT: Effect = Effect::Respond;
+    const NEEDS: &'static [Permission] =
+        &[Permission::AnyQuery, Permission::ReadResults, Permission::LabelClient];
     const IDEMPOTENT: bool = true;
     type Input = Input;
     type Output = Output;

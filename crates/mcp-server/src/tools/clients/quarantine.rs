@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use velociraptor_api::Permission;
 use velociraptor_api::quarantine::{self, Action, Options, Plan, Proof, Sent, StepState};
 
 use crate::answer::{Answer, Render, State};
@@ -82,11 +83,21 @@ impl Tool for QuarantineClient {
         server, or lets it back, and proves it: the report from the endpoint, renewed contact, the \
         label Quarantine. An offline client is refused unless queue_hours says how long to wait.";
     const EFFECT: Effect = Effect::Respond;
-    const IDEMPOTENT: bool = true;
+    const NEEDS: &'static [Permission] = &[
+        Permission::AnyQuery,
+        Permission::ReadResults,
+        Permission::CollectClient,
+        Permission::LabelClient,
+        Permission::Execve,
+        Permission::Network,
+    ];
     type Input = Input;
     type Output = Output;
 
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
+        if let Some(hours) = input.queue_hours.filter(|hours| !(1..=720).contains(hours)) {
+            return Err(ToolError::invalid(format!("queue_hours is from 1 to 720, not {hours}")));
+        }
         let session = cx.session();
         let id = resolve::for_change(&session, &input.client).await?.id;
         let action = match input.action {
