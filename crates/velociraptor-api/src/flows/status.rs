@@ -165,12 +165,29 @@ pub async fn flow(session: &Session<'_>, client: &ClientId, id: &FlowId) -> Resu
     Ok(read(session, client, id).await?.flow)
 }
 
+/// Reads the record of a flow. While the server writes a record anew it shows none, so that a flow
+/// is unknown only where it is not there several times in a row.
 async fn read(session: &Session<'_>, client: &ClientId, flow: &FlowId) -> Result<Found, Fault> {
-    let query = STATUS.query().bind("MR_Client", client.as_str()).bind("MR_Flow", flow.as_str());
-    let rows = session.rows::<Found>(&STATUS, query).await;
-    let mut rows = rows.map_err(|error| unknown_client(client, error))?;
-    rows.pop().ok_or_else(|| Fault::UnknownFlow { client: client.clone(), flow: flow.clone() })
+    for look in 1..=LOOKS {
+        let query =
+            STATUS.query().bind("MR_Client", client.as_str()).bind("MR_Flow", flow.as_str());
+        let rows = session.rows::<Found>(&STATUS, query).await;
+        let mut rows = rows.map_err(|error| unknown_client(client, error))?;
+        if let Some(found) = rows.pop() {
+            return Ok(found);
+        }
+        if look < LOOKS {
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+    }
+    Err(Fault::UnknownFlow { client: client.clone(), flow: flow.clone() })
 }
+
+/// How often a flow is looked for before it is called unknown.
+const LOOKS: u32 = 4;
+
+/// A record is written within milliseconds; the rest is for a loaded server.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 impl From<Line> for LogEntry {
     fn from(line: Line) -> Self {
