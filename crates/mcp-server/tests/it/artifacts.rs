@@ -133,8 +133,7 @@ async fn an_offline_client_answers_within_a_second() {
         (&done["state"], &done["outcomes"][0]["state"]),
         (&json!("offline"), &json!("offline"))
     );
-    // It did not wait: far under the sixty seconds that it was allowed, on a loaded machine too.
-    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
