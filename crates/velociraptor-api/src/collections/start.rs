@@ -94,7 +94,13 @@ async fn read_back(
                     "the server gave the flow id {flow}, and knows no such flow"
                 )));
             }
-            other => return other,
+            other => {
+                return other.map_err(|fault| {
+                    Fault::unproved(format!(
+                        "flow {flow} was started, and reading it back failed: {fault}"
+                    ))
+                });
+            }
         }
     }
 }

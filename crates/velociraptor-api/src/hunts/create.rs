@@ -80,14 +80,21 @@ pub async fn create(session: &Session<'_>, plan: &HuntPlan) -> Result<HuntStatus
         }
         _ => create_by_query(session, plan, &needs, (os, &include, &exclude), expires).await?,
     };
-    let made = status(session, &id).await?;
+    // From here on there is a hunt, and whoever hears of a fault must hear its id.
+    let made = status(session, &id).await.map_err(|fault| {
+        Fault::unproved(format!(
+            "hunt {id} was created paused, and reading it back failed: {fault}"
+        ))
+    })?;
     if let Some(difference) = differs(&made, plan) {
         return Err(Fault::unproved(format!(
             "hunt {id} was created and is paused, but {difference}"
         )));
     }
     if plan.start {
-        return modify(session, &id, &super::HuntChange::Start).await;
+        return modify(session, &id, &super::HuntChange::Start).await.map_err(|fault| {
+            Fault::unproved(format!("hunt {id} was created, and starting it failed: {fault}"))
+        });
     }
     Ok(made)
 }
