@@ -229,7 +229,7 @@ fn what_a_query_logs_itself_is_never_a_failure() {
         assert!(matches!(classify(line), LogLine::Warning(_)), "{line}");
     }
     // An operating system's refusal is no matter of roles.
-    let line = "read_file: open /root/x: permission denied";
+    let line = "read_file: open /srv/x: permission denied";
     assert!(matches!(classify(line), LogLine::Failure(Kind::Failed { .. })), "{line}");
     // Nor does echoed data decide what a failure is.
     let line = "parse_json: invalid character 'P' looking for x: PermissionDenied: [EXECVE]";
