@@ -8,8 +8,14 @@ use super::Findings;
 use crate::workspace::{self, Package};
 
 /// Every crate of the product with its layer, from the lowest.
-const LAYERS: &[(&str, u8)] =
-    &[("secret", 0), ("vql-builder", 0), ("velociraptor-api", 1), ("lab", 2), ("mcp-server", 4)];
+const LAYERS: &[(&str, u8)] = &[
+    ("secret", 0),
+    ("vql-builder", 0),
+    ("velociraptor-api", 1),
+    ("guard", 2),
+    ("lab", 2),
+    ("mcp-server", 4),
+];
 
 /// Crates that are not part of the product. They may use everything, and nothing uses them.
 const TOOLS: &[&str] = &["integration-tests", "xtask"];
