@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn private_keys_and_nonces_are_masked_and_certificates_are_not() {
+    fn d18_private_keys_and_nonces_are_masked_and_certificates_are_not() {
         let mut value = serde_json::json!({
             "nonce": "abc", "name": "x",
             "text": "see -----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY----- end",

@@ -17,7 +17,7 @@ fn endless(token: Option<&str>) -> Value {
 }
 
 #[tokio::test]
-async fn a_long_call_tells_its_progress_in_growing_steps() {
+async fn d12_a_long_call_tells_its_progress_in_growing_steps() {
     let mut wire = looking().await;
     let id = wire.send("tools/call", endless(Some("t1"))).await;
     let mut last = -1.0;
@@ -74,6 +74,22 @@ async fn a_client_that_disappears_ends_serving_within_seconds() {
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     // The call ended as cancelled; nothing but its answer came after the end.
     assert!(last.len() <= 1, "{last:?}");
+}
+
+#[tokio::test]
+async fn d14_a_call_that_takes_long_holds_up_no_other() {
+    // One thread serves it all: a call that blocked it would block what comes after.
+    let mut wire = looking().await;
+    let slow = wire.send("tools/call", endless(None)).await;
+    wire.ask("ping", json!({})).await;
+    let quick = json!({ "query": "SELECT 1 AS A FROM scope()" });
+    assert_eq!(wire.call("run_vql", quick).await["rows"], json!([{ "A": 1 }]));
+    wire.ask("tools/list", json!({})).await;
+    assert_eq!(wire.kept(), &[] as &[Value], "the slow call runs still");
+    let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled",
+        "params": { "requestId": slow } });
+    wire.line(cancel.to_string()).await;
+    wire.ask("ping", json!({})).await;
 }
 
 #[tokio::test]

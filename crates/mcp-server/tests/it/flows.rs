@@ -210,7 +210,7 @@ async fn what_does_not_exist_is_not_found_and_nothing_is_pretended() {
 }
 
 #[tokio::test]
-async fn hostile_arguments_change_nothing_but_the_answer() {
+async fn d17_hostile_arguments_change_nothing_but_the_answer() {
     let lab = Direct::start();
     let flow = collect(&lab, HOST, json!(["Custom.Lab.One"]), json!({})).await;
     for text in [

@@ -1,6 +1,7 @@
 //! The whole surface over an in-memory pipe.
 
 mod artifacts;
+mod bare;
 mod calls;
 mod clients;
 mod direct;
@@ -9,6 +10,7 @@ mod hunts;
 mod mutations;
 mod protocol;
 mod resources;
+mod roles;
 mod simulated;
 mod surface;
 mod vql;

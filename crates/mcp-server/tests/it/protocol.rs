@@ -134,7 +134,7 @@ async fn a_client_that_says_nothing_and_goes_is_no_failure() {
 }
 
 #[tokio::test]
-async fn a_tool_that_fails_says_so_as_a_result() {
+async fn d12_a_tool_that_fails_says_so_as_a_result() {
     let mut wire = Wire::ready(no_server()).await;
     let call = json!({ "name": "list_clients", "arguments": {} });
     let result = wire.ask("tools/call", call).await;

@@ -121,7 +121,7 @@ fn every_answer_has_a_schema_that_begins_with_its_state() {
 }
 
 #[test]
-fn annotations_say_what_the_effect_says() {
+fn d12_annotations_say_what_the_effect_says() {
     for tool in tools() {
         let annotations = &descriptor(tool)["annotations"];
         let reads = tool.effect == Effect::Read;
@@ -132,6 +132,21 @@ fn annotations_say_what_the_effect_says() {
         }
         let looks = ["list_", "get_"].iter().any(|verb| tool.name.starts_with(verb));
         assert!(!looks || reads, "{} looks and is no read", tool.name);
+    }
+}
+
+#[test]
+fn d18_no_tool_asks_for_a_secret() {
+    const SECRETS: &[&str] = &["password", "passphrase", "secret", "credential", "token", "nonce"];
+    for tool in tools() {
+        let asked = descriptor(tool)["inputSchema"].to_string().to_lowercase();
+        for word in SECRETS {
+            assert!(!asked.contains(word), "{} speaks of a {word}: {asked}", tool.name);
+        }
+        for argument in tool.input_schema()["properties"].as_object().expect("properties").keys() {
+            let is_key = argument.split('_').any(|part| part == "key");
+            assert!(!is_key, "{} asks for {argument}", tool.name);
+        }
     }
 }
 

@@ -214,7 +214,7 @@ fn an_address_that_is_none_is_refused() {
 }
 
 #[test]
-fn missing_and_unreadable_files_are_named() {
+fn d16_missing_and_unreadable_files_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("api.config.yaml");
     for (path, words) in [(missing.as_path(), "does not exist"), (folder.path(), "cannot be read")]
@@ -240,7 +240,7 @@ fn a_file_on_disk_is_loaded_with_its_byte_order_mark() {
 
 /// D-16: a mistyped path was taken for PEM text, and the fault surfaced as a bad certificate.
 #[test]
-fn the_environment_takes_paths_and_pem_and_tells_a_mistyped_path() {
+fn d16_the_environment_takes_paths_and_pem_and_tells_a_mistyped_path() {
     let good = Good::new();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("client.pem");
@@ -263,7 +263,7 @@ fn the_environment_takes_paths_and_pem_and_tells_a_mistyped_path() {
 }
 
 #[test]
-fn no_error_and_no_debug_text_shows_a_secret() {
+fn d18_no_error_and_no_debug_text_shows_a_secret() {
     let good = Good::new();
     let body: Vec<&str> = good.user.key.lines().filter(|line| !line.starts_with("-----")).collect();
     let shows = |text: &str| body.iter().any(|line| text.contains(line));

@@ -152,7 +152,7 @@ async fn orgs_are_probed_apart() {
 }
 
 #[tokio::test]
-async fn a_mutation_is_sent_once_and_its_time_limit_is_an_error() {
+async fn d13_a_mutation_is_sent_once_and_its_time_limit_is_an_error() {
     let fake = Fake::start().await;
     let server = two(&fake);
     fake.state.on("label", |_| Reply::Die(vec![]));

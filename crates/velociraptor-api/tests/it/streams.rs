@@ -52,6 +52,19 @@ async fn what_is_asked_for_reaches_the_server() {
 }
 
 #[tokio::test]
+async fn d15_rows_are_asked_for_in_batches_where_nobody_says_how_many() {
+    let fake = Fake::start().await;
+    let server = fake.server();
+    for limits in [Limits::READ, Limits::READ.rows(1_000_000), Limits::READ.batch_rows(0)] {
+        ask(&server, limits, true).await.unwrap();
+    }
+    let asked: Vec<_> = fake.state.asked("probe").iter().map(|asked| asked.args.max_row).collect();
+    // Zero, or nothing, would be one row per message.
+    assert_eq!(asked, [100, 100, 1]);
+    assert!(fake.state.asked("probe").iter().all(|asked| asked.args.max_wait > 0));
+}
+
+#[tokio::test]
 async fn the_row_limit_cuts_whole_rows_and_stops_the_server() {
     let fake = Fake::start().await;
     fake.state.on("probe", |_| Reply::Endless(numbered));

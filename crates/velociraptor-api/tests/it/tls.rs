@@ -103,7 +103,7 @@ async fn a_self_signed_certificate_is_named() {
 }
 
 #[tokio::test]
-async fn the_pinned_name_is_the_one_of_the_file() {
+async fn d01_the_pinned_name_counts_and_not_the_address() {
     let ca = Ca::new();
     let leaf = ca.issue(&Says::new("MyServer"));
     let fake = Fake::start_with(Ca::new(), Tls::with(&ca, leaf)).await;
