@@ -1,7 +1,5 @@
 //! `list_artifacts`, `get_artifact`, `collect_artifact`.
 
-use std::time::{Duration, Instant};
-
 use mcp_server::tool_error::Code;
 use serde_json::{Value, json};
 
@@ -122,22 +120,7 @@ async fn an_equal_recent_collection_is_offered_instead() {
 }
 
 #[tokio::test]
-async fn an_offline_client_answers_within_a_second() {
-    let lab = Direct::start();
-    // The first call of a server probes the identities; that is not what is measured.
-    lab.data("list_clients", json!({})).await;
-    let begun = Instant::now();
-    let wanted = json!({"clients": ["LAPTOP-19"], "artifacts": [PSLIST], "wait": 60});
-    let done = lab.data("collect_artifact", wanted).await;
-    assert_eq!(
-        (&done["state"], &done["outcomes"][0]["state"]),
-        (&json!("offline"), &json!("offline"))
-    );
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
-}
-
-#[tokio::test]
-async fn hostile_names_do_not_change_what_is_asked() {
+async fn d17_hostile_names_do_not_change_what_is_asked() {
     let lab = Direct::start();
     for text in [
         "'; SELECT * FROM clients() --",

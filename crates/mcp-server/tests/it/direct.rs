@@ -8,6 +8,7 @@ use mcp_server::tool::Finished;
 use mcp_server::tool_error::ToolError;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
+use velociraptor_api::Server;
 
 use crate::simulated::services;
 
@@ -21,6 +22,11 @@ impl Direct {
     pub(crate) fn start() -> Self {
         let switches = Switches { allow_changes: true, ..Switches::default() };
         Self { services: services(switches, &[]) }
+    }
+
+    /// The server behind the tools.
+    pub(crate) fn server(&self) -> &Server {
+        &self.services.targets().first().expect("a server").server
     }
 
     /// Calls a tool.

@@ -14,4 +14,5 @@ mod roles;
 mod simulated;
 mod surface;
 mod vql;
+mod waiting;
 mod wire;
