@@ -1,14 +1,16 @@
 //! Clients that are away, and clients of the same name: records without an agent.
 
-use std::time::{Duration, Instant};
+use std::cell::Cell;
+use std::time::Duration;
 
 use anyhow::{bail, ensure};
+use serde_json::json;
 use velociraptor_api::clients::{self, Purpose};
 use velociraptor_api::collections::{self, Target};
 use velociraptor_api::flows::{self, FlowState, WaitEnd};
 use velociraptor_api::hunts::{self, HuntChange, HuntState};
 use velociraptor_api::quarantine::{self, Action, Options, Sent};
-use velociraptor_api::{ClientId, Fault};
+use velociraptor_api::{ClientId, Fault, FlowId};
 
 use super::Bench;
 use super::collections::collection;
@@ -26,7 +28,7 @@ pub(super) async fn run(cases: &mut Cases, bench: &Bench<'_>) {
         return;
     }
     cases.case("offline: a read takes the recent namesake, a change asks", namesakes(bench)).await;
-    cases.case("offline: a collection waits, and the wait ends at once", collect(bench)).await;
+    cases.case("offline: a collection waits, and the call does not", collect(bench)).await;
     cases.case("offline: quarantine is refused, or queued with an expiry", queue(bench)).await;
 }
 
@@ -57,6 +59,9 @@ async fn namesakes(bench: &Bench<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Longer than the case may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 async fn collect(bench: &Bench<'_>) -> anyhow::Result<()> {
     let (session, id) = (bench.session(), ClientId::parse(RECENT)?);
     let wanted = collection("Generic.Client.Info", &[]);
@@ -64,13 +69,41 @@ async fn collect(bench: &Bench<'_>) -> anyhow::Result<()> {
     let started = collections::start(&session, &id, &good).await?;
     ensure!(!started.online, "{started:?}");
     let flow = started.status.flow.flow_id;
-    let begin = Instant::now();
-    let waited = flows::wait(&session, &id, &flow, Duration::from_secs(60), |_| {}).await?;
+
+    // Beside it a wait for somebody who is there and busy, which ends when it is told to.
+    let (agent, done) = (bench.agent_id()?, Cell::new(false));
+    let busy = collection("Linux.Sys.BashShell", &[("Command", json!("sleep 600"))]);
+    let busy = collections::check(&session, &busy, Target::Clients).await?;
+    let busy = collections::start(&session, &agent, &busy).await?.status.flow.flow_id;
+    let before = looks(bench.server, &flow)?;
+    let waiting = async {
+        let waited = flows::wait(&session, &agent, &busy, PATIENCE, |_| {}).await?;
+        ensure!(done.get(), "the wait for the busy client ended first: {waited:?}");
+        anyhow::Ok(())
+    };
+    let asking = async {
+        let waited = flows::wait(&session, &id, &flow, PATIENCE, |_| {}).await?;
+        done.set(true);
+        flows::cancel(&session, &agent, &busy).await?;
+        anyhow::Ok(waited)
+    };
+    let (waited, ended) = tokio::join!(asking, waiting);
+    let waited = waited?;
+    ended?;
     ensure!(waited.end == WaitEnd::Offline, "{waited:?}");
-    ensure!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    // A wait that goes on looks again.
+    let looked = looks(bench.server, &flow)? - before;
+    ensure!(looked == 1, "it looked {looked} times");
     let done = flows::cancel(&session, &id, &flow).await?;
     ensure!(done.cancelled && done.flow.state == FlowState::Error, "{done:?}");
     Ok(())
+}
+
+/// How many queries about a flow the server has written into its log.
+fn looks(server: &RealServer, flow: &FlowId) -> anyhow::Result<usize> {
+    let log = server.log_text()?;
+    let calls = log.lines().filter(|line| line.contains("Query API call "));
+    Ok(calls.filter(|line| line.contains(flow.as_str())).count())
 }
 
 async fn queue(bench: &Bench<'_>) -> anyhow::Result<()> {
