@@ -1,12 +1,23 @@
 //! What stands between a caller and a tool, and between a tool's answer and its reader.
 //!
+//! A call is written down as [`asked::Asked`]: everything that an answer to "may this run?" depends
+//! on. [`policy::Policy::judge`] answers with a [`permit::Permit`], with a [`permit::Question`] that
+//! a person decides, or with a refusal that says which setting refused and where that stands. A
+//! permit is for one request, cannot be made or copied outside this crate, and a shell runs nothing
+//! without one.
+//!
 //! - [`tokens`]: who may speak over HTTP, and what a connection may see.
 //! - [`outlet`]: the one filter that each answer passes on the way out.
 //!
 //! The crate knows neither MCP nor the command line: who calls, which tool, and what was answered
 //! come in as values, so that every shell over it is guarded by the same code.
 
+pub mod approver;
+pub mod asked;
+pub mod digest;
 pub mod effect;
 pub mod home;
 pub mod outlet;
+pub mod permit;
+pub mod policy;
 pub mod tokens;

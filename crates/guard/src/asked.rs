@@ -1,0 +1,229 @@
+//! A call as it is judged: everything on which the answer to "may this run?" depends.
+//!
+//! The caller of this crate fills it in from what it *resolved*, not from what was typed: clients
+//! by id, artifacts with the digest of the definition that would run now. All of it goes into the
+//! digest that an approval binds, a field that is added later among it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use velociraptor_api::ClientId;
+
+use crate::digest::Digest;
+use crate::effect::Effect;
+use crate::policy::VqlEffect;
+
+/// One call.
+///
+/// There are no times in it that pass by themselves (now, "last seen"): the same call asked again
+/// a minute later over the same state is the same [`Asked`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// Who asks.
+    pub caller: Caller,
+    /// The tool's name.
+    pub tool: String,
+    /// The effect in the tool's definition. What its VQL does may make the call heavier.
+    pub effect: Effect,
+    /// The arguments, whole, as the tool takes them.
+    pub arguments: Map<String, Value>,
+    /// The configured server.
+    pub server: String,
+    /// The org.
+    pub org: String,
+    /// As whom the server is asked.
+    pub identity: AsWhom,
+    /// The endpoints that it touches.
+    pub clients: Clients,
+    /// What would run, by name.
+    pub artifacts: BTreeMap<String, Definition>,
+    /// What the VQL of the call can do, artifacts expanded.
+    pub vql: BTreeSet<Found>,
+    /// Its bounds.
+    pub bounds: Bounds,
+    /// For how long work may wait for endpoints, in seconds. `None` where nothing waits.
+    pub expires_after: Option<u64>,
+}
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Caller {
+    /// The account: the user of the operating system, or the name of the token.
+    pub subject: String,
+    /// The program that speaks for it, as it calls itself.
+    pub program: String,
+}
+
+/// As whom a server is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AsWhom {
+    /// `reader`, `investigator`, `administrator`, or empty where it is not declared.
+    pub kind: String,
+    /// The user on the server.
+    pub user: String,
+}
+
+/// The endpoints that a call touches, as a frozen list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clients {
+    /// Their ids; [`ClientId::server`] where the server itself does the work.
+    pub ids: BTreeSet<ClientId>,
+    /// The rule from which the list comes, in words. `None` where the clients were named one by
+    /// one: then nothing else joins later.
+    pub condition: Option<String>,
+    /// The work is a hunt.
+    pub hunt: bool,
+}
+
+impl Clients {
+    /// No endpoint.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Exactly these.
+    pub fn exactly(ids: impl IntoIterator<Item = ClientId>) -> Self {
+        Self { ids: ids.into_iter().collect(), condition: None, hunt: false }
+    }
+
+    /// A hunt over those that fit a rule now, and those that come to fit it.
+    pub fn hunt_by(condition: impl Into<String>, ids: impl IntoIterator<Item = ClientId>) -> Self {
+        Self { ids: ids.into_iter().collect(), condition: Some(condition.into()), hunt: true }
+    }
+
+    /// A hunt over exactly these.
+    pub fn hunt_over(ids: impl IntoIterator<Item = ClientId>) -> Self {
+        Self { hunt: true, ..Self::exactly(ids) }
+    }
+
+    /// How many.
+    pub fn count(&self) -> u64 {
+        self.ids.len() as u64
+    }
+}
+
+/// An artifact as it is defined now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    /// SHA-256 of the definition.
+    pub sha256: Digest,
+    /// The artifacts that it calls, over all steps, with theirs.
+    pub dependencies: BTreeMap<String, Digest>,
+}
+
+/// Where VQL runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// On the Velociraptor server.
+    Server,
+    /// On an endpoint.
+    Endpoint,
+}
+
+/// Something that a query can do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Found {
+    /// Where it would be done.
+    pub place: Place,
+    /// What it is.
+    pub effect: VqlEffect,
+    /// The function or plugin that does it, as the query names it.
+    pub call: String,
+}
+
+/// The bounds of a call. `None` means that it has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    /// Bytes brought in, over all endpoints together.
+    pub bytes: Option<u64>,
+    /// Rows, over all endpoints together.
+    pub rows: Option<u64>,
+    /// Seconds of work on each machine.
+    pub seconds: Option<u64>,
+}
+
+impl Asked {
+    /// What an approval binds: every field.
+    pub fn digest(&self) -> Digest {
+        Digest::of("approval", self)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod example {
+    use super::*;
+
+    /// A collection from two endpoints.
+    pub(crate) fn collection() -> Asked {
+        let mut arguments = Map::new();
+        arguments.insert("clients".into(), serde_json::json!(["WS-1", "WS-2"]));
+        arguments.insert("artifacts".into(), serde_json::json!(["Windows.Sys.Users"]));
+        Asked {
+            caller: Caller { subject: "alice".into(), program: "claude".into() },
+            tool: "collect_artifact".into(),
+            effect: Effect::Collect,
+            arguments,
+            server: "acme-prod".into(),
+            org: "ACME".into(),
+            identity: AsWhom { kind: "investigator".into(), user: "megaraptor-inv".into() },
+            clients: Clients::exactly([client(1), client(2)]),
+            artifacts: BTreeMap::from([(
+                "Windows.Sys.Users".to_owned(),
+                Definition {
+                    sha256: Digest::of("definition", &"users"),
+                    dependencies: BTreeMap::from([(
+                        "Windows.Search".to_owned(),
+                        Digest::of("definition", &"search"),
+                    )]),
+                },
+            )]),
+            vql: BTreeSet::from([Found {
+                place: Place::Endpoint,
+                effect: VqlEffect::Host,
+                call: "users".into(),
+            }]),
+            bounds: Bounds { bytes: Some(1_000), rows: Some(100), seconds: Some(60) },
+            expires_after: None,
+        }
+    }
+
+    /// Cutting one endpoint off.
+    pub(crate) fn quarantine() -> Asked {
+        Asked {
+            tool: "quarantine_client".into(),
+            effect: Effect::Respond,
+            arguments: Map::from_iter([
+                ("action".to_owned(), "isolate".into()),
+                ("client".to_owned(), "FIN-WS07".into()),
+            ]),
+            identity: AsWhom { kind: "administrator".into(), user: "megaraptor-adm".into() },
+            clients: Clients::exactly([client(0x18f2)]),
+            artifacts: BTreeMap::from([(
+                "Windows.Remediation.Quarantine".to_owned(),
+                Definition {
+                    sha256: Digest::of("definition", &"quarantine"),
+                    dependencies: BTreeMap::new(),
+                },
+            )]),
+            vql: BTreeSet::from([Found {
+                place: Place::Endpoint,
+                effect: VqlEffect::Exec,
+                call: "execve".into(),
+            }]),
+            ..collection()
+        }
+    }
+
+    pub(crate) fn client(number: u64) -> ClientId {
+        ClientId::parse(&format!("C.{number:016x}")).unwrap()
+    }
+}
