@@ -239,6 +239,31 @@ pub enum ExprKind {
     Group(Box<Expr>),
 }
 
+impl Expr {
+    /// The expressions directly inside, in the order of the text; not those in arguments of calls.
+    pub fn children(&self) -> Vec<&Self> {
+        match &self.kind {
+            ExprKind::Null
+            | ExprKind::Bool(_)
+            | ExprKind::Int(_)
+            | ExprKind::Float(_)
+            | ExprKind::Str(_)
+            | ExprKind::Name(_)
+            | ExprKind::Call { .. } => Vec::new(),
+            ExprKind::Member { value, .. }
+            | ExprKind::Negate(value)
+            | ExprKind::Not(value)
+            | ExprKind::Group(value) => vec![value],
+            ExprKind::Index { value, index } => vec![value, index],
+            ExprKind::Slice { value, start, end } => {
+                std::iter::once(value).chain(start).chain(end).map(|bound| &**bound).collect()
+            }
+            ExprKind::Binary { left, right, .. } => vec![left, right],
+            ExprKind::Array(items) => items.iter().collect(),
+        }
+    }
+}
+
 /// Two-sided operators, loosest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BinaryOp {

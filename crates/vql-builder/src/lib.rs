@@ -17,6 +17,7 @@ mod analysis;
 pub mod ast;
 mod builtin;
 mod diagnostic;
+pub mod effects;
 mod filter;
 mod lint;
 mod literal;

@@ -1,5 +1,8 @@
 //! `megaraptor vql`: VQL texts, without a server.
 
+mod definitions;
+mod effects;
+
 use std::io::{BufRead, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,6 +18,8 @@ use crate::tool_error::ToolError;
 pub(super) enum VqlCommand {
     /// Say whether VQL parses, and what is wrong where it does not
     Check(CheckArgs),
+    /// Say what VQL can do: read, collect, change, and by which of its calls
+    Effects(effects::EffectsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -27,7 +32,13 @@ pub(super) struct CheckArgs {
 }
 
 pub(super) fn run(command: VqlCommand, form: Form) -> Result<ExitCode, ToolError> {
-    let VqlCommand::Check(args) = command;
+    match command {
+        VqlCommand::Check(args) => check(args, form),
+        VqlCommand::Effects(args) => effects::run(args, form),
+    }
+}
+
+fn check(args: CheckArgs, form: Form) -> Result<ExitCode, ToolError> {
     let files = if args.files.is_empty() { vec![PathBuf::from("-")] } else { args.files };
     let mut good = true;
     for file in &files {
@@ -50,8 +61,7 @@ fn unreadable(file: &std::path::Path, error: &std::io::Error) -> ToolError {
 }
 
 fn check_file(file: &PathBuf, form: Form) -> Result<bool, ToolError> {
-    let mut text = String::new();
-    open(file)?.read_to_string(&mut text).map_err(|error| unreadable(file, &error))?;
+    let text = read_text(file)?;
     let parse = parse(&text);
     let good = !parse.errors().iter().any(is_error);
     match form {
@@ -71,6 +81,17 @@ fn check_file(file: &PathBuf, form: Form) -> Result<bool, ToolError> {
 
 fn check_lines(file: &PathBuf) -> Result<bool, ToolError> {
     let mut all_good = true;
+    each_line(file, |text| {
+        let parse = parse(text);
+        let good = !parse.errors().iter().any(is_error);
+        all_good &= good;
+        output::result(&verdict(good, parse.errors()).to_string());
+    })?;
+    Ok(all_good)
+}
+
+/// Calls with the text of each line, which is a JSON string.
+fn each_line(file: &PathBuf, mut call: impl FnMut(&str)) -> Result<(), ToolError> {
     for (index, line) in open(file)?.lines().enumerate() {
         let line = line.map_err(|error| unreadable(file, &error))?;
         if line.trim().is_empty() {
@@ -79,12 +100,15 @@ fn check_lines(file: &PathBuf) -> Result<bool, ToolError> {
         let text: String = serde_json::from_str(&line).map_err(|error| {
             ToolError::invalid(format!("line {} is not a JSON string: {error}", index + 1))
         })?;
-        let parse = parse(&text);
-        let good = !parse.errors().iter().any(is_error);
-        all_good &= good;
-        output::result(&verdict(good, parse.errors()).to_string());
+        call(&text);
     }
-    Ok(all_good)
+    Ok(())
+}
+
+fn read_text(file: &PathBuf) -> Result<String, ToolError> {
+    let mut text = String::new();
+    open(file)?.read_to_string(&mut text).map_err(|error| unreadable(file, &error))?;
+    Ok(text)
 }
 
 fn is_error(diagnostic: &Diagnostic) -> bool {

@@ -3,5 +3,6 @@
 mod accepted;
 mod construction;
 mod diagnostics;
+mod effects;
 mod fuzz;
 mod lossless;

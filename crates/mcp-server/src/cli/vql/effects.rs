@@ -1,0 +1,92 @@
+//! `megaraptor vql effects`: what texts and artifact definitions can do.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::{Value, json};
+use vql_builder::effects::{Analyser, Report};
+
+use super::super::{Form, output};
+use super::{definitions, each_line, read_text};
+use crate::evidence::escape_text;
+use crate::tool_error::ToolError;
+
+#[derive(Debug, Args)]
+pub(in super::super) struct EffectsArgs {
+    /// Files of VQL, or artifact definitions (.yaml); none or - is standard input
+    files: Vec<PathBuf>,
+    /// One JSON string a line in, one object a line out
+    #[arg(long)]
+    jsonl: bool,
+    /// Files or folders of artifact definitions; an artifact that is not there is unknown
+    #[arg(long, value_name = "YAML")]
+    definitions: Vec<PathBuf>,
+}
+
+pub(super) fn run(args: EffectsArgs, form: Form) -> Result<ExitCode, ToolError> {
+    let files = if args.files.is_empty() { vec![PathBuf::from("-")] } else { args.files };
+    let known = definitions::load(&args.definitions)?;
+    let analyser = Analyser::new(&known);
+    for file in &files {
+        if args.jsonl {
+            each_line(file, |text| output::result(&object(&analyser.text(text)).to_string()))?;
+            continue;
+        }
+        let text = read_text(file)?;
+        let report = if definitions::is_yaml(file) {
+            analyser.artifact(&definitions::parse(&text, file)?.0)
+        } else {
+            analyser.text(&text)
+        };
+        match form {
+            Form::Json => output::json(&object(&report))?,
+            Form::Text => output::result(&shown(&file.display().to_string(), &report)),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The verdict first, then what keeps the text from being a read.
+fn shown(file: &str, report: &Report) -> String {
+    let read = if report.is_read() { "reads only" } else { "does more than read" };
+    let mut text = format!("{file}: {read}: {}", report.effects);
+    if report.other_orgs {
+        text.push_str("\n    names another org");
+    }
+    for finding in report.obstacles() {
+        text.push_str("\n    ");
+        text.push_str(&escape_text(&finding.to_string()));
+    }
+    text
+}
+
+fn object(report: &Report) -> Value {
+    let calls: Vec<Value> = report
+        .findings
+        .iter()
+        .map(|finding| {
+            json!({
+                "kind": finding.kind.as_str(),
+                "name": finding.name,
+                "effect": finding.effects.strongest().as_str(),
+                "effects": names(finding.effects),
+                "part": finding.place.part,
+                "line": finding.place.line,
+                "column": finding.place.column,
+                "why": finding.why,
+            })
+        })
+        .collect();
+    json!({
+        "effect": report.strongest().as_str(),
+        "effects": names(report.effects),
+        "read": report.is_read(),
+        "other_orgs": report.other_orgs,
+        "calls": calls,
+    })
+}
+
+fn names(effects: vql_builder::effects::EffectSet) -> Vec<&'static str> {
+    effects.iter().map(vql_builder::effects::Effect::as_str).collect()
+}

@@ -1,0 +1,4 @@
+//! What texts can do.
+
+mod artifacts;
+mod rules;
