@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::artifacts::Definition;
+use crate::flows::Request;
 use crate::permission::Permission;
 
 mod check;
@@ -46,6 +47,48 @@ pub struct CollectionLimits {
     pub max_bytes: Option<u64>,
     /// Percent of one processor that it may use.
     pub cpu_percent: Option<u8>,
+}
+
+impl CollectionLimits {
+    /// Bounds that are none. Zero would be the server's word for its default.
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let most = i64::MAX as u64;
+        for (name, value) in [
+            ("timeout", self.timeout.map(|span| span.as_secs())),
+            ("max_rows", self.max_rows),
+            ("max_bytes", self.max_bytes),
+        ] {
+            if let Some(value) = value.filter(|value| !(1..=most).contains(value)) {
+                faults.push(format!("{name} is {value}, and is from 1 to {most}"));
+            }
+        }
+        if let Some(percent) = self.cpu_percent.filter(|percent| !(1..=100).contains(percent)) {
+            faults.push(format!("cpu_percent is {percent}, and is from 1 to 100"));
+        }
+        faults
+    }
+
+    /// What is different between these bounds and those that the server keeps. Of a bound that was
+    /// left out the server's default is no difference.
+    fn differ(&self, kept: &Request) -> Option<String> {
+        let seconds = self.timeout.map(|span| span.as_secs());
+        let cpu = self.cpu_percent.filter(|percent| f64::from(*percent) != kept.cpu_limit);
+        if let Some(sent) = cpu {
+            let kept = kept.cpu_limit;
+            return Some(format!("cpu_percent was sent as {sent}, the server keeps {kept}"));
+        }
+        [
+            ("timeout", seconds, kept.timeout),
+            ("max_rows", self.max_rows, kept.max_rows),
+            ("max_bytes", self.max_bytes, kept.max_upload_bytes),
+        ]
+        .into_iter()
+        .find_map(|(name, sent, kept)| {
+            let sent = sent.filter(|sent| *sent != kept)?;
+            Some(format!("{name} was sent as {sent}, the server keeps {kept}"))
+        })
+    }
 }
 
 /// A collection that fits the definitions of its artifacts.
@@ -91,16 +134,17 @@ impl Checked {
         query
             .bind_json("MR_Artifacts", &serde_json::json!(names))
             .bind_json("MR_Spec", &serde_json::json!(self.parameters))
-            .bind("MR_Timeout", number(limits.timeout.map(|span| span.as_secs().max(1))))
+            .bind("MR_Timeout", number(limits.timeout.map(|span| span.as_secs())))
             .bind("MR_MaxRows", number(limits.max_rows))
             .bind("MR_MaxBytes", number(limits.max_bytes))
             .bind("MR_Cpu", number(limits.cpu_percent.map(u64::from)))
     }
 
-    /// What is different between the parameters that the server keeps and those that were sent.
-    pub(crate) fn differs(&self, kept: &[crate::flows::Spec]) -> Option<String> {
+    /// What is different between the parameters and bounds that the server keeps and those that
+    /// were sent.
+    pub(crate) fn differs(&self, request: &Request) -> Option<String> {
         for (artifact, sent) in &self.parameters {
-            let kept = kept.iter().find(|spec| spec.artifact == *artifact);
+            let kept = request.specs.iter().find(|spec| spec.artifact == *artifact);
             let value = |name: &str| kept.and_then(|spec| spec.parameters.get(name));
             if let Some((name, sent)) = sent.iter().find(|(name, sent)| value(name) != Some(*sent))
             {
@@ -114,6 +158,6 @@ impl Checked {
                 });
             }
         }
-        None
+        self.limits.differ(request)
     }
 }

@@ -82,6 +82,8 @@ pub enum Fault {
     Unproved {
         /// What was expected and what was found.
         what: String,
+        /// The flow that was made all the same.
+        flow: Option<FlowId>,
     },
 }
 
@@ -96,7 +98,12 @@ impl Fault {
     }
 
     pub(crate) fn unproved(what: impl Into<String>) -> Self {
-        Self::Unproved { what: what.into() }
+        Self::Unproved { what: what.into(), flow: None }
+    }
+
+    /// A flow that was made, and is not proved to be as it should.
+    pub(crate) fn unproved_flow(flow: &FlowId, what: impl Into<String>) -> Self {
+        Self::Unproved { what: what.into(), flow: Some(flow.clone()) }
     }
 }
 

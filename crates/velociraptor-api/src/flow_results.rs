@@ -4,7 +4,7 @@ use serde::Serialize;
 use vql_builder::PureExpr;
 
 use crate::fault::Fault;
-use crate::flows::{self, Flow};
+use crate::flows::{self, Flow, FlowState};
 use crate::ids::{ClientId, FlowId};
 use crate::limits::Limits;
 use crate::near::near;
@@ -88,9 +88,11 @@ pub async fn tables(
     let mut tables = Vec::new();
     for name in &status.flow.tables {
         // Queries count rows, and one query can fill several tables: their sizes are looked for.
-        // So are those of what was collected in several runs, where the figures are of the last.
+        // So are those of what was collected in several runs, where the figures are of the last,
+        // and of what ended badly: the last rows that the agent counted may never have arrived.
         let mut filled = status.queries.iter().filter(|query| query.tables.contains(name));
-        let told = match (filled.next(), filled.next(), status.repeated) {
+        let doubtful = status.repeated || status.flow.state == FlowState::Error;
+        let told = match (filled.next(), filled.next(), doubtful) {
             (Some(query), None, false) if query.tables.len() == 1 => Some(query.rows),
             _ => None,
         };

@@ -12,14 +12,16 @@ use crate::ids::{ClientId, FlowId};
 use crate::permission::Permission;
 use crate::row;
 
+mod applied;
 mod cancel;
 mod list;
 mod status;
 mod wait;
 
+pub use applied::applied_nowhere;
 pub use cancel::{Cancelled, cancel};
 pub use list::{FlowPage, FlowSearch, list};
-pub use status::{FlowStatus, LogEntry, QueryStat, Request, Spec, flow, status};
+pub use status::{Bound, FlowStatus, LogEntry, QueryStat, Request, Spec, flow, status};
 pub use wait::{WaitEnd, Waited, wait};
 
 /// Where a flow stands, in the server's words.

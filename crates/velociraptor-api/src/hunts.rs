@@ -128,7 +128,8 @@ pub struct HuntStats {
     /// Clients whose flow has ended, well or badly.
     #[serde(rename(deserialize = "total_finished_clients"))]
     pub finished: u64,
-    /// Clients with rows.
+    /// Clients that the server counts as having results. It is not reliable: the judgement of each
+    /// client is [`crate::hunt_results::coverage`].
     #[serde(rename(deserialize = "total_clients_with_results"))]
     pub with_results: u64,
     /// Clients whose flow ended badly.

@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::clients::{self, Client};
+use crate::error::QueryError;
 use crate::fault::Fault;
 use crate::hunts::{self, HuntScope, HuntSearch, HuntState};
 use crate::ids::{ClientId, HuntId};
@@ -74,7 +75,8 @@ pub enum LabelUse {
 /// # Errors
 ///
 /// [`Fault::UnknownClient`], [`Fault::BadInput`] before anything is sent; [`Fault::Query`];
-/// [`Fault::Unproved`] where labels are not as they should be.
+/// [`Fault::Unproved`] where labels are not as they should be, or where removing failed after
+/// setting was done: it says which labels were set on which clients.
 pub async fn change(
     session: &Session<'_>,
     ids: &[ClientId],
@@ -92,7 +94,8 @@ pub async fn change(
     if let Some(missing) = ids.iter().find(|id| !before.iter().any(|c| c.client_id == **id)) {
         return Err(Fault::UnknownClient { given: missing.to_string(), near: Vec::new() });
     }
-    for (entry, labels) in [(&SET, &add), (&REMOVE, &remove)] {
+    let mut done: Vec<String> = Vec::new();
+    for (entry, labels, word) in [(&SET, &add, "set on"), (&REMOVE, &remove, "removed from")] {
         if labels.is_empty() {
             continue;
         }
@@ -100,13 +103,17 @@ pub async fn change(
             .query()
             .bind_json("MR_Clients", &json!(ids))
             .bind_json("MR_Labels", &json!(labels));
-        session.rows::<serde::de::IgnoredAny>(entry, query).await?;
+        if let Err(error) = session.rows::<serde::de::IgnoredAny>(entry, query).await {
+            return Err(half_done(&done, &remove, error));
+        }
+        done.push(format!("{} {word} {}", quoted(labels), named(&ids)));
     }
+    let done = done.join(" and ");
     let is_so = |client: &Client| {
         add.iter().all(|label| carries(&client.labels, label))
             && !remove.iter().any(|label| carries(&client.labels, label))
     };
-    let after = read_back(session, &ids, is_so).await?;
+    let after = read_back(session, &ids, &done, is_so).await?;
     let labelled = |(before, after): (Client, Client)| Labelled {
         client_id: after.client_id,
         hostname: after.hostname,
@@ -159,24 +166,56 @@ pub async fn uses(session: &Session<'_>, labels: &[String]) -> Result<Vec<LabelU
 async fn read_back(
     session: &Session<'_>,
     ids: &[ClientId],
+    done: &str,
     is_so: impl Fn(&Client) -> bool,
 ) -> Result<Vec<Client>, Fault> {
     let end = Instant::now() + READ_BACK;
     loop {
-        let after = clients::by_ids(session, ids).await?;
+        let after = clients::by_ids(session, ids).await.map_err(|fault| {
+            Fault::unproved(format!("{done} as far as was sent, and reading back failed: {fault}"))
+        })?;
         let wrong = after.iter().find(|client| !is_so(client));
         match wrong {
             None if after.len() == ids.len() => return Ok(after),
             _ if Instant::now() < end => sleep(Duration::from_millis(100)).await,
             Some(client) => {
                 return Err(Fault::unproved(format!(
-                    "the labels were sent, and {} carries {}",
+                    "{done} as far as was sent, and {} carries {}",
                     client.client_id,
-                    client.labels.join(", ")
+                    if client.labels.is_empty() {
+                        String::from("none")
+                    } else {
+                        quoted(&client.labels)
+                    }
                 )));
             }
             None => return Err(Fault::unproved("a client disappeared while it was labelled")),
         }
+    }
+}
+
+/// A change that failed after part of it was made says which part.
+fn half_done(done: &[String], remove: &[String], error: QueryError) -> Fault {
+    let [done] = done else { return error.into() };
+    Fault::unproved(format!("{done}, and removing {} failed after that: {error}", quoted(remove)))
+}
+
+/// Labels for a message.
+fn quoted(labels: &[String]) -> String {
+    let each: Vec<String> = labels.iter().map(|label| format!("{label:?}")).collect();
+    let word = if each.len() == 1 { "label" } else { "labels" };
+    format!("{word} {}", each.join(", "))
+}
+
+/// Most clients that a message names.
+const NAMED: usize = 10;
+
+/// Clients for a message.
+fn named(ids: &[ClientId]) -> String {
+    let first: Vec<&str> = ids.iter().take(NAMED).map(ClientId::as_str).collect();
+    match ids.len().saturating_sub(NAMED) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
     }
 }
 

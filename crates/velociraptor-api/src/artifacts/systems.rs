@@ -23,7 +23,9 @@ pub fn systems(name: &str, precondition: &str) -> Vec<Os> {
     let named: Vec<Os> =
         SYSTEMS.iter().filter(|(_, word, _)| text.contains(word)).map(|(os, ..)| *os).collect();
     if !named.is_empty() && text.contains("os") {
-        return named;
+        // What excludes a system is for the others, and which they are it does not tell.
+        let excludes = ["!=", "!~", "not "].iter().any(|word| text.contains(word));
+        return if excludes { Vec::new() } else { named };
     }
     let mut words = name.split('.').filter(|word| *word != "Custom" && *word != "Exchange");
     let first = words.next().unwrap_or_default();
@@ -47,6 +49,10 @@ mod tests {
         let both = "SELECT OS From info() where OS =~ 'linux|darwin'";
         assert_eq!(systems("Linux.Sys.Pslist", both), [Os::Linux, Os::Darwin]);
         assert_eq!(systems("Custom.Windows.Mine", ""), [Os::Windows]);
+        for excludes in ["SELECT * FROM info() WHERE OS != 'windows'", "WHERE NOT OS =~ 'windows'"]
+        {
+            assert_eq!(systems("Custom.Mine", excludes), [], "{excludes}");
+        }
         assert_eq!(systems("MacOS.System.TCC", "SELECT 1 FROM scope()"), [Os::Darwin]);
         assert_eq!(systems("Generic.Client.Info", ""), []);
     }

@@ -84,9 +84,7 @@ pub async fn check(
         }
         parameters.insert(definition.name.clone(), texts);
     }
-    if wanted.limits.cpu_percent.is_some_and(|percent| percent == 0 || percent > 100) {
-        faults.push(String::from("the processor limit is a percentage from 1 to 100"));
-    }
+    faults.extend(wanted.limits.faults());
     if !faults.is_empty() {
         return Err(Fault::BadInput { faults });
     }

@@ -63,7 +63,7 @@ fn same_request(request: &Request, collection: &Checked) -> bool {
     });
     let limits = &collection.limits;
     same_parameters
-        && request.timeout == limits.timeout.map_or(0, |span| span.as_secs().max(1))
+        && request.timeout == limits.timeout.map_or(0, |span| span.as_secs())
         && request.max_rows == limits.max_rows.unwrap_or(0)
         // Without a limit the server writes its default into the request.
         && limits.max_bytes.is_none_or(|bytes| bytes == request.max_upload_bytes)

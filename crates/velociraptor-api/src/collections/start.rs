@@ -31,7 +31,8 @@ pub struct Started {
 /// # Errors
 ///
 /// [`Fault::UnknownClient`] and [`Fault::NotPermitted`] before anything is sent; [`Fault::Query`];
-/// [`Fault::Unproved`] where the flow runs with other parameters than were sent.
+/// [`Fault::Unproved`] where the flow that was made is not the one that was asked for, or could
+/// not be read back: it carries the flow's id.
 ///
 /// # Cancel safety
 ///
@@ -69,8 +70,9 @@ pub async fn start(
     let Some((flow, request)) = row.and_then(|row| Some((row.flow_id?, row.request?))) else {
         return Err(Fault::unproved("the server gave no flow id, and no reason in its log"));
     };
-    if let Some(difference) = collection.differs(&request.specs) {
-        return Err(Fault::unproved(format!("flow {flow} was started, but {difference}")));
+    if let Some(difference) = collection.differs(&request) {
+        let what = format!("flow {flow} was started, but {difference}");
+        return Err(Fault::unproved_flow(&flow, what));
     }
     let status = read_back(session, client, &flow).await?;
     let online = known.is_none_or(|client| client.is_online());
@@ -90,15 +92,14 @@ async fn read_back(
                 sleep(Duration::from_millis(50)).await;
             }
             Err(Fault::UnknownFlow { .. }) => {
-                return Err(Fault::unproved(format!(
-                    "the server gave the flow id {flow}, and knows no such flow"
-                )));
+                let what = format!("the server gave the flow id {flow}, and knows no such flow");
+                return Err(Fault::unproved_flow(flow, what));
             }
             other => {
                 return other.map_err(|fault| {
-                    Fault::unproved(format!(
-                        "flow {flow} was started, and reading it back failed: {fault}"
-                    ))
+                    let what =
+                        format!("flow {flow} was started, and reading it back failed: {fault}");
+                    Fault::unproved_flow(flow, what)
                 });
             }
         }

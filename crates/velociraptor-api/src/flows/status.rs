@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Flow, unknown_client};
+use super::{Flow, FlowState, unknown_client};
 use crate::fault::Fault;
 use crate::ids::{ClientId, FlowId};
 use crate::queries::flows::{LOG, STATUS};
@@ -102,6 +102,41 @@ pub struct LogEntry {
     pub level: String,
     /// The text.
     pub message: String,
+}
+
+impl FlowStatus {
+    /// Which bound of the collection ended it, where one did. The server cancels the other queries
+    /// of the flow with the one that reached it, so that the flow's own status may not say so.
+    pub fn bound(&self) -> Option<Bound> {
+        if self.flow.state != FlowState::Error {
+            return None;
+        }
+        let texts =
+            self.flow.status.iter().chain(self.queries.iter().filter_map(|q| q.error.as_ref()));
+        texts.map(|text| text.to_ascii_lowercase()).find_map(|text| {
+            if text.starts_with("rows ") && text.contains("exceeded limit") {
+                Some(Bound::Rows)
+            } else if text.contains("upload") && text.contains("limit") {
+                Some(Bound::Uploads)
+            } else if text.contains("timed out") {
+                Some(Bound::Time)
+            } else {
+                None
+            }
+        })
+    }
+}
+
+/// A bound of a collection that ended it early. Rows that the server counts may not be kept then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// It had more rows than it might give.
+    Rows,
+    /// It worked for longer than it might.
+    Time,
+    /// It uploaded more than it might.
+    Uploads,
 }
 
 #[derive(Deserialize)]
@@ -222,4 +257,46 @@ fn specs<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Vec<Spec>, D::Err
     let spec =
         |sent: Sent| Spec { artifact: sent.artifact, parameters: pairs(sent.parameters.env) };
     Ok(sent.into_iter().map(spec).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(state: FlowState, status: &str, queries: &[&str]) -> FlowStatus {
+        let query = |error: &&str| QueryStat {
+            error: Some((*error).to_owned()).filter(|error| !error.is_empty()),
+            ..QueryStat::default()
+        };
+        FlowStatus {
+            flow: serde_json::from_value(serde_json::json!({
+                "FlowId": "F.A", "ClientId": "C.0123456789abcdef", "Artifacts": ["A"],
+                "Creator": "ada", "State": state, "Status": status, "Created": 1, "Started": 1,
+                "Active": 1, "Duration": 1, "Rows": 22, "UploadedFiles": 0, "UploadedBytes": 0,
+                "Logs": 0, "Tables": [],
+            }))
+            .unwrap(),
+            request: Request::default(),
+            queries: queries.iter().map(query).collect(),
+            backtrace: None,
+            repeated: false,
+            log: Vec::new(),
+            log_cut: 0,
+        }
+    }
+
+    /// As a live server told them.
+    #[test]
+    fn the_bound_that_ended_a_flow_is_found_in_its_queries_too() {
+        let rows = "Rows 22 exceeded limit 5 for flow F.A. Cancelling.";
+        for (status, queries, bound) in [
+            (rows, &[rows][..], Some(Bound::Rows)),
+            ("Cancelled", &["Cancelled", "", rows], Some(Bound::Rows)),
+            ("Query timed out after 3 seconds", &[""], Some(Bound::Time)),
+            ("Cancelled by VQL query", &[""], None),
+        ] {
+            assert_eq!(ended(FlowState::Error, status, queries).bound(), bound, "{status}");
+        }
+        assert_eq!(ended(FlowState::Finished, "", &[""]).bound(), None);
+    }
 }

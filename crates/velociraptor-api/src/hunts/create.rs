@@ -180,7 +180,7 @@ async fn create_by_call(
     let request = ArtifactCollectorArgs {
         artifacts: plan.collection.parameters().keys().cloned().collect(),
         specs: specs.collect(),
-        timeout: limits.timeout.map_or(0, |span| span.as_secs().max(1)),
+        timeout: limits.timeout.map_or(0, |span| span.as_secs()),
         max_rows: limits.max_rows.unwrap_or(0),
         max_upload_bytes: limits.max_bytes.unwrap_or(0),
         cpu_limit: f32::from(limits.cpu_percent.unwrap_or(0)),
@@ -237,5 +237,5 @@ fn differs(made: &HuntStatus, plan: &HuntPlan) -> Option<String> {
     if made.hunt.state != HuntState::Paused {
         return Some(format!("it is {}", made.hunt.state));
     }
-    plan.collection.differs(&made.request.specs)
+    plan.collection.differs(&made.request)
 }

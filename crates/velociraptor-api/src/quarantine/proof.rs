@@ -173,7 +173,7 @@ async fn label(session: &Session<'_>, client: &ClientId, action: Action) -> Resu
     };
     Ok(match relabel(session, client, action).await {
         Ok(()) => Step { what, state: StepState::Proved, seen: format!("{LABEL} was read back") },
-        Err(Fault::Unproved { what: seen }) => Step { what, state: StepState::Failed, seen },
+        Err(Fault::Unproved { what: seen, .. }) => Step { what, state: StepState::Failed, seen },
         Err(fault) => return Err(fault),
     })
 }

@@ -6,6 +6,7 @@ mod fake;
 mod files;
 mod hunt_calls;
 mod identities;
+mod labels;
 mod pki;
 mod streams;
 mod tls;
