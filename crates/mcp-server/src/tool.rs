@@ -18,6 +18,7 @@ use crate::answer::{Answer, Render};
 use crate::context::ToolCx;
 use crate::tool_error::ToolError;
 
+mod bounds;
 mod schema;
 
 /// What a tool may do. Decided per tool; there is no default.
@@ -142,6 +143,10 @@ async fn run<T: Tool>(
     cx: ToolCx<'_>,
     arguments: Map<String, Value>,
 ) -> Result<Finished, ToolError> {
+    // Making the schema takes longer than many a call, and most calls have no number.
+    if bounds::concern(&arguments) {
+        bounds::check(&schema::input::<T::Input>(), &arguments)?;
+    }
     let input = serde_json::from_value(Value::Object(arguments))
         .map_err(|error| ToolError::invalid(Cow::Owned(error.to_string())))?;
     T::run(cx, input).await?.finish()
