@@ -23,6 +23,9 @@ pub struct Bounds {
     /// Uploaded MB, default 1000
     #[schemars(range(min = 1))]
     pub max_mb: Option<u64>,
+    /// Percent of a processor
+    #[schemars(range(min = 1, max = 100))]
+    pub cpu_percent: Option<u8>,
 }
 
 /// Parameters by artifact: `{"Artifact": {"Param": value}}`.
@@ -69,7 +72,7 @@ pub fn wanted(
         timeout: bounds.timeout.map(Duration::from_secs),
         max_rows: bounds.max_rows,
         max_bytes: bounds.max_mb.map(|mb| mb.saturating_mul(1_000_000)),
-        cpu_percent: None,
+        cpu_percent: bounds.cpu_percent,
     };
     Ok(Collection { artifacts: wanted, limits, urgent })
 }

@@ -209,7 +209,7 @@ impl From<QueryError> for ToolError {
 }
 
 /// Whether the query changes something and its end was not seen. Such a call is not repeated.
-fn may_have_acted(error: &QueryError) -> bool {
+pub fn may_have_acted(error: &QueryError) -> bool {
     let unseen = matches!(
         *error.kind,
         QueryErrorKind::Unreachable { .. }

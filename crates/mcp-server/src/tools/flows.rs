@@ -4,6 +4,7 @@ use crate::tool::{Family, ToolDef};
 
 mod cancel;
 mod list;
+mod not_looked;
 mod results;
 mod status;
 

@@ -11,6 +11,7 @@ use crate::tool::{Family, ToolDef};
 use crate::tool_error::ToolError;
 use crate::{clock, system};
 
+mod applies;
 mod create;
 mod list;
 mod modify;

@@ -1,7 +1,9 @@
 //! The whole surface over an in-memory pipe.
 
+mod applies;
 mod artifacts;
 mod bare;
+mod bounds;
 mod calls;
 mod clients;
 mod direct;

@@ -56,6 +56,9 @@ pub(super) struct Input {
     /// Uploads of each client
     #[schemars(range(min = 1))]
     max_mb: Option<u64>,
+    /// Percent of a processor
+    #[schemars(range(min = 1, max = 100))]
+    cpu_percent: Option<u8>,
 }
 
 /// What became of it, client by client.
@@ -77,8 +80,12 @@ impl Tool for CollectArtifact {
     type Output = Output;
 
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
-        let bounds =
-            Bounds { timeout: input.timeout, max_rows: input.max_rows, max_mb: input.max_mb };
+        let bounds = Bounds {
+            timeout: input.timeout,
+            max_rows: input.max_rows,
+            max_mb: input.max_mb,
+            cpu_percent: input.cpu_percent,
+        };
         let collection = wanted(&input.artifacts, &input.parameters, bounds, input.urgent)?;
         let target = target(&input.clients)?;
         let session = cx.session();
@@ -129,7 +136,8 @@ fn target(clients: &[String]) -> Result<Target, ToolError> {
 fn overall(outcomes: &[Outcome]) -> State {
     let any = |word: Word| outcomes.iter().any(|outcome| outcome.state == word);
     let all = |word: Word| outcomes.iter().all(|outcome| outcome.state == word);
-    if any(Word::Refused) || any(Word::Failed) || any(Word::NotApplicable) {
+    let open = [Word::Refused, Word::Unproved, Word::Failed, Word::Cut, Word::NotApplicable];
+    if open.into_iter().any(any) {
         State::Partial
     } else if all(Word::Offline) {
         State::Offline

@@ -10,7 +10,7 @@ use crate::context::ToolCx;
 use crate::resolve::{self, Named};
 use crate::table;
 use crate::tool::{Effect, Tool};
-use crate::tool_error::ToolError;
+use crate::tool_error::{Code, ToolError};
 
 /// `label_client`.
 pub(super) struct LabelClient;
@@ -66,7 +66,15 @@ impl Tool for LabelClient {
         let touched = [change.add.as_slice(), change.remove.as_slice()].concat();
         // Asked before the change: where it cannot be told what goes by a label, nothing is done.
         let uses = labels::uses(&session, &touched).await?;
-        let done = labels::change(&session, &ids, &change).await?;
+        let done = labels::change(&session, &ids, &change).await.map_err(|fault| {
+            let error = ToolError::from(fault);
+            match error.code {
+                Code::ServerFailed | Code::Timeout | Code::Unavailable => {
+                    error.next("get_client_info shows the labels as they are; the same call again does what is missing")
+                }
+                _ => error,
+            }
+        })?;
         let rows = done.into_iter().map(Row::from).collect::<Vec<_>>();
         let warnings: Vec<String> = uses.iter().map(|used| consequence(used, &change)).collect();
         let count = rows.len();
@@ -154,7 +162,6 @@ mod tests {
     use velociraptor_api::clients::Resolved;
 
     use super::*;
-    use crate::tool_error::Code;
 
     fn named(given: &str, found: Result<&str, ToolError>) -> Named {
         let resolved = |id| Resolved {

@@ -11,6 +11,7 @@ use velociraptor_api::results::{Group, RowQuery};
 use velociraptor_api::uploads::{self, Upload};
 use velociraptor_api::{FlowId, Session, flow_results};
 
+use super::not_looked::not_looked;
 use super::status;
 use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
@@ -74,6 +75,8 @@ pub(super) struct Output {
     table: Option<String>,
     columns: Vec<String>,
     rows: Vec<Row>,
+    #[serde(skip)]
+    filtered: bool,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -133,6 +136,7 @@ impl Tool for GetFlowResults {
         });
         let mut warnings = Vec::new();
         let mut output = Output::of(&flow, &sizes);
+        output.filtered = query.filter.is_some();
         if begun.is_none() && flow.uploaded_files > 0 {
             let (files, left) = files(&session, &flow).await?;
             output.uploads = files;
@@ -169,7 +173,8 @@ impl Tool for GetFlowResults {
         }
         if begun.is_none() {
             let os = client.client.as_ref().and_then(Client::system);
-            let asleep = tables::not_looked(&session, &flow, input.table.as_deref(), os).await?;
+            let named = input.table.as_deref();
+            let asleep = not_looked(&session, &flow, None, named, os).await?;
             if !asleep.is_empty() && matches!(state, State::Complete | State::Empty) {
                 state = State::Partial;
             }
@@ -179,6 +184,10 @@ impl Tool for GetFlowResults {
             warnings.push(String::from("the flow has not ended: more rows may come"));
         } else if let Some(status) = &flow.status {
             warnings.push(format!("the flow ended early: {status}"));
+            let kept = tables::total(&sizes, &flow.tables);
+            if begun.is_none() && kept < flow.rows {
+                warnings.push(format!("{} rows were counted, {kept} of them arrived", flow.rows));
+            }
         }
         let returned = Some(output.rows.len() as u64);
         let link = cx.link(&format!("/collected/{}/{id}/results", client.id));
@@ -304,6 +313,7 @@ impl Output {
             table: None,
             columns: Vec::new(),
             rows: Vec::new(),
+            filtered: false,
         }
     }
 }
@@ -327,7 +337,7 @@ impl Render for Output {
         if let Some(table) = &self.table {
             let _ = write!(out, "\n\n[{table}]\n");
             if self.rows.is_empty() {
-                out.push_str("no row matches");
+                out.push_str(if self.filtered { "no row matches" } else { "no rows" });
             } else {
                 rows::write(out, &self.columns, &self.rows);
             }

@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use velociraptor_api::FlowId;
+use velociraptor_api::clients::Client;
 use velociraptor_api::flows::{self, Flow, FlowState, FlowStatus, LogEntry, QueryStat};
 
+use super::not_looked::not_looked;
 use crate::answer::{Answer, Render, State};
 use crate::clock;
 use crate::context::ToolCx;
@@ -99,7 +101,13 @@ impl Tool for GetFlowStatus {
                 .push(format!("the client is offline, last seen {seen}; the flow waits for it"));
         }
         let link = cx.link(&format!("/collected/{}/{id}/logs", client.id));
-        let state = state(&status.flow, &status.queries, offline);
+        let mut state = state(&status.flow, &status.queries, offline);
+        let os = client.client.as_ref().and_then(Client::system);
+        let asleep = not_looked(&session, &status.flow, Some(&status), None, os).await?;
+        if !asleep.is_empty() && state == State::Complete {
+            state = State::Partial;
+        }
+        warnings.extend(asleep);
         let output = Output::of(&status, now);
         Ok(Answer::of(&cx, &session, output).state(state).warn(warnings).link(link))
     }

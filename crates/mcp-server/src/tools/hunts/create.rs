@@ -5,11 +5,13 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use velociraptor_api::clients::{self, Client};
 use velociraptor_api::collections::{self, Target};
 use velociraptor_api::hunts::{self, HuntPlan, HuntScope, HuntState};
-use velociraptor_api::{Permission, Session};
+use velociraptor_api::{Os, Permission, Session};
 
 use super::Summary;
+use super::applies::{For, applies};
 use crate::answer::{Answer, Render, State};
 use crate::collection::{self, Bounds, Parameters};
 use crate::context::ToolCx;
@@ -85,6 +87,13 @@ impl Tool for CreateHunt {
         let wanted = collection::wanted(&input.artifacts, &input.parameters, input.limits, false)?;
         let scope = scope(&session, &input).await?;
         let checked = collections::check(&session, &wanted, Target::Clients).await?;
+        let systems = listed(&session, &scope).await?;
+        let wanted = match &scope {
+            HuntScope::Clients(_) => For::Listed(&systems),
+            HuntScope::Rule { os: Some(os), .. } => For::System(*os),
+            HuntScope::Rule { os: None, .. } => For::Anybody,
+        };
+        let elsewhere = applies(checked.definitions(), wanted)?;
         let estimate = hunts::estimate(&session, &scope).await?;
         let life = super::hours(input.expires_hours.unwrap_or(DEFAULT_HOURS))?;
         let plan = HuntPlan {
@@ -108,8 +117,15 @@ impl Tool for CreateHunt {
             reaches: estimate.clients,
             online: estimate.online,
         };
-        Ok(Answer::of(&cx, &session, data).state(state).warn(nobody).link(link))
+        Ok(Answer::of(&cx, &session, data).state(state).warn(nobody).warn(elsewhere).link(link))
     }
+}
+
+/// The systems of listed clients.
+async fn listed(session: &Session<'_>, scope: &HuntScope) -> Result<Vec<Option<Os>>, ToolError> {
+    let HuntScope::Clients(ids) = scope else { return Ok(Vec::new()) };
+    let found = clients::by_ids(session, ids).await?;
+    Ok(found.iter().map(Client::system).collect())
 }
 
 /// Which clients are meant. A list stands alone: it is exact, and nothing narrows it.

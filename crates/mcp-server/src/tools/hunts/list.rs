@@ -53,9 +53,11 @@ struct Row {
     #[schemars(with = "String")]
     created: Option<Timestamp>,
     creator: String,
+    // The server's own counts. It counts a client as one with results late, or twice, so no name
+    // here says that it has rows.
     scheduled: u64,
     finished: u64,
-    with_rows: u64,
+    reported: u64,
     failed: u64,
     #[serde(skip)]
     age: String,
@@ -87,7 +89,7 @@ impl Tool for ListHunts {
                 states: states.into_iter().collect(),
                 text: input.search,
                 from,
-                count: input.limit.unwrap_or(25).clamp(1, 500),
+                count: input.limit.unwrap_or(25),
             },
         )
         .await?;
@@ -116,7 +118,7 @@ impl Row {
             creator: hunt.creator.clone(),
             scheduled: hunt.stats.scheduled,
             finished: hunt.stats.finished,
-            with_rows: hunt.stats.with_results,
+            reported: hunt.stats.with_results,
             failed: hunt.stats.with_errors,
             age: hunt.created.map_or_else(String::new, |created| clock::age(now, created)),
         }
@@ -136,7 +138,7 @@ impl Render for Output {
                 row.age.clone(),
                 row.creator.clone(),
                 format!("{}/{}", row.finished, row.scheduled),
-                row.with_rows.to_string(),
+                row.reported.to_string(),
                 row.failed.to_string(),
                 row.hunt.artifacts.join(" "),
                 row.hunt.targets.clone(),

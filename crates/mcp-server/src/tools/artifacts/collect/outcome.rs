@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
-use velociraptor_api::Os;
 use velociraptor_api::artifacts::Definition;
 use velociraptor_api::clients::Client;
-use velociraptor_api::flows::{Flow, FlowState};
+use velociraptor_api::collections::CollectionLimits;
+use velociraptor_api::flows::{Bound, Flow, FlowState};
+use velociraptor_api::{FlowId, Os};
 
 use crate::clock;
 use crate::page::Row;
@@ -43,6 +44,8 @@ pub(super) enum Word {
     Finished,
     /// It ended badly. There may be rows all the same.
     Failed,
+    /// A bound of the collection ended it. There is more than was found.
+    Cut,
     /// The agent has it, or will have it in a moment.
     #[default]
     Pending,
@@ -50,6 +53,8 @@ pub(super) enum Word {
     Offline,
     /// It ran and did not look: it is for other systems.
     NotApplicable,
+    /// It was sent, and what came of it is not what was asked for, or not known.
+    Unproved,
     /// It was not started.
     Refused,
 }
@@ -70,9 +75,11 @@ impl Word {
         match self {
             Self::Finished => "FINISHED",
             Self::Failed => "FAILED",
+            Self::Cut => "CUT",
             Self::Pending => "PENDING",
             Self::Offline => "OFFLINE",
             Self::NotApplicable => "NOT APPLICABLE",
+            Self::Unproved => "UNPROVED",
             Self::Refused => "REFUSED",
         }
     }
@@ -93,6 +100,67 @@ impl Outcome {
             reason: Some(reason),
             refusal: Some(error),
             ..Self::default()
+        }
+    }
+
+    /// One that was sent, and may run or runs otherwise than was asked for. It is an outcome and
+    /// no error even where one client was named, so that nobody starts it a second time.
+    pub(super) fn unproved(mut self, flow: Option<&FlowId>, what: &str) -> Self {
+        let next = match flow {
+            Some(flow) => format!(
+                "get_flow_status with flow {flow} shows what it does, cancel_flow ends it; look \
+                 before you collect again"
+            ),
+            None => String::from(
+                "it may run all the same: list_flows shows it; look before you collect again",
+            ),
+        };
+        self.flow_id = flow.map(ToString::to_string);
+        self.state = Word::Unproved;
+        self.reason = Some(format!("{what}; {next}"));
+        self
+    }
+
+    /// Adds to the reason.
+    pub(super) fn note(&mut self, note: String) {
+        self.reason = Some(match self.reason.take() {
+            Some(reason) => format!("{reason}; {note}"),
+            None => note,
+        });
+    }
+
+    /// Says that a bound ended the flow, and what that means for its rows.
+    pub(super) fn cut(&mut self, bound: Bound, limits: &CollectionLimits) {
+        self.state = Word::Cut;
+        let (was, more) = match bound {
+            Bound::Rows => (
+                match limits.max_rows {
+                    Some(rows) => format!("max_rows {rows} was passed"),
+                    None => String::from("its limit of rows was passed"),
+                },
+                "a larger max_rows",
+            ),
+            Bound::Time => (
+                match limits.timeout {
+                    Some(span) => format!("timeout {} s was reached", span.as_secs()),
+                    None => String::from("its time limit was reached"),
+                },
+                "a larger timeout",
+            ),
+            Bound::Uploads => (String::from("its limit of uploads was passed"), "a larger max_mb"),
+        };
+        self.reason = Some(format!(
+            "{was} and the collection was ended, so there is more than was found; {more} or \
+             narrower parameters give all"
+        ));
+    }
+
+    /// Takes over how many rows are kept: of a flow that ended badly the last that were counted
+    /// may never have arrived.
+    pub(super) fn kept(&mut self, kept: u64) {
+        if kept < self.rows {
+            self.note(format!("{} rows were counted, {kept} of them arrived", self.rows));
+            self.rows = kept;
         }
     }
 
@@ -129,11 +197,7 @@ impl Outcome {
         self.existing = true;
         let now = clock::now();
         let age = flow.created.map(|at| clock::age(now, at)).unwrap_or_default();
-        let note = format!("the same was asked for {age}; again=true collects it anew");
-        self.reason = Some(match self.reason.take() {
-            Some(reason) => format!("{reason}; {note}"),
-            None => note,
-        });
+        self.note(format!("the same was asked for {age}; again=true collects it anew"));
     }
 
     /// An artifact for other systems ends well with no rows: that is no finding.
@@ -147,17 +211,22 @@ impl Outcome {
         };
         let others: Vec<&str> =
             definitions.iter().filter(other).map(|definition| definition.name.as_str()).collect();
-        if others.is_empty() || !matches!(self.state, Word::Finished | Word::Failed) {
+        let ended = matches!(self.state, Word::Finished | Word::Failed | Word::Cut);
+        if others.is_empty() || !ended {
             return;
         }
         if self.rows == 0 && self.state == Word::Finished && others.len() == definitions.len() {
             self.state = Word::NotApplicable;
         }
-        let note = format!("not for {os}, so nothing was looked at: {}", others.join(", "));
-        self.reason = Some(match self.reason.take() {
-            Some(reason) => format!("{reason}; {note}"),
-            None => note,
-        });
+        self.note(format!("not for {os}, so nothing was looked at: {}", others.join(", ")));
+    }
+
+    /// Says that no query applied to the client.
+    pub(super) fn applied_nowhere(&mut self) {
+        self.state = Word::NotApplicable;
+        self.note(String::from(
+            "the preconditions do not hold on this client, so nothing was looked at",
+        ));
     }
 }
 
@@ -199,6 +268,29 @@ mod tests {
         outcome.judge(&both, Some(Os::Linux), &[String::from("Linux.Sys.Pslist")]);
         assert_eq!(outcome.state, Word::Finished);
         assert!(outcome.reason.unwrap().contains("Windows.System.Pslist"));
+    }
+
+    #[test]
+    fn what_was_sent_and_is_not_proved_is_no_refusal_and_keeps_its_flow() {
+        let flow = FlowId::parse("F.A").unwrap();
+        let outcome = plain(Word::Pending).unproved(Some(&flow), "flow F.A was started, but so");
+        assert_eq!((outcome.state, outcome.flow_id.as_deref()), (Word::Unproved, Some("F.A")));
+        assert!(outcome.refusal.is_none(), "one client's call is no error that invites another");
+        let reason = outcome.reason.unwrap();
+        assert!(reason.contains("flow F.A was started, but so"), "{reason}");
+        assert!(reason.contains("cancel_flow ends it"), "{reason}");
+        let outcome = plain(Word::Pending).unproved(None, "no answer");
+        assert!(outcome.reason.unwrap().contains("list_flows"));
+    }
+
+    #[test]
+    fn a_bound_that_ended_it_is_named_with_what_it_costs() {
+        let limits = CollectionLimits { max_rows: Some(100), ..CollectionLimits::default() };
+        let mut outcome = Outcome { rows: 101, ..plain(Word::Failed) };
+        outcome.cut(Bound::Rows, &limits);
+        outcome.kept(40);
+        assert_eq!((outcome.state, outcome.rows), (Word::Cut, 40));
+        insta::assert_snapshot!(outcome.reason.unwrap(), @"max_rows 100 was passed and the collection was ended, so there is more than was found; a larger max_rows or narrower parameters give all; 101 rows were counted, 40 of them arrived");
     }
 
     #[test]

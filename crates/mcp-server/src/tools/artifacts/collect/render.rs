@@ -20,9 +20,11 @@ fn write_all(outcomes: &[Outcome], out: &mut String) -> std::fmt::Result {
         let words = [
             Word::Finished,
             Word::Failed,
+            Word::Cut,
             Word::Pending,
             Word::Offline,
             Word::NotApplicable,
+            Word::Unproved,
             Word::Refused,
         ];
         let parts: Vec<String> = words
@@ -50,7 +52,7 @@ fn write_one(outcome: &Outcome, out: &mut String) -> std::fmt::Result {
     if let Some(flow) = &outcome.flow_id {
         write!(out, "  {flow}")?;
     }
-    if matches!(outcome.state, Word::Finished | Word::Failed | Word::Pending) {
+    if matches!(outcome.state, Word::Finished | Word::Failed | Word::Cut | Word::Pending) {
         write!(out, "  {} rows", outcome.rows)?;
         if outcome.uploads > 0 {
             write!(out, ", {} files", outcome.uploads)?;

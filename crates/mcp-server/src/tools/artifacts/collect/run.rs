@@ -9,15 +9,15 @@ use tokio::time::Instant;
 use velociraptor_api::clients::{Client, Resolved};
 use velociraptor_api::collections::{self, Checked};
 use velociraptor_api::flow_results;
-use velociraptor_api::flows::{self, Flow, WaitEnd};
+use velociraptor_api::flows::{self, Flow, FlowState, WaitEnd};
 use velociraptor_api::results::RowQuery;
-use velociraptor_api::{ClientId, Session};
+use velociraptor_api::{ClientId, Fault, Session};
 
 use super::outcome::{Outcome, TableRows, Word};
 use crate::context::Progress;
 use crate::page;
 use crate::resolve::Named;
-use crate::tool_error::ToolError;
+use crate::tool_error::{ToolError, may_have_acted};
 
 /// For how long an equal collection is good enough. Longer, and what it says of processes and
 /// connections is another picture than the one that is asked for.
@@ -99,9 +99,17 @@ impl Plan<'_> {
                 return Ok(Begun { id, client, flow, outcome, existing: true });
             }
         }
-        let started = collections::start(self.session, &id, self.checked).await;
-        let flow = started.map_err(|fault| refused(fault.into()))?.status.flow;
-        Ok(Begun { id, client, flow, outcome, existing: false })
+        match collections::start(self.session, &id, self.checked).await {
+            Ok(started) => {
+                let flow = started.status.flow;
+                Ok(Begun { id, client, flow, outcome, existing: false })
+            }
+            Err(Fault::Unproved { what, flow }) => Err(outcome.unproved(flow.as_ref(), &what)),
+            Err(Fault::Query(error)) if may_have_acted(&error) => {
+                Err(outcome.unproved(None, &error.to_string()))
+            }
+            Err(fault) => Err(refused(fault.into())),
+        }
     }
 
     /// Waits for it until the deadline, and reads its first rows.
@@ -135,7 +143,9 @@ impl Plan<'_> {
                     }
                 }
                 Err(fault) => {
-                    outcome.reason = Some(format!("started, and not followed: {fault}"));
+                    outcome.reason = Some(format!(
+                        "started, and not followed: {fault}; get_flow_status follows it"
+                    ));
                     return outcome;
                 }
             }
@@ -148,6 +158,9 @@ impl Plan<'_> {
                 format!("{} still after {waited} s; get_flow_status follows it", flow.state)
             });
         }
+        if let Err(error) = self.explain(&id, &flow, &mut outcome).await {
+            outcome.note(format!("why it ended so could not be read: {error}"));
+        }
         if existing {
             outcome.reused(&flow);
         }
@@ -156,13 +169,29 @@ impl Plan<'_> {
         if flow.rows > 0
             && let Err(error) = self.read_tables(&id, &flow, budget, &mut outcome).await
         {
-            let note = format!("its rows could not be read: {error}");
-            outcome.reason = Some(match outcome.reason.take() {
-                Some(reason) => format!("{reason}; {note}"),
-                None => note,
-            });
+            outcome.note(format!("its rows could not be read: {error}"));
         }
         outcome
+    }
+
+    /// Looks closer where a flow ended badly or without rows: was it cut, did it look at all?
+    async fn explain(
+        &self,
+        id: &ClientId,
+        flow: &Flow,
+        outcome: &mut Outcome,
+    ) -> Result<(), ToolError> {
+        let silent = outcome.state == Word::Finished && flow.rows == 0 && flow.uploaded_files == 0;
+        if outcome.state != Word::Failed && !silent {
+            return Ok(());
+        }
+        let status = flows::status(self.session, id, &flow.flow_id).await?;
+        if let Some(bound) = status.bound() {
+            outcome.cut(bound, self.checked.limits());
+        } else if flows::applied_nowhere(self.session, &status).await? {
+            outcome.applied_nowhere();
+        }
+        Ok(())
     }
 
     async fn read_tables(
@@ -173,8 +202,11 @@ impl Plan<'_> {
         outcome: &mut Outcome,
     ) -> Result<(), ToolError> {
         let tables = flow_results::tables(self.session, id, &flow.flow_id).await?.tables;
+        if flow.state == FlowState::Error {
+            outcome.kept(tables.iter().map(|table| table.rows).sum());
+        }
         let share = budget / tables.len().max(1);
-        for table in tables {
+        for table in tables.into_iter().filter(|table| table.rows > 0) {
             let wanted = RowQuery { count: FIRST, ..RowQuery::default() };
             let found =
                 flow_results::rows(self.session, id, &flow.flow_id, &table.name, &wanted).await?;

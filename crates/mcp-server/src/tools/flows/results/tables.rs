@@ -2,7 +2,6 @@
 
 use velociraptor_api::flow_results::Table;
 use velociraptor_api::flows::Flow;
-use velociraptor_api::{Fault, Os, Session, artifacts};
 
 use crate::tool_error::{Code, ToolError};
 
@@ -45,42 +44,6 @@ pub(super) fn no_rows(flow: &Flow, named: Option<&str>) -> Option<String> {
         tables => format!("these have: {}", tables.join(", ")),
     };
     named.map(|named| format!("{} has no rows in this flow; {others}", named.trim()))
-}
-
-/// The artifacts without rows that are for another system than the client's: they found nothing
-/// because they did not look.
-pub(super) async fn not_looked(
-    session: &Session<'_>,
-    flow: &Flow,
-    named: Option<&str>,
-    os: Option<Os>,
-) -> Result<Vec<String>, ToolError> {
-    let Some(os) = os else { return Ok(Vec::new()) };
-    let artifact = |table: &str| table.split('/').next().unwrap_or(table).to_owned();
-    let named = named.map(|named| artifact(named.trim()));
-    let silent = flow.artifacts.iter().filter(|name| {
-        named.as_ref().is_none_or(|named| named == *name)
-            && !flow.tables.iter().any(|table| artifact(table) == **name)
-    });
-    let mut said = Vec::new();
-    for name in silent {
-        let systems = match artifacts::definition(session, name).await {
-            Ok(definition) => definition.systems(),
-            // Deleted since: nothing is known of it any more.
-            Err(Fault::UnknownArtifact { .. }) => continue,
-            Err(fault) => return Err(fault.into()),
-        };
-        if !systems.is_empty() && !systems.contains(&os) {
-            let systems: Vec<&str> = systems.iter().map(|os| os.as_str()).collect();
-            said.push(format!(
-                "{name} is for {} and the client runs {}: it did not look, so that it found \
-                 nothing says nothing",
-                systems.join(", "),
-                os.as_str()
-            ));
-        }
-    }
-    Ok(said)
 }
 
 #[cfg(test)]

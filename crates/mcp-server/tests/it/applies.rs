@@ -1,0 +1,73 @@
+//! Artifacts that are for other systems: told before a hunt is made, and after a flow has ended,
+//! with one voice.
+
+use mcp_server::tool_error::Code;
+use serde_json::json;
+
+use crate::direct::Direct;
+
+const PSLIST: &str = "Windows.System.Pslist";
+
+#[tokio::test]
+async fn a_hunt_that_would_look_nowhere_is_refused_before_it_is_made() {
+    let lab = Direct::start();
+    for wish in [
+        json!({"artifacts": [PSLIST], "description": "x", "os": "linux"}),
+        json!({"artifacts": [PSLIST], "description": "x", "clients": ["db-01", "web-01"]}),
+    ] {
+        let error = lab.error("create_hunt", wish.clone()).await;
+        assert_eq!(error.code, Code::Conflict, "{wish}: {}", error.message);
+        assert!(error.message.contains(PSLIST) && error.message.contains("no hunt was made"));
+    }
+    assert_eq!(lab.data("list_hunts", json!({})).await["total"], 0);
+}
+
+#[tokio::test]
+async fn a_hunt_that_looks_in_part_says_where_not() {
+    let lab = Direct::start();
+    for (wish, said) in [
+        (json!({"artifacts": [PSLIST, "Custom.Lab.One"], "os": "linux"}), "it will not look"),
+        (json!({"artifacts": [PSLIST], "clients": ["db-01", "FIN-WS07"]}), "1 of 2 clients"),
+        (json!({"artifacts": [PSLIST]}), "clients of other systems"),
+    ] {
+        let mut wish = wish;
+        wish["description"] = json!("x");
+        let made = lab.data("create_hunt", wish.clone()).await;
+        assert!(made["warnings"].to_string().contains(said), "{wish}: {made:?}");
+    }
+    let wish = json!({"artifacts": [PSLIST], "description": "x", "os": "windows"});
+    assert_eq!(lab.data("create_hunt", wish).await.get("warnings"), None);
+}
+
+#[tokio::test]
+async fn the_status_and_the_results_of_a_flow_agree_on_what_was_not_looked_at() {
+    let lab = Direct::start();
+    let wish = json!({"clients": ["db-01"], "artifacts": [PSLIST], "wait": 30});
+    let done = lab.data("collect_artifact", wish).await;
+    let outcome = &done["outcomes"][0];
+    assert_eq!(outcome["state"], "not_applicable", "{outcome}");
+    let flow = json!({"client": "db-01", "flow_id": outcome["flow_id"]});
+    let status = lab.data("get_flow_status", flow.clone()).await;
+    let results = lab.data("get_flow_results", flow).await;
+    assert_eq!((&status["state"], &results["state"]), (&json!("partial"), &json!("partial")));
+    for answer in [&status, &results] {
+        assert!(answer["warnings"].to_string().contains("did not look"), "{answer:?}");
+    }
+}
+
+/// Neither its name nor a system tells; only the flow's log does.
+#[tokio::test]
+async fn a_precondition_that_does_not_hold_is_no_empty_result() {
+    let lab = Direct::start();
+    let wish = json!({"clients": ["db-01"], "artifacts": ["Custom.Lab.Never"], "wait": 30});
+    let done = lab.data("collect_artifact", wish).await;
+    let outcome = &done["outcomes"][0];
+    assert_eq!(outcome["state"], "not_applicable", "{outcome}");
+    assert!(outcome["reason"].as_str().expect("a reason").contains("nothing was looked at"));
+    let flow = json!({"client": "db-01", "flow_id": outcome["flow_id"]});
+    for tool in ["get_flow_status", "get_flow_results"] {
+        let answer = lab.data(tool, flow.clone()).await;
+        assert_eq!(answer["state"], "partial", "{tool}: {answer:?}");
+        assert!(answer["warnings"].to_string().contains("did not look"), "{tool}: {answer:?}");
+    }
+}
