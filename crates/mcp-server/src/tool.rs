@@ -12,7 +12,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use velociraptor_api::Permission;
-use velociraptor_api::catalogue::READ;
 
 use crate::answer::{Answer, Render};
 use crate::context::ToolCx;
@@ -53,8 +52,9 @@ pub trait Tool: 'static {
     const DESCRIPTION: &'static str;
     /// What it may do.
     const EFFECT: Effect;
-    /// The permissions without which it can do nothing; `doctor` lists the tools that are lost.
-    const NEEDS: &'static [Permission] = READ;
+    /// The permissions without which it can do nothing; `doctor` lists the tools that are
+    /// lost. Decided per tool; there is no default.
+    const NEEDS: &'static [Permission];
     /// Calling it twice with the same input leaves the same state as calling it once.
     const IDEMPOTENT: bool = false;
     /// Arguments. Unknown fields are refused.

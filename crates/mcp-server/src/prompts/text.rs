@@ -6,8 +6,9 @@ use std::fmt::Write;
 use velociraptor_api::artifacts::{self, ArtifactKind};
 use velociraptor_api::{Os, Session};
 
+use super::given::{Given, since};
+use super::hosts;
 use super::plan::{self, Plan, Step};
-use super::{Given, hosts, since};
 use crate::clock;
 use crate::context::ToolCx;
 use crate::tool_error::ToolError;

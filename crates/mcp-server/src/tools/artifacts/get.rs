@@ -2,7 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use velociraptor_api::Permission;
 use velociraptor_api::artifacts::{self, Definition};
+use velociraptor_api::catalogue::READ;
 
 use super::columns::columns;
 use crate::answer::Answer;
@@ -85,6 +87,7 @@ impl Tool for GetArtifact {
         choices, result tables with their columns, tools that it would download, permissions that \
         it needs. It collects nothing: collect_artifact does.";
     const EFFECT: Effect = Effect::Read;
+    const NEEDS: &'static [Permission] = READ;
     type Input = Input;
     type Output = Output;
 

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 use velociraptor_api::artifacts::{self, ArtifactKind, ArtifactSearch, ArtifactSummary};
+use velociraptor_api::catalogue::READ;
 use velociraptor_api::near::near;
-use velociraptor_api::{Os, Session};
+use velociraptor_api::{Os, Permission, Session};
 
 use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
@@ -92,6 +93,7 @@ impl Tool for ListArtifacts {
         words, type and system. get_artifact gives parameters and columns; collect_artifact runs \
         one on endpoints, create_hunt on many.";
     const EFFECT: Effect = Effect::Read;
+    const NEEDS: &'static [Permission] = READ;
     type Input = Input;
     type Output = Output;
 

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use velociraptor_api::Permission;
+use velociraptor_api::catalogue::READ;
 use velociraptor_api::clients::{self, ClientInfo};
 use velociraptor_api::flows::{self, Flow, FlowSearch};
 
@@ -84,6 +86,7 @@ impl Tool for GetClientInfo {
         metadata, recent collections. It tells what the server knows since the last contact and \
         does not look at the endpoint: collect_artifact does.";
     const EFFECT: Effect = Effect::Read;
+    const NEEDS: &'static [Permission] = READ;
     type Input = Input;
     type Output = Output;
 

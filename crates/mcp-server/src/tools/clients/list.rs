@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use velociraptor_api::catalogue::READ;
 use velociraptor_api::clients::{self, Client, ClientOrder, ClientSearch};
-use velociraptor_api::{Fault, QueryErrorKind, Session};
+use velociraptor_api::{Fault, Permission, QueryErrorKind, Session};
 
 use crate::answer::{Answer, Render, State};
 use crate::clock;
@@ -83,6 +84,7 @@ impl Tool for ListClients {
         id, host, system, labels, address, when last seen. It does not contact them. \
         get_client_info says more of one.";
     const EFFECT: Effect = Effect::Read;
+    const NEEDS: &'static [Permission] = READ;
     type Input = Input;
     type Output = Output;
 

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use velociraptor_api::Permission;
+use velociraptor_api::catalogue::READ;
 use velociraptor_api::flows::{self, Flow, FlowSearch, FlowState};
 
 use crate::answer::{Answer, Render, State};
@@ -80,6 +82,7 @@ impl Tool for ListFlows {
         artifacts, rows, who asked. get_flow_status says why one failed, get_flow_results reads \
         its rows. For many clients see list_hunts.";
     const EFFECT: Effect = Effect::Read;
+    const NEEDS: &'static [Permission] = READ;
     type Input = Input;
     type Output = Output;
 

@@ -5,11 +5,12 @@ use std::fmt::Write;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use velociraptor_api::catalogue::READ;
 use velociraptor_api::clients::Client;
 use velociraptor_api::flows::{self, Flow};
 use velociraptor_api::results::{Group, RowQuery};
 use velociraptor_api::uploads::{self, Upload};
-use velociraptor_api::{FlowId, Session, flow_results};
+use velociraptor_api::{FlowId, Permission, Session, flow_results};
 
 use super::not_looked::not_looked;
 use super::status;
@@ -100,6 +101,7 @@ impl Tool for GetFlowResults {
         page, and the files that it uploaded. The server filters, sorts, groups and counts, so \
         ask for what matters instead of reading all.";
     const EFFECT: Effect = Effect::Read;
+    const NEEDS: &'static [Permission] = READ;
     type Input = Input;
     type Output = Output;
 

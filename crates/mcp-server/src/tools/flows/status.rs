@@ -5,9 +5,10 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use velociraptor_api::FlowId;
+use velociraptor_api::catalogue::READ;
 use velociraptor_api::clients::Client;
 use velociraptor_api::flows::{self, Flow, FlowState, FlowStatus, LogEntry, QueryStat};
+use velociraptor_api::{FlowId, Permission};
 
 use super::not_looked::not_looked;
 use crate::answer::{Answer, Render, State};
@@ -77,6 +78,7 @@ impl Tool for GetFlowStatus {
         each query with its rows and error, warnings and errors of its log (which may lack \
         lines). get_flow_results reads the rows.";
     const EFFECT: Effect = Effect::Read;
+    const NEEDS: &'static [Permission] = READ;
     type Input = Input;
     type Output = Output;
 

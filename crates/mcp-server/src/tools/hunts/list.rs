@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use velociraptor_api::Permission;
+use velociraptor_api::catalogue::READ;
 use velociraptor_api::hunts::{self, Hunt, HuntSearch, HuntState};
 
 use super::Summary;
@@ -70,6 +72,7 @@ impl Tool for ListHunts {
         the server's own counts. get_hunt_results says what one found and for which hosts nothing \
         is established.";
     const EFFECT: Effect = Effect::Read;
+    const NEEDS: &'static [Permission] = READ;
     type Input = Input;
     type Output = Output;
 

@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use velociraptor_api::catalogue::READ;
 use velociraptor_api::hunt_results::{self, Coverage, HostOutcome, Part};
 use velociraptor_api::hunts::HuntState;
 use velociraptor_api::results::{RowPage, RowQuery};
-use velociraptor_api::{HuntId, Session};
+use velociraptor_api::{HuntId, Permission, Session};
 use vql_builder::PureExpr;
 
 use super::Summary;
@@ -99,6 +100,7 @@ impl Tool for GetHuntResults {
         about which nothing is established are named. No rows from a host that is not established \
         is not a clean host.";
     const EFFECT: Effect = Effect::Read;
+    const NEEDS: &'static [Permission] = READ;
     type Input = Input;
     type Output = Output;
 

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use velociraptor_api::Permission;
 use velociraptor_api::help::{Symbol, SymbolKind, Symbols};
 use velociraptor_api::near::near;
 
@@ -79,6 +80,7 @@ impl Tool for VqlHelp {
         accessor of this server with arguments and permissions. A word that is none of these is \
         searched for in names and descriptions.";
     const EFFECT: Effect = Effect::Read;
+    const NEEDS: &'static [Permission] = &[Permission::AnyQuery];
     type Input = Input;
     type Output = Output;
 

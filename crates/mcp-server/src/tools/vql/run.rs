@@ -60,6 +60,7 @@ impl Tool for RunVql {
         endpoint use collect_artifact. Uses an identity that can only read. Parse errors point \
         at the place; vql_help explains syntax and every function and plugin.";
     const EFFECT: Effect = Effect::Read;
+    const NEEDS: &'static [Permission] = &[Permission::AnyQuery];
     type Input = Input;
     type Output = Output;
 
