@@ -153,7 +153,7 @@ impl<T: Serialize + Render> Answer<T> {
             Value::Object(map) => map,
             _ => Map::new(),
         };
-        Ok(Finished { structured, text })
+        Ok(Finished { structured, text, state: self.state, goes_on: self.cursor.is_some() })
     }
 
     fn text(&self) -> String {

@@ -21,15 +21,17 @@ mod vql;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; the answer's state word says how complete it is
+  0  done: COMPLETE, EMPTY, or a page of PARTIAL that a cursor follows
   1  the check that was asked for found something (doctor, vql check, demo)
   2  an argument or a query cannot be used
   3  what was asked for does not exist, or its name is ambiguous
   4  denied by the server's access control or by a switch
   5  the server cannot be reached, or an offline client refused the call
-  6  a limit of time or size was reached
+  6  a limit of time or size was reached (EXPIRED among it)
   7  the state of things forbids it
   8  the server failed
+  9  done in part: a part failed, was refused or was cut (PARTIAL without a cursor)
+ 10  handed over and not ended: PENDING, or waiting for a client that is OFFLINE
  70  a fault of megaraptor
 130  cancelled";
 
@@ -123,6 +125,26 @@ impl Global {
         Ok(Arc::new(Services::new(targets, self.switches()?)))
     }
 
+    /// Refuses the options that choose and bound a server, for a command that has its own: an
+    /// option that is passed over in silence is taken for one that holds.
+    fn refuse_server_options(&self, command: &str) -> Result<(), ToolError> {
+        let given = [
+            ("--config", !self.config.is_empty()),
+            ("--settings", self.settings.is_some()),
+            ("--orgs", !self.orgs.is_empty()),
+            ("--allow-changes", self.allow_changes),
+            ("--read-only", self.read_only),
+            ("--families", !self.families.is_empty()),
+        ];
+        match given.into_iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((option, _)) => Err(ToolError::invalid(format!(
+                "{command} runs on a simulated server of its own, and {option} is not for it"
+            ))
+            .next(format!("leave {option} out; megaraptor doctor and call take it"))),
+        }
+    }
+
     fn switches(&self) -> Result<Switches, ToolError> {
         let known = || crate::tools::FAMILIES.iter().map(|family| family.id);
         if let Some(unknown) = self.families.iter().find(|name| !known().any(|id| id == *name)) {
@@ -167,8 +189,8 @@ async fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Serve => serve(&cli.global).await,
         Command::Call(args) => call::run(&cli.global, args).await,
-        Command::Demo(args) => demo::run(args).await,
-        Command::Lab(args) => lab::run(args).await,
+        Command::Demo(args) => demo::run(&cli.global, args).await,
+        Command::Lab(args) => lab::run(&cli.global, args).await,
         Command::Tools(args) => tools::run(&cli.global, &args),
         Command::Doctor => doctor::run(&cli.global).await,
         Command::ClientConfig(args) => client_config::run(&cli.global, &args),

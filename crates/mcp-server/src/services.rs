@@ -156,6 +156,7 @@ impl Services {
                         "there is no server {name:?}; configured are: {}",
                         names.join(", ")
                     ))
+                    .next("a person can add one as [[server]] in megaraptor.toml")
                 })?
             }
         };
@@ -169,6 +170,7 @@ impl Services {
                         target.server.name(),
                         names.join(", ")
                     ))
+                    .next("a person can add one with --orgs, or with orgs in megaraptor.toml; megaraptor doctor lists those of the server")
                 })?
             }
         };

@@ -4,7 +4,6 @@
 //! is no second place. Nothing here knows MCP's wire form: [`crate::mcp`] turns definitions into
 //! descriptors, [`crate::cli`] calls the same definitions from the command line.
 
-use std::borrow::Cow;
 use std::pin::Pin;
 
 use schemars::JsonSchema;
@@ -13,11 +12,12 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use velociraptor_api::Permission;
 
-use crate::answer::{Answer, Render};
+use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
 use crate::tool_error::ToolError;
 
 mod bounds;
+mod input;
 mod schema;
 
 /// What a tool may do. Decided per tool; there is no default.
@@ -76,6 +76,10 @@ pub struct Finished {
     pub structured: Map<String, Value>,
     /// A compact rendering.
     pub text: String,
+    /// How complete it is.
+    pub state: State,
+    /// Whether a cursor says where the rest begins.
+    pub goes_on: bool,
 }
 
 type CallFuture<'a> = Pin<Box<dyn Future<Output = Result<Finished, ToolError>> + Send + 'a>>;
@@ -147,8 +151,7 @@ async fn run<T: Tool>(
     if bounds::concern(&arguments) {
         bounds::check(&schema::input::<T::Input>(), &arguments)?;
     }
-    let input = serde_json::from_value(Value::Object(arguments))
-        .map_err(|error| ToolError::invalid(Cow::Owned(error.to_string())))?;
+    let input = input::read(T::NAME, schema::input::<T::Input>, arguments)?;
     T::run(cx, input).await?.finish()
 }
 

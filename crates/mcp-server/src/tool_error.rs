@@ -5,7 +5,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use velociraptor_api::clients::Client;
-use velociraptor_api::{ConfigError, Fault, IdError, QueryError, QueryErrorKind};
+use velociraptor_api::{
+    ConfigError, Fault, IdError, IdentityKind, Permission, QueryError, QueryErrorKind,
+};
 
 use crate::clock;
 
@@ -172,7 +174,7 @@ impl From<QueryError> for ToolError {
             Kind::Tls(_) | Kind::Handshake { .. } => Self::new(Code::Unavailable, message),
             Kind::UnknownUser { .. } => Self::new(Code::Denied, message),
             Kind::UnknownOrg { .. } => Self::new(Code::NotFound, message)
-                .next("megaraptor doctor lists the orgs that this identity can see"),
+                .next("megaraptor doctor lists the orgs that the server has; --orgs, or orgs in megaraptor.toml, names those to work in"),
             Kind::Denied { permission, .. } => {
                 let made = Self::new(Code::Denied, message);
                 match permission {
@@ -182,8 +184,9 @@ impl From<QueryError> for ToolError {
                     None => made,
                 }
             }
-            Kind::NoIdentity { .. } => Self::new(Code::Denied, message)
-                .next("configure a stronger identity for this server (megaraptor doctor lists the tools that are lost without it)"),
+            Kind::NoIdentity { lacking, .. } => {
+                Self::new(Code::Denied, message).next(add_identity(lacking))
+            }
             Kind::Parse { .. } => Self::new(Code::InvalidQuery, message),
             Kind::UnknownSymbol { .. } | Kind::BadArgument { .. } => {
                 Self::new(Code::InvalidQuery, message)
@@ -240,17 +243,24 @@ impl From<Fault> for ToolError {
             }
             Fault::BadInput { .. } => Self::new(Code::InvalidInput, message),
             Fault::NotPermitted { needs, .. } => {
-                let needs: Vec<_> = needs.iter().map(|p| p.name()).collect();
-                Self::new(Code::Denied, message).next(format!(
-                    "configure an identity that holds {}; megaraptor doctor lists what each may do",
-                    needs.join(", ")
-                ))
+                Self::new(Code::Denied, message).next(add_identity(&needs))
             }
             Fault::Offline { .. } => Self::new(Code::Offline, message),
             Fault::Refused { .. } => Self::new(Code::Conflict, message),
             _ => Self::new(Code::ServerFailed, message),
         }
     }
+}
+
+/// How a person adds an identity that holds these permissions.
+pub fn add_identity(needs: &[Permission]) -> String {
+    let kind = IdentityKind::for_permissions(needs);
+    format!(
+        "a person can make one on the server (velociraptor --config server.config.yaml config \
+         api_client --name NAME --role {} FILE) and give FILE to megaraptor too: with another \
+         --config, or as {kind} in megaraptor.toml; megaraptor doctor lists what each identity may do",
+        kind.roles()
+    )
 }
 
 fn suggest(near: &[String], otherwise: &str) -> String {

@@ -135,8 +135,8 @@ pub enum QueryErrorKind {
         /// The server's words.
         detail: String,
     },
-    /// No identity of this server holds the permissions that the call needs.
-    #[error("no identity of this server holds {}{}", names(.lacking), but(.unasked))]
+    /// None of the configured identities holds the permissions that the call needs.
+    #[error("none of the identities configured here holds {}{}", names(.lacking), but(.unasked))]
     NoIdentity {
         /// The permissions that the strongest identity lacks.
         lacking: Vec<Permission>,

@@ -55,8 +55,8 @@ pub enum Fault {
         /// Everything that is wrong, each as a sentence.
         faults: Vec<String>,
     },
-    /// No identity of this server may do it.
-    #[error("no identity of this server holds {}", names(.lacking))]
+    /// None of the configured identities may do it.
+    #[error("none of the identities configured here holds {}", names(.lacking))]
     NotPermitted {
         /// What the strongest identity lacks.
         lacking: Vec<Permission>,

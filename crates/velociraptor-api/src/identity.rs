@@ -46,6 +46,30 @@ impl IdentityKind {
             Self::Administrator => "administrator",
         }
     }
+
+    /// The roles of Velociraptor that make a user of this kind, as `--role` takes them.
+    pub const fn roles(self) -> &'static str {
+        match self {
+            Self::Reader => "reader,api",
+            Self::Investigator => "investigator",
+            Self::Administrator => "administrator",
+        }
+    }
+
+    /// The weakest kind whose roles bring all these permissions (0.77.2).
+    pub fn for_permissions(needs: &[Permission]) -> Self {
+        use Permission as P;
+        let strongest = needs.iter().map(|permission| match permission {
+            P::AnyQuery | P::ReadResults => Self::Reader,
+            P::LabelClient
+            | P::CollectClient
+            | P::StartHunt
+            | P::NotebookEditor
+            | P::PrepareResults => Self::Investigator,
+            _ => Self::Administrator,
+        });
+        strongest.max().unwrap_or(Self::Reader)
+    }
 }
 
 impl fmt::Display for IdentityKind {
@@ -158,6 +182,24 @@ impl Profile {
             IdentityKind::Administrator
         } else {
             IdentityKind::Investigator
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_weakest_kind_that_brings_all_permissions_is_named() {
+        use Permission as P;
+        for (needs, kind) in [
+            (&[][..], IdentityKind::Reader),
+            (&[P::AnyQuery, P::ReadResults], IdentityKind::Reader),
+            (&[P::AnyQuery, P::CollectClient], IdentityKind::Investigator),
+            (&[P::CollectClient, P::Execve, P::LabelClient], IdentityKind::Administrator),
+        ] {
+            assert_eq!(IdentityKind::for_permissions(needs), kind, "{needs:?}");
         }
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::{Form, Global, output};
+use crate::answer::State;
 use crate::context::{Progress, ToolCx};
 use crate::tool_error::ToolError;
 use crate::tools::FAMILIES;
@@ -50,7 +51,19 @@ pub(super) async fn run(global: &Global, args: CallArgs) -> Result<ExitCode, Too
         Form::Text => output::result(&finished.text),
         Form::Json => output::json(&Value::Object(finished.structured))?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(exit_code(finished.state, finished.goes_on)))
+}
+
+/// What the state of an answer means for a script: 0 is for what was done, to its end. A page that
+/// a cursor follows is the whole of what was asked for.
+const fn exit_code(state: State, goes_on: bool) -> u8 {
+    match state {
+        State::Complete | State::Empty => 0,
+        State::Partial if goes_on => 0,
+        State::Expired => 6,
+        State::Partial => 9,
+        State::Pending | State::Offline => 10,
+    }
 }
 
 fn arguments(json: &str) -> Result<Map<String, Value>, ToolError> {
@@ -69,17 +82,44 @@ fn arguments(json: &str) -> Result<Map<String, Value>, ToolError> {
     })
 }
 
-/// A token that Ctrl-C cancels, so that the server's work ends too.
+/// A token that Ctrl-C and the signals to end cancel, so that the server's work ends too, and so
+/// that what was put on disk for the time of the command goes.
 pub(super) fn cancel_on_interrupt() -> CancellationToken {
     let cancel = CancellationToken::new();
     let on_interrupt = cancel.clone();
-    tokio::spawn(async move {
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => on_interrupt.cancel(),
-            Err(error) => tracing::warn!(%error, "Ctrl-C cannot be watched"),
-        }
-    });
+    match interrupted() {
+        Ok(interrupted) => drop(tokio::spawn(async move {
+            interrupted.await;
+            on_interrupt.cancel();
+        })),
+        Err(error) => tracing::warn!(%error, "signals cannot be watched"),
+    }
     cancel
+}
+
+/// Watches from now on; the future ends with the first signal.
+#[cfg(unix)]
+fn interrupted() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    })
+}
+
+/// Watches from now on; the future ends with the first Ctrl-C.
+#[cfg(windows)]
+fn interrupted() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
 }
 
 /// Progress as one line that overwrites itself, where standard error is a terminal.
@@ -111,6 +151,17 @@ impl Progress for Terminal {
 mod tests {
     use super::*;
     use crate::tool_error::Code;
+
+    #[test]
+    fn what_was_not_done_to_its_end_is_not_success() {
+        assert_eq!(exit_code(State::Complete, false), 0);
+        assert_eq!(exit_code(State::Empty, false), 0);
+        assert_eq!(exit_code(State::Partial, true), 0, "one page of several");
+        assert_eq!(exit_code(State::Partial, false), 9, "something failed or was refused");
+        assert_eq!(exit_code(State::Offline, false), 10);
+        assert_eq!(exit_code(State::Pending, true), 10);
+        assert_eq!(exit_code(State::Expired, false), 6);
+    }
 
     #[test]
     fn arguments_that_are_no_object_are_refused_with_an_example() {

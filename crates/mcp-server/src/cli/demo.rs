@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Args;
 use lab::Lab;
 
-use super::output;
+use super::{Form, Global, output};
 use crate::clock;
 use crate::tool_error::{Code, ToolError};
 
@@ -26,7 +26,24 @@ pub(super) struct DemoArgs {
     speed: f64,
 }
 
-pub(super) async fn run(args: DemoArgs) -> Result<ExitCode, ToolError> {
+pub(super) async fn run(global: &Global, args: DemoArgs) -> Result<ExitCode, ToolError> {
+    global.refuse_server_options("demo")?;
+    if global.output == Form::Json {
+        return Err(ToolError::invalid("demo is for reading and has no output json")
+            .next("megaraptor call TOOL --lab -o json gives the data of one tool"));
+    }
+    let cancel = super::call::cancel_on_interrupt();
+    // What is dropped on the way out takes its folder along: there are keys in it.
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => {
+            Err(ToolError::new(Code::Cancelled, "the demo was interrupted"))
+        }
+        done = walk(args) => done,
+    }
+}
+
+async fn walk(args: DemoArgs) -> Result<ExitCode, ToolError> {
     let lab = super::lab::start(args.speed, 0)?;
     let folder =
         tempfile::Builder::new().prefix("megaraptor-demo-").tempdir().map_err(|error| {

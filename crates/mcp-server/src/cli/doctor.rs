@@ -9,8 +9,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
+use velociraptor_api::config::Origin;
 use velociraptor_api::{
-    ApiConfig, Call, CatalogueQuery, Identity, IdentityKind, Limits, OrgId, Profile, Row, Server,
+    ApiConfig, Call, CatalogueQuery, Identity, IdentityKind, Limits, OrgId, Profile,
+    QueryErrorKind, Row, Server,
 };
 
 use super::{Form, Global, output};
@@ -124,6 +126,7 @@ async fn examine(target: &Target, org: &OrgId, cancel: &CancellationToken) -> Se
         problems: Vec::new(),
     };
     let mut profiles = Vec::new();
+    let mut unknown_org = false;
     for identity in server.identities() {
         let profile = server.profile(identity, org, cancel).await;
         let (profile, fault) = match profile {
@@ -132,6 +135,7 @@ async fn examine(target: &Target, org: &OrgId, cancel: &CancellationToken) -> Se
         };
         report.identities.push(describe(identity, profile.as_deref(), &mut report.problems));
         if let Some(fault) = fault {
+            unknown_org |= matches!(*fault.kind, QueryErrorKind::UnknownOrg { .. });
             let text = format!("{}: {fault}", identity.user());
             if !report.problems.contains(&text) {
                 report.problems.push(text);
@@ -144,6 +148,9 @@ async fn examine(target: &Target, org: &OrgId, cancel: &CancellationToken) -> Se
         report.org_name = Some(profile.org_name.clone());
         report.tools_lost = lost(&profiles);
         measure(server, org, cancel, &mut report).await;
+    } else if unknown_org {
+        // The org that there always is tells of the others, to whoever may ask there.
+        list_orgs(server, &OrgId::root(), cancel, &mut report).await;
     }
     report
 }
@@ -162,6 +169,7 @@ fn describe(
             identity.user()
         ));
     }
+    problems.extend(readable_by_others(&config.origin));
     let kind = profile.map(Profile::kind);
     if let (Some(declared), Some(kind)) = (identity.declared(), kind)
         && declared != kind
@@ -181,6 +189,28 @@ fn describe(
         file: config.origin.to_string(),
         certificate_days,
     }
+}
+
+/// An API file holds a private key: who can read it, is that user.
+#[cfg(unix)]
+fn readable_by_others(origin: &Origin) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let Origin::File(path) = origin else { return None };
+    // It was read a moment ago; one that is gone by now is nobody's to read.
+    let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    let path = path.display().to_string();
+    let quoted = super::client_config::quote(&path);
+    (mode & 0o077 != 0).then(|| {
+        format!(
+            "{path} holds a private key, and others on this computer may open it (mode {mode:04o}): chmod 600 {quoted}"
+        )
+    })
+}
+
+/// Who may read a file is told by lists of access rights here, which are not looked at.
+#[cfg(not(unix))]
+fn readable_by_others(_: &Origin) -> Option<String> {
+    None
 }
 
 /// The tools that no identity may run, with what the best one lacks.
@@ -230,6 +260,17 @@ async fn measure(
         }
         Err(error) => report.problems.push(format!("the clock could not be read: {error}")),
     }
+    list_orgs(server, org, cancel, report).await;
+}
+
+/// The orgs that the weakest identity sees when it asks in `org`.
+async fn list_orgs(
+    server: &Server,
+    org: &OrgId,
+    cancel: &CancellationToken,
+    report: &mut ServerReport,
+) {
+    let call = Call { org, limits: Limits::READ, cancel };
     match ask(server, &queries::ORGS, &call).await {
         Ok(rows) => {
             let id = |row: &Row| row.get("OrgId").and_then(|id| id.as_str()).map(str::to_owned);

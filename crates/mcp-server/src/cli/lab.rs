@@ -7,7 +7,8 @@ use clap::Args;
 use lab::{Lab, LabOptions};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use super::output;
+use super::client_config::quote;
+use super::{Form, Global, output};
 use crate::tool_error::{Code, ToolError};
 
 /// Collections of some tenths of a second: quick, and still seen to take their time.
@@ -36,17 +37,21 @@ pub(super) fn start(speed: f64, port: u16) -> Result<Lab, ToolError> {
     })
 }
 
-pub(super) async fn run(args: LabArgs) -> Result<ExitCode, ToolError> {
+pub(super) async fn run(global: &Global, args: LabArgs) -> Result<ExitCode, ToolError> {
+    global.refuse_server_options("lab")?;
+    // Watched before there is anything to clean up.
+    let cancel = super::call::cancel_on_interrupt();
     let lab = start(args.speed, args.port)?;
     let (folder, _own) = folder(args.folder)?;
-    lab.write_configs(&folder).map_err(|error| {
-        ToolError::invalid(format!(
-            "the API files cannot be written to {}: {error}",
-            folder.display()
-        ))
-    })?;
-    announce(&lab, &folder);
-    let cancel = super::call::cancel_on_interrupt();
+    let files = lab.write_configs(&folder).map_err(|error| unwritable(&folder, &error))?;
+    match global.output {
+        Form::Text => output::result(&announcement(&lab.address().to_string(), &files)),
+        Form::Json => output::json(&serde_json::json!({
+            "server": lab::SIMULATED,
+            "address": lab.address().to_string(),
+            "files": files,
+        }))?,
+    }
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let mut listening = true;
     loop {
@@ -66,17 +71,36 @@ pub(super) async fn run(args: LabArgs) -> Result<ExitCode, ToolError> {
     }
 }
 
-fn announce(lab: &Lab, folder: &Path) {
-    let shown = folder.display();
-    output::result(&format!(
-        "{} on {}: 25 hosts, one planted intrusion, nothing of it real\n\
-         API files in {shown}\n\n\
-         megaraptor doctor --config {shown}/reader.yaml --config {shown}/investigator.yaml\n\
-         megaraptor call list_clients --config {shown}/reader.yaml\n\n\
+fn unwritable(folder: &Path, error: &lab::Error) -> ToolError {
+    let folder = folder.display();
+    match error {
+        lab::Error::Io(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            ToolError::invalid(format!(
+                "{folder} holds an API file already, and none is overwritten: it may be a real one"
+            ))
+            .next("name another --folder, or remove reader.yaml, investigator.yaml and administrator.yaml there")
+        }
+        error => {
+            ToolError::invalid(format!("the API files cannot be written to {folder}: {error}"))
+        }
+    }
+}
+
+/// What is printed at the start: where it is, its files, and the first commands to try.
+fn announcement(address: &str, files: &[PathBuf]) -> String {
+    let shown: Vec<String> = files.iter().map(|file| quote(&file.display().to_string())).collect();
+    let configs: Vec<String> = shown.iter().map(|file| format!("--config {file}")).collect();
+    let reader = configs.first().map_or("", String::as_str);
+    format!(
+        "{} on {address}: 25 hosts, one planted intrusion, nothing of it real\n\
+         API files, weakest first, each with a private key:\n  {}\n\n\
+         megaraptor doctor {}\n\
+         megaraptor call list_clients {reader}\n\n\
          Type the name of an offline host to bring it back; Ctrl-C ends.",
         lab::SIMULATED,
-        lab.address(),
-    ));
+        shown.join("\n  "),
+        configs.join(" "),
+    )
 }
 
 /// The folder that was named, made if need be, or one that goes when the guard is dropped.
@@ -93,5 +117,31 @@ fn folder(named: Option<PathBuf>) -> Result<(PathBuf, Option<tempfile::TempDir>)
                 tempfile::Builder::new().prefix("megaraptor-lab-").tempdir().map_err(failed)?;
             Ok((own.path().to_owned(), Some(own)))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_named_and_the_first_commands_can_be_pasted() {
+        let files = ["reader", "investigator", "administrator"]
+            .map(|name| PathBuf::from(format!("/tmp/my lab/{name}.yaml")));
+        let text = announcement("127.0.0.1:1", &files);
+        for file in &files {
+            let config = format!("--config '{}'", file.display());
+            assert!(text.contains(&config), "{text}");
+        }
+        let command = "megaraptor call list_clients --config '/tmp/my lab/reader.yaml'\n";
+        assert!(text.contains(command), "{text}");
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_explained_and_not_overwritten() {
+        let there = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
+        let error = unwritable(Path::new("/tmp/x"), &lab::Error::Io(there));
+        assert!(error.message.contains("/tmp/x holds an API file already"), "{error}");
+        assert!(error.next_step.unwrap().contains("--folder"));
     }
 }

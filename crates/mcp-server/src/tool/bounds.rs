@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::input::expected;
 use crate::tool_error::ToolError;
 
 /// Whether there is any number, or a text that could be meant as one, among the arguments.
@@ -36,9 +37,9 @@ fn members(
         return Ok(());
     };
     for (name, value) in given {
-        let Some(schema) = properties.get(name).and_then(Value::as_object) else { continue };
+        let Some(schema) = properties.get(name) else { continue };
         let path = format!("{path}{name}");
-        if let Value::Object(given) = value {
+        if let (Value::Object(given), Value::Object(schema)) = (value, schema) {
             members(&format!("{path}."), schema, given)?;
         }
         if schema.get("type").is_some_and(|kind| kind == "integer") && !value.is_null() {
@@ -48,15 +49,9 @@ fn members(
     Ok(())
 }
 
-fn number(path: &str, schema: &Map<String, Value>, value: &Value) -> Result<(), ToolError> {
+fn number(path: &str, schema: &Value, value: &Value) -> Result<(), ToolError> {
     let bound = |name: &str| schema.get(name).and_then(Value::as_i64);
     let (least, most) = (bound("minimum"), bound("maximum"));
-    let range = match (least, most) {
-        (Some(least), Some(most)) => format!("a whole number from {least} to {most}"),
-        (Some(least), None) => format!("a whole number, {least} or more"),
-        (None, Some(most)) => format!("a whole number, {most} or less"),
-        (None, None) => String::from("a whole number"),
-    };
     let fits = match (value.as_i64(), value.as_u64()) {
         (Some(number), _) => {
             least.is_none_or(|least| number >= least) && most.is_none_or(|most| number <= most)
@@ -68,7 +63,7 @@ fn number(path: &str, schema: &Map<String, Value>, value: &Value) -> Result<(), 
     if fits {
         return Ok(());
     }
-    Err(ToolError::invalid(format!("{path} is {value}, expected {range}"))
+    Err(ToolError::invalid(format!("{path} is {value}, expected {}", expected(schema)))
         .next(format!("leave {path} out for its default")))
 }
 

@@ -6,6 +6,7 @@ mod bare;
 mod bounds;
 mod calls;
 mod clients;
+mod commands;
 mod direct;
 mod flows;
 mod hunts;

@@ -55,7 +55,7 @@ fn render_server(out: &mut String, report: &ServerReport) {
         };
         let _ = writeln!(out, "  clock     {words}");
     }
-    if report.orgs.len() > 1 {
+    if report.orgs.iter().any(|known| known != org) {
         let _ = writeln!(out, "  orgs      {} (choose with --orgs)", report.orgs.join(" "));
     }
     for lost in &report.tools_lost {

@@ -14,6 +14,7 @@ use velociraptor_api::results::RowQuery;
 use velociraptor_api::{ClientId, Fault, Session};
 
 use super::outcome::{Outcome, TableRows, Word};
+use crate::clock;
 use crate::context::Progress;
 use crate::page;
 use crate::resolve::Named;
@@ -152,11 +153,16 @@ impl Plan<'_> {
         }
         if outcome.state == Word::Pending {
             let waited = self.wait.as_secs();
-            outcome.reason = Some(if waited == 0 {
+            let mut reason = if waited == 0 {
                 format!("started, {}; get_flow_status follows it", flow.state)
             } else {
                 format!("{} still after {waited} s; get_flow_status follows it", flow.state)
-            });
+            };
+            if let Some(seen) = last_seen {
+                let age = clock::age(clock::now(), seen);
+                reason = format!("{reason}; last seen {age}: for 15 minutes it counts as online");
+            }
+            outcome.reason = Some(reason);
         }
         if let Err(error) = self.explain(&id, &flow, &mut outcome).await {
             outcome.note(format!("why it ended so could not be read: {error}"));

@@ -1,0 +1,156 @@
+//! The program itself, as it is started from a shell.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_megaraptor");
+
+fn run(arguments: &[&str]) -> Output {
+    let mut command = Command::new(PROGRAM);
+    // Nothing of this shell chooses a server.
+    for name in ["VELOCIRAPTOR_CONFIG_PATH", "VELOCIRAPTOR_API_URL"] {
+        command.env_remove(name);
+    }
+    command.args(arguments).stdin(Stdio::null()).output().expect("the program starts")
+}
+
+/// The exit code, and the data on standard output.
+fn call(tool: &str, arguments: &Value) -> (Option<i32>, Value) {
+    let arguments = arguments.to_string();
+    let done = run(&["call", tool, "--lab", "--allow-changes", "-o", "json", "--json", &arguments]);
+    let said = if done.stdout.is_empty() { &done.stderr } else { &done.stdout };
+    (done.status.code(), serde_json::from_slice(said).expect("JSON is said"))
+}
+
+/// A running `megaraptor lab`, ended when it is dropped.
+struct RunningLab {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl RunningLab {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(PROGRAM)
+            .arg("lab")
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let output = BufReader::new(child.stdout.take().expect("its output is a pipe"));
+        Self { child, output }
+    }
+
+    /// The files that it announces as data.
+    fn files(&mut self) -> Vec<PathBuf> {
+        let mut text = String::new();
+        while !text.ends_with("\n}\n") {
+            let read = self.output.read_line(&mut text).expect("its output can be read");
+            assert_ne!(read, 0, "it ended with: {text}");
+        }
+        let said: Value = serde_json::from_str(&text).expect("JSON is said");
+        serde_json::from_value(said["files"].clone()).expect("files are paths")
+    }
+}
+
+impl Drop for RunningLab {
+    fn drop(&mut self) {
+        // One that has ended needs no ending.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn what_was_not_done_to_its_end_has_an_exit_code_of_its_own() {
+    let (code, answer) = call("list_clients", &json!({}));
+    assert_eq!((code, &answer["state"]), (Some(0), &json!("complete")));
+    let (code, answer) = call("list_clients", &json!({ "limit": 5 }));
+    assert_eq!((code, &answer["state"]), (Some(0), &json!("partial")), "a page is no failure");
+
+    let (_, offline) = call("list_clients", &json!({ "order": "last_seen" }));
+    let away = offline["clients"].as_array().and_then(|all| all.last()).expect("there are clients");
+    assert_eq!(away["online"], false, "{away}");
+    let collect =
+        |client: &Value| json!({ "clients": [client], "artifacts": ["Generic.Client.Info"] });
+    let (code, answer) = call("collect_artifact", &collect(&away["hostname"]));
+    assert_eq!((code, &answer["state"]), (Some(10), &json!("offline")), "{answer}");
+
+    let both = json!({ "clients": ["FIN-WS07", "NO-SUCH"], "artifacts": ["Generic.Client.Info"] });
+    let (code, answer) = call("collect_artifact", &both);
+    assert_eq!((code, &answer["state"]), (Some(9), &json!("partial")), "{answer}");
+
+    let (code, answer) = call("list_clients", &json!({ "limit": 0 }));
+    assert_eq!(code, Some(2));
+    assert!(answer["error"]["message"].as_str().unwrap().starts_with("limit is 0"), "{answer}");
+}
+
+#[test]
+fn options_that_a_command_does_not_take_are_refused() {
+    for arguments in [
+        &["demo", "-o", "json"][..],
+        &["demo", "--config", "api.yaml"],
+        &["lab", "--read-only"],
+        &["lab", "--config", "api.yaml"],
+    ] {
+        let done = run(arguments);
+        assert_eq!(done.status.code(), Some(2), "{arguments:?}: {done:?}");
+        assert!(done.stdout.is_empty(), "{arguments:?}: {done:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_folder_of_the_lab_goes_with_it_whatever_signal_ends_it() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let mut lab = RunningLab::start(&["-o", "json"]);
+        let files = lab.files();
+        assert_eq!(files.len(), 3);
+        assert!(files.iter().all(|file| file.exists()), "{files:?}");
+        let id = lab.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", signal, &id]).status().expect("kill starts");
+        assert!(sent.success());
+        let mut rest = String::new();
+        // It reads on to the end: the output closes when the program ends.
+        lab.output.read_to_string(&mut rest).expect("its output can be read");
+        let ended = lab.child.wait().expect("it ends");
+        assert_eq!(ended.code(), Some(0), "{signal}");
+        let folder = files.first().and_then(|file| file.parent()).expect("a file is in a folder");
+        assert!(!folder.exists(), "{signal}: {}", folder.display());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn doctor_names_a_file_that_others_may_read_and_the_orgs_there_are() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().to_str().expect("its path is text");
+    let mut lab = RunningLab::start(&["-o", "json", "--folder", path]);
+    let files = lab.files();
+    let reader = files.first().and_then(|file| file.to_str()).expect("its path is text");
+    let doctor = |more: &[&str]| {
+        let done = run(&[&["doctor", "--config", reader], more].concat());
+        (done.status.code(), String::from_utf8(done.stdout).expect("text is said"))
+    };
+    let (code, report) = doctor(&[]);
+    assert_eq!(code, Some(0), "{report}");
+
+    let mode = std::fs::Permissions::from_mode(0o640);
+    std::fs::set_permissions(Path::new(reader), mode).expect("the file is ours");
+    let (code, report) = doctor(&[]);
+    assert_eq!(code, Some(1), "{report}");
+    assert!(report.contains("(mode 0640): chmod 600 "), "{report}");
+
+    let (code, report) = doctor(&["--orgs", "ONONE"]);
+    assert_eq!(code, Some(1), "{report}");
+    assert!(report.contains("no org ONONE") && report.contains("orgs      root "), "{report}");
+
+    let again = run(&["lab", "--folder", path]);
+    assert_eq!(again.status.code(), Some(2));
+    let said = String::from_utf8(again.stderr).expect("text is said");
+    assert!(said.contains("holds an API file already"), "{said}");
+}
