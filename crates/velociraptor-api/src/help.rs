@@ -1,11 +1,12 @@
 //! The functions, plugins and accessors of the connected server, with their arguments.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
+use tokio::sync::OnceCell;
 
+use crate::error::QueryErrorKind;
 use crate::fault::Fault;
 use crate::near::near;
 use crate::queries::server_info::HELP;
@@ -100,11 +101,15 @@ impl Symbols {
 }
 
 /// The symbols of servers, each asked once in the life of this value: they change only with the
-/// server's version, so they are kept by server and version.
+/// server's version, so they are kept by server and version. Nobody waits for another server, and
+/// an ask that failed or was cancelled leaves nothing behind: the next one asks again.
 #[derive(Debug, Default)]
 pub struct HelpCache {
-    known: Mutex<HashMap<(String, String), Arc<Symbols>>>,
+    known: Mutex<HashMap<(String, String), Entry>>,
 }
+
+/// The symbols of one server, once they are known.
+type Entry = Arc<OnceCell<Arc<Symbols>>>;
 
 impl HelpCache {
     /// The symbols of the session's server.
@@ -117,13 +122,22 @@ impl HelpCache {
         let identity = server.identity_for(session.org(), HELP.needs, session.cancel()).await?;
         let profile = server.profile(identity, session.org(), session.cancel()).await?;
         let key = (server.name().to_owned(), profile.version.clone());
-        let mut known = self.known.lock().await;
-        if let Some(symbols) = known.get(&key) {
-            return Ok(Arc::clone(symbols));
+        let entry = self.entry(key);
+        let ask = async || symbols(session).await.map(Arc::new);
+        tokio::select! {
+            biased;
+            // Who waits for another's ask goes when its own caller has gone.
+            () = session.cancel().cancelled() => {
+                Err(server.error(Some(identity), HELP.name, QueryErrorKind::Cancelled).into())
+            }
+            known = entry.get_or_try_init(ask) => known.map(Arc::clone),
         }
-        let symbols = Arc::new(symbols(session).await?);
-        known.insert(key, Arc::clone(&symbols));
-        Ok(symbols)
+    }
+
+    /// The place for a server's symbols. The lock is held for the look-up alone.
+    fn entry(&self, key: (String, String)) -> Entry {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.entry(key).or_default())
     }
 }
 
