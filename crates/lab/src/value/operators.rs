@@ -10,6 +10,9 @@ use vql_builder::ast::BinaryOp;
 
 use super::{Dict, Value};
 
+/// Most bytes of a repeated text (0.77.2).
+const LONGEST_REPEAT: usize = 100_000_000;
+
 /// `+ - * /`.
 pub(crate) fn arithmetic(op: BinaryOp, left: &Value, right: &Value) -> Value {
     match (op, left, right) {
@@ -25,9 +28,7 @@ pub(crate) fn arithmetic(op: BinaryOp, left: &Value, right: &Value) -> Value {
             items.extend(as_list(right));
             Value::from(items)
         }
-        (BinaryOp::Mul, Value::Str(text), Value::Int(n)) => {
-            Value::str(text.repeat(usize::try_from(*n).unwrap_or(0)))
-        }
+        (BinaryOp::Mul, Value::Str(text), _) => repeated(text, right),
         (_, Value::Int(a), Value::Int(b)) => match op {
             BinaryOp::Add => Value::Int(a.wrapping_add(*b)),
             BinaryOp::Sub => Value::Int(a.wrapping_sub(*b)),
@@ -47,6 +48,16 @@ pub(crate) fn arithmetic(op: BinaryOp, left: &Value, right: &Value) -> Value {
             },
             _ => Value::Null,
         },
+    }
+}
+
+/// A text so many times over. A negative number of times, and what would be longer than the engine
+/// makes a text, is NULL, without a word in the log.
+fn repeated(text: &str, times: &Value) -> Value {
+    let times = times.as_int().and_then(|times| usize::try_from(times).ok());
+    match times.and_then(|times| Some((times, times.checked_mul(text.len())?))) {
+        Some((times, length)) if length <= LONGEST_REPEAT => Value::str(text.repeat(times)),
+        _ => Value::Null,
     }
 }
 
@@ -151,6 +162,18 @@ mod tests {
         assert!(!equal(&Value::str("1"), &Value::Int(1)));
         assert!(equal(&Value::Float(1.0), &Value::Int(1)));
         assert_eq!(compare(&Value::str("1"), &Value::Int(1)), None);
+    }
+
+    #[test]
+    fn a_text_is_repeated_within_the_bounds_of_the_engine() {
+        let times = |n: Value| to_json(&arithmetic(BinaryOp::Mul, &Value::str("ab"), &n));
+        assert_eq!(times(Value::Int(3)), "\"ababab\"");
+        assert_eq!(times(Value::Float(2.7)), "\"abab\"");
+        assert_eq!(times(Value::Int(0)), "\"\"");
+        for beyond in [-1, 50_000_001, i64::MAX] {
+            assert_eq!(times(Value::Int(beyond)), "null", "{beyond}");
+        }
+        assert_eq!(times(Value::str("2")), "null");
     }
 
     #[test]
