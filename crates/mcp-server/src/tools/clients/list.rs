@@ -153,8 +153,23 @@ async fn nothing_matches(
                 "no match among the clients online now; {total} are enrolled, try without online"
             )
         }
-        total => format!("no match; {total} clients are enrolled in this org"),
+        total => {
+            format!("no match among the {total} clients of this org; {}", elsewhere(&wanted.term))
+        }
     }))
+}
+
+/// Where else a term may be found: a name that stands alone is looked for by its beginning only.
+fn elsewhere(term: &str) -> String {
+    let term = term.trim();
+    let name = term.strip_prefix("host:").unwrap_or(term).trim_matches('*');
+    if name.is_empty() || name.contains(':') {
+        return String::from("search takes host:*part*, ip:10.1., label:NAME, mac:02:");
+    }
+    format!(
+        "search goes by the start of a name: host:*{name}* looks anywhere in it; ip:10.1., \
+         label:NAME and mac:02: look elsewhere"
+    )
 }
 
 impl Row {
