@@ -1,5 +1,6 @@
 //! Completion: what may be meant by what was typed so far.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use rmcp::model::{CompleteRequestParams, Reference};
@@ -12,6 +13,7 @@ use velociraptor_api::flows::{self, FlowSearch};
 use velociraptor_api::hunts::{self, HuntSearch};
 
 use crate::context::{Silent, ToolCx};
+use crate::evidence;
 use crate::prompts::{self, Values};
 use crate::resolve;
 use crate::services::Services;
@@ -48,13 +50,28 @@ enum Kind {
     Words(&'static [&'static str]),
 }
 
-/// Completes an argument of a prompt or a variable of a resource's address.
+/// Completes an argument of a prompt or a variable of a resource's address. Names that endpoints
+/// gave themselves are escaped as in every answer.
 ///
 /// # Errors
 ///
 /// `not_found` for a prompt or argument that does not exist, and whatever the server says; within
 /// three seconds.
 pub async fn complete(
+    services: &Services,
+    request: &CompleteRequestParams,
+    cancel: CancellationToken,
+) -> Result<Found, ToolError> {
+    let mut found = find(services, request, cancel).await?;
+    for value in &mut found.values {
+        if let Cow::Owned(escaped) = evidence::escape_text(value) {
+            *value = escaped;
+        }
+    }
+    Ok(found)
+}
+
+async fn find(
     services: &Services,
     request: &CompleteRequestParams,
     cancel: CancellationToken,
