@@ -7,6 +7,7 @@
 //! without one.
 //!
 //! - [`tokens`]: who may speak over HTTP, and what a connection may see.
+//! - [`audit`]: the record of every call, before it runs and after.
 //! - [`outlet`]: the one filter that each answer passes on the way out.
 //!
 //! The crate knows neither MCP nor the command line: who calls, which tool, and what was answered
@@ -14,6 +15,7 @@
 
 pub mod approver;
 pub mod asked;
+pub mod audit;
 pub mod digest;
 pub mod effect;
 pub mod home;

@@ -1,0 +1,196 @@
+//! What a line says: a call's beginning and end, and the record's own doings.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::digest::Digest;
+use crate::effect::Effect;
+use crate::permit::Authority;
+use crate::policy::Rule;
+
+/// The kinds of line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::audit) enum Kind {
+    Log,
+    Start,
+    Intent,
+    Outcome,
+    Checkpoint,
+    Torn,
+    Rotate,
+    Continue,
+    Copy,
+    Emergency,
+    Stop,
+}
+
+/// A line's content, as it is written and read.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "one at a time lives, and not for long")]
+pub(in crate::audit) enum Event<'a> {
+    /// The first line of a log.
+    Log { log: Cow<'a, str>, key: Cow<'a, str> },
+    /// A process began to write. `emergency` is the last line of the emergency file at that time.
+    Start {
+        program: Cow<'a, str>,
+        pid: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        emergency: Option<EmergencyTip>,
+    },
+    /// A call is about to run, or was refused.
+    Intent(Cow<'a, Intent>),
+    /// What came of a call.
+    Outcome(Cow<'a, Ended>),
+    /// A signature over the line before this one.
+    Checkpoint { sig: Cow<'a, str> },
+    /// A process died while it wrote: these bytes of this file are no lines, and are kept.
+    Torn { at: u64, bytes: u64, sha256: Digest },
+    /// The last line of a file.
+    Rotate { next: u64 },
+    /// The first line of a file that is not the first.
+    Continue { log: Cow<'a, str>, from: u64 },
+    /// The second sink failed, or works again.
+    Copy { to: Cow<'a, str>, state: Cow<'a, str> },
+    /// What was recorded apart, in an emergency.
+    Emergency { call: Cow<'a, str>, text: Cow<'a, str> },
+    /// A process ended in order.
+    Stop {},
+}
+
+/// The last line of the emergency file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::audit) struct EmergencyTip {
+    pub(in crate::audit) lines: u64,
+    pub(in crate::audit) hash: Digest,
+}
+
+/// A call that is about to run, as the caller's side knows it. Secrets in the arguments and in the
+/// VQL text are masked before it is written; long ones are cut.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The call's id, unique within the process, for example the request's id.
+    pub call: String,
+    /// Who calls.
+    pub who: Who,
+    /// The tool's name.
+    pub tool: String,
+    /// The arguments as they came.
+    pub arguments: Value,
+    /// The text that is sent, where the call is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vql: Option<String>,
+    /// The server's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// The org's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub org: Option<String>,
+    /// The identity that is to be used, where it is known before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// What the call may do.
+    pub effect: Effect,
+    /// What was decided, and by whom.
+    pub decision: Decision,
+}
+
+/// Who calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Who {
+    /// What the MCP client says it is. Nobody checks it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientName>,
+    /// How the call came: stdio, http, cli.
+    pub transport: String,
+    /// Whom the token of an HTTP call was given to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+}
+
+/// The name and version that an MCP client gives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientName {
+    /// Such as `claude-code`.
+    pub name: String,
+    /// Such as `2.1`.
+    pub version: String,
+}
+
+/// What was decided about a call, and on whose word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Decision {
+    /// It runs.
+    Allowed {
+        /// On whose word.
+        on: Authority,
+    },
+    /// It does not run before somebody was asked.
+    Asked {
+        /// The setting that asks.
+        rule: Rule,
+    },
+    /// It does not run.
+    Refused {
+        /// The setting that refuses, where one does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<Rule>,
+        /// Why, in words.
+        why: String,
+    },
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// `ok`, or the error's code.
+    pub code: String,
+    /// The SHA-256 and length in bytes of the answer as it goes out, where there is one.
+    pub answer: Option<(Digest, u64)>,
+    /// The identity that was used, where it was chosen during the call.
+    pub identity: Option<String>,
+}
+
+impl Outcome {
+    /// A call that was answered with these bytes.
+    pub fn answered(code: impl Into<String>, answer: &[u8]) -> Self {
+        let length = u64::try_from(answer.len()).unwrap_or(u64::MAX);
+        Self { code: code.into(), answer: Some((Digest::of_bytes(answer), length)), identity: None }
+    }
+
+    /// A call without an answer, such as one that was refused.
+    pub fn without_answer(code: impl Into<String>) -> Self {
+        Self { code: code.into(), answer: None, identity: None }
+    }
+}
+
+/// The line of an [`Outcome`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::audit) struct Ended {
+    pub(in crate::audit) call: String,
+    pub(in crate::audit) tool: String,
+    pub(in crate::audit) outcome: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) answer: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::audit) identity: Option<String>,
+    pub(in crate::audit) took_us: u64,
+}
+
+/// What every line of the log begins with.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::audit) struct Stamp<'a> {
+    pub(in crate::audit) seq: u64,
+    /// By the wall clock, which may jump: the order is that of `seq`.
+    pub(in crate::audit) time: jiff::Timestamp,
+    /// Milliseconds since the process began to write, by a clock that does not jump.
+    pub(in crate::audit) up_ms: u64,
+    /// The writing process: an id made at its start.
+    pub(in crate::audit) process: Cow<'a, str>,
+}
