@@ -101,6 +101,15 @@ impl Fault {
         Self::Unproved { what: what.into(), flow: None }
     }
 
+    /// The fault of a later step, after which what was done before must not be forgotten.
+    pub(crate) fn following(self, done: &str) -> Self {
+        let what = format!("{done}, and after that: {self}");
+        match self {
+            Self::Unproved { flow, .. } => Self::Unproved { what, flow },
+            _ => Self::unproved(what),
+        }
+    }
+
     /// A flow that was made, and is not proved to be as it should.
     pub(crate) fn unproved_flow(flow: &FlowId, what: impl Into<String>) -> Self {
         Self::Unproved { what: what.into(), flow: Some(flow.clone()) }

@@ -16,7 +16,6 @@ use crate::clients::{self, Client};
 use crate::collections::{self, Checked, Collection, Target};
 use crate::fault::Fault;
 use crate::flows::Flow;
-use crate::hunts::{self, HuntPlan, HuntScope};
 use crate::ids::{ClientId, HuntId};
 use crate::labels::{self, LabelChange};
 use crate::os::Os;
@@ -24,8 +23,10 @@ use crate::permission::Permission;
 use crate::session::Session;
 
 mod proof;
+mod waiting;
 
 pub use proof::{Proof, Step, StepState, prove};
+pub use waiting::{TakenBack, Waiting, waiting};
 
 /// The label of clients that are cut off, the same as in Velociraptor's own interface.
 pub const LABEL: &str = "Quarantine";
@@ -38,6 +39,24 @@ pub enum Action {
     Isolate,
     /// Let it back.
     Release,
+}
+
+impl Action {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Isolate => "isolate",
+            Self::Release => "release",
+        }
+    }
+
+    /// What undoes it.
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Isolate => Self::Release,
+            Self::Release => Self::Isolate,
+        }
+    }
 }
 
 /// How it is to be done.
@@ -85,6 +104,15 @@ impl Plan {
     }
 }
 
+/// What was done.
+#[derive(Clone, Debug, Serialize)]
+pub struct Order {
+    /// Orders for the opposite that waited for the client, or were at work.
+    pub taken_back: TakenBack,
+    /// What was sent.
+    pub sent: Sent,
+}
+
 /// What was sent.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -100,7 +128,12 @@ pub enum Sent {
         hunt: HuntId,
         /// Until when it waits.
         expires: Option<Timestamp>,
+        /// Whether it waited already; no second one was made.
+        existing: bool,
     },
+    /// The client is offline and nothing was to wait for it: what waited was taken back, and that
+    /// is all. A policy that is in place on it stays.
+    Nothing,
 }
 
 /// Plans it: finds the artifact for the client's system (a site's own `Custom.` version first),
@@ -108,7 +141,8 @@ pub enum Sent {
 ///
 /// # Errors
 ///
-/// [`Fault::UnknownClient`], [`Fault::NotPermitted`], [`Fault::Offline`], [`Fault::Refused`] where
+/// [`Fault::UnknownClient`], [`Fault::NotPermitted`], [`Fault::Offline`] (but for a release that
+/// takes back an isolation that waits), [`Fault::Refused`] where
 /// the system has no such artifact, [`Fault::BadInput`], [`Fault::Query`].
 pub async fn plan(
     session: &Session<'_>,
@@ -166,8 +200,14 @@ pub async fn plan(
     let collection = collections::check(session, &wanted, Target::Clients).await?;
     let mut needs = collection.permissions();
     needs.extend([Permission::CollectClient, Permission::LabelClient]);
+    let orders = waiting(session, &client.client_id).await?;
+    let undone = orders.iter().any(|order| order.action == action.opposite());
+    if undone {
+        needs.push(Permission::StartHunt);
+    }
     if !client.is_online() {
-        if options.wait_for_client.is_none() {
+        let takes_back = action == Action::Release && undone;
+        if options.wait_for_client.is_none() && !takes_back {
             return Err(Fault::Offline {
                 client: client.client_id.clone(),
                 last_seen: client.last_seen,
@@ -180,46 +220,36 @@ pub async fn plan(
     Ok(Plan { action, client, artifact, collection, wait_for_client })
 }
 
-/// Sends what was planned.
+/// Sends what was planned, after everything that would undo it is taken back.
 ///
-/// A client that is online gets a flow. For one that is offline a hunt waits that means this
-/// client only, by a label that is set on it, and expires: unlike a flow it does not strike
-/// weeks later.
+/// A client that is online gets a flow. For one that is offline a hunt waits: see [`waiting()`].
 ///
 /// # Errors
 ///
-/// As [`collections::start`], [`labels::change`] and [`hunts::create`].
-pub async fn send(session: &Session<'_>, plan: &Plan) -> Result<Sent, Fault> {
+/// As [`collections::start`], [`labels::change`], [`hunts::create`](crate::hunts::create) and
+/// [`hunts::modify`](crate::hunts::modify). Where something was done before the fault, it is
+/// [`Fault::Unproved`] and says what.
+pub async fn send(session: &Session<'_>, plan: &Plan) -> Result<Order, Fault> {
     let id = &plan.client.client_id;
+    let taken_back = waiting::take_back(session, plan, plan.action.opposite()).await?;
+    let after = |fault| waiting::after(&taken_back, id, fault);
     if plan.action == Action::Release {
-        // First of all: a monitoring table can go by the label and put the policy back.
-        relabel(session, id, plan.action).await?;
+        // Before the policy goes: a monitoring table can go by the label and put it back.
+        relabel(session, id, plan.action).await.map_err(after)?;
     }
-    let (false, Some(patience)) = (plan.client.is_online(), plan.wait_for_client) else {
-        let started = collections::start(session, id, &plan.collection).await?;
-        return Ok(Sent::Scheduled { flow: Box::new(started.status.flow) });
+    let sent = match (plan.client.is_online(), plan.wait_for_client) {
+        (false, None) => Ok(Sent::Nothing),
+        (false, Some(patience)) => waiting::queue(session, plan, patience).await,
+        (true, _) => {
+            let started = collections::start(session, id, &plan.collection).await;
+            started.map(|started| Sent::Scheduled { flow: Box::new(started.status.flow) })
+        }
     };
-    let word = match plan.action {
-        Action::Isolate => "isolate",
-        Action::Release => "release",
-    };
-    let label = format!("{word} {id} when seen");
-    let change = LabelChange { add: vec![label.clone()], remove: Vec::new() };
-    labels::change(session, std::slice::from_ref(id), &change).await?;
-    let hunt = HuntPlan {
-        collection: plan.collection.clone(),
-        description: format!("{word} {id} ({}) when it is seen", plan.client.hostname),
-        tags: Vec::new(),
-        scope: HuntScope::Rule {
-            os: None,
-            include_labels: vec![label],
-            exclude_labels: Vec::new(),
-        },
-        expires: Some(Timestamp::now() + patience),
-        start: true,
-    };
-    let made = hunts::create(session, &hunt).await?.hunt;
-    Ok(Sent::Queued { hunt: made.hunt_id, expires: made.expires })
+    let sent = sent.map_err(|fault| match plan.action {
+        Action::Isolate => after(fault),
+        Action::Release => after(fault.following(&format!("the label {LABEL} was taken off {id}"))),
+    })?;
+    Ok(Order { taken_back, sent })
 }
 
 /// Sets or removes the label of clients that are cut off.

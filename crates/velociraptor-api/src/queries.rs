@@ -35,6 +35,7 @@ pub const ALL: &[&CatalogueQuery] = &[
     &flows::LIST,
     &flows::STATUS,
     &flows::LOG,
+    &flows::SKIPPED,
     &flows::CANCEL,
     &hunts::LIST,
     &hunts::STATUS,

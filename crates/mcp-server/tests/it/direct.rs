@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lab::Lab;
 use mcp_server::context::{Silent, ToolCx};
 use mcp_server::services::{Services, Switches};
 use mcp_server::tool::Finished;
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use velociraptor_api::Server;
 
-use crate::simulated::services;
+use crate::simulated::{apart, services};
 
 /// A simulated server with all three identities, changes allowed.
 pub(crate) struct Direct {
@@ -22,6 +23,13 @@ impl Direct {
     pub(crate) fn start() -> Self {
         let switches = Switches { allow_changes: true, ..Switches::default() };
         Self { services: services(switches, &[]) }
+    }
+
+    /// Starts one whose lab is in the caller's hand.
+    pub(crate) fn with_lab() -> (Self, Lab) {
+        let switches = Switches { allow_changes: true, ..Switches::default() };
+        let (services, lab) = apart(switches, &[]);
+        (Self { services }, lab)
     }
 
     /// The server behind the tools.

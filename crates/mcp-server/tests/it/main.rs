@@ -12,6 +12,7 @@ mod flows;
 mod hunts;
 mod mutations;
 mod protocol;
+mod quarantine;
 mod resources;
 mod roles;
 mod simulated;

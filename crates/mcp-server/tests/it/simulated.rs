@@ -11,6 +11,12 @@ use crate::wire::Wire;
 
 /// A lab whose work takes next to no time, asked through all identities.
 pub(crate) fn services(switches: Switches, orgs: &[&str]) -> Services {
+    let (services, lab) = apart(switches, orgs);
+    services.with_lab(lab)
+}
+
+/// The same, with the lab in the caller's hand.
+pub(crate) fn apart(switches: Switches, orgs: &[&str]) -> (Services, Lab) {
     static TLS: Once = Once::new();
     TLS.call_once(|| {
         // Another test binary's provider cannot be in this process.
@@ -19,7 +25,7 @@ pub(crate) fn services(switches: Switches, orgs: &[&str]) -> Services {
     let lab = Lab::start(LabOptions::default().speed(200.0)).expect("the lab starts");
     let orgs: Vec<String> = orgs.iter().map(ToString::to_string).collect();
     let target = settings::from_lab(&lab, &orgs).expect("the lab's files are good");
-    Services::new(vec![target], switches).with_lab(lab)
+    (Services::new(vec![target], switches), lab)
 }
 
 /// A client of such services that may only look.

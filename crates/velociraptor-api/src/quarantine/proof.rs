@@ -60,7 +60,8 @@ impl Proof {
 
 /// Waits for the flow and proves the steps: the artifact reports success; the client is heard of
 /// afterwards, so the way to the server is open; the label is as it should be. The label
-/// [`LABEL`] is set only after the first two, so that it never stands for what is not so.
+/// [`LABEL`] is set only after the first two, and taken off where an isolation failed, so that it
+/// never stands for what is not so.
 ///
 /// # Errors
 ///
@@ -76,9 +77,12 @@ pub async fn prove(
     let report = report(session, client, &waited.flow).await?;
     let mut proof = Proof { flow: waited.flow, report, steps: Vec::new() };
     let reported = reported(plan.action(), &proof, waited.end);
-    let goes_on = reported.state == StepState::Proved;
+    let state = reported.state;
     proof.steps.push(reported);
-    if !goes_on {
+    if state != StepState::Proved {
+        if state == StepState::Failed && plan.action() == Action::Isolate {
+            proof.steps.extend(unlabelled(session, client).await?);
+        }
         return Ok(proof);
     }
     let contact = contact(session, client, &proof.flow).await?;
@@ -164,6 +168,19 @@ async fn contact(session: &Session<'_>, client: &ClientId, flow: &Flow) -> Resul
         }
         sleep(Duration::from_millis(250)).await;
     }
+}
+
+/// Takes the label off a client that it does not stand for: the policy is not in place. None where
+/// the client did not carry it.
+async fn unlabelled(session: &Session<'_>, client: &ClientId) -> Result<Option<Step>, Fault> {
+    let found = clients::existing(session, client).await?;
+    let carries = |client: &clients::Client| {
+        client.labels.iter().any(|label| label.eq_ignore_ascii_case(LABEL))
+    };
+    if !found.as_ref().is_some_and(carries) {
+        return Ok(None);
+    }
+    label(session, client, Action::Release).await.map(Some)
 }
 
 async fn label(session: &Session<'_>, client: &ClientId, action: Action) -> Result<Step, Fault> {

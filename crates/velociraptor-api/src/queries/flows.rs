@@ -104,6 +104,17 @@ WHERE get(field='level', default=get(field='Level')) =~ '^(ERROR|WARN|ALERT)'",
     columns: &[],
 };
 
+/// Each line of a flow's log: whether it says that a query's precondition does not hold.
+pub const SKIPPED: CatalogueQuery = CatalogueQuery {
+    name: "flow_skipped",
+    text: "SELECT message =~ 'Skipping query due to preconditions' AS Skipped
+FROM flow_logs(client_id=MR_Client, flow_id=MR_Flow)",
+    binds: &["MR_Client", "MR_Flow"],
+    needs: READ,
+    mutates: false,
+    columns: &["Skipped"],
+};
+
 /// Cancels a flow that has not ended. A flow that has ended is left alone: the server would turn
 /// its good end into an error.
 pub const CANCEL: CatalogueQuery = CatalogueQuery {

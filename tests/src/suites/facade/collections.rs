@@ -6,7 +6,8 @@ use anyhow::{bail, ensure};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 use velociraptor_api::collections::{self, Checked, Collection, CollectionLimits, Target};
-use velociraptor_api::flows::{self, FlowSearch, FlowState, WaitEnd};
+use velociraptor_api::flow_results;
+use velociraptor_api::flows::{self, Bound, FlowSearch, FlowState, WaitEnd};
 use velociraptor_api::{ClientId, Fault, FlowId, Permission};
 
 use super::Bench;
@@ -23,6 +24,8 @@ pub(super) async fn run(cases: &mut Cases, bench: &Bench<'_>) {
     cases.case("collections: on the server itself", on_the_server(bench)).await;
     cases.case("flows: a running one is cancelled, a finished one left alone", cancel(bench)).await;
     cases.case("flows: a row limit is an error with its reason", row_limit(bench)).await;
+    cases.case("collections: limits arrive as given, and none is zero", limits(bench)).await;
+    cases.case("collections: one that does not apply says so", not_applicable(bench)).await;
     cases.case("flows: newest first, every page once, by state", list(bench)).await;
     cases.case("flows: unknown ones are told apart", unknown(bench)).await;
 }
@@ -227,6 +230,67 @@ async fn row_limit(bench: &Bench<'_>) -> anyhow::Result<()> {
     let waited = flows::wait(&session, &id, &flow, PATIENCE, |_| {}).await?;
     let told = waited.flow.status.clone().unwrap_or_default();
     ensure!(waited.flow.state == FlowState::Error && told.contains("limit"), "{waited:?}");
+    let status = flows::status(&session, &id, &flow).await?;
+    ensure!(status.bound() == Some(Bound::Rows), "{status:?}");
+    // What is said to be there is there: the rows that passed the limit may never have arrived.
+    for table in flow_results::tables(&session, &id, &flow).await?.tables {
+        let counted = flow_results::count(&session, &id, &flow, &table.name, None).await?;
+        ensure!(counted == table.rows, "{counted} of {table:?}");
+    }
+    several_queries(bench).await
+}
+
+/// Of a flow with several queries the server says only that it was cancelled.
+async fn several_queries(bench: &Bench<'_>) -> anyhow::Result<()> {
+    let (session, id) = (bench.session(), bench.agent_id()?);
+    let limits = CollectionLimits { max_rows: Some(3), ..CollectionLimits::default() };
+    let wanted = Collection { limits, ..collection("Generic.Client.Info", &[]) };
+    let started = collections::start(&session, &id, &checked(bench, &wanted).await?).await?;
+    let flow = started.status.flow.flow_id;
+    flows::wait(&session, &id, &flow, PATIENCE, |_| {}).await?;
+    let status = flows::status(&session, &id, &flow).await?;
+    ensure!(status.bound() == Some(Bound::Rows), "{status:?}");
+    Ok(())
+}
+
+async fn limits(bench: &Bench<'_>) -> anyhow::Result<()> {
+    let (session, id) = (bench.session(), bench.agent_id()?);
+    let limits = CollectionLimits {
+        timeout: Some(Duration::from_secs(77)),
+        max_rows: Some(1_000_000),
+        max_bytes: Some(5_000_000),
+        cpu_percent: Some(50),
+    };
+    let wanted = Collection { limits, ..collection("Generic.Client.DiskSpace", &[]) };
+    let good = checked(bench, &wanted).await?;
+    let request = collections::start(&session, &id, &good).await?.status.request;
+    ensure!(request.cpu_limit == 50.0 && request.timeout == 77, "{request:?}");
+    ensure!(request.max_rows == 1_000_000 && request.max_upload_bytes == 5_000_000, "{request:?}");
+    for limits in [
+        CollectionLimits { cpu_percent: Some(0), ..CollectionLimits::default() },
+        CollectionLimits { cpu_percent: Some(101), ..CollectionLimits::default() },
+        CollectionLimits { max_rows: Some(0), ..CollectionLimits::default() },
+        CollectionLimits { max_bytes: Some(u64::MAX), ..CollectionLimits::default() },
+        CollectionLimits { timeout: Some(Duration::ZERO), ..CollectionLimits::default() },
+    ] {
+        match checked(bench, &Collection { limits, ..wanted.clone() }).await {
+            Err(Fault::BadInput { .. }) => {}
+            other => bail!("{limits:?}: {other:?}"),
+        }
+    }
+    Ok(())
+}
+
+async fn not_applicable(bench: &Bench<'_>) -> anyhow::Result<()> {
+    let (session, id) = (bench.session(), bench.agent_id()?);
+    for (artifact, nowhere) in [("Windows.System.Pslist", true), ("Generic.Client.Info", false)] {
+        let good = checked(bench, &collection(artifact, &[])).await?;
+        let flow = collections::start(&session, &id, &good).await?.status.flow.flow_id;
+        flows::wait(&session, &id, &flow, PATIENCE, |_| {}).await?;
+        let status = flows::status(&session, &id, &flow).await?;
+        let said = flows::applied_nowhere(&session, &status).await?;
+        ensure!(said == nowhere, "{artifact}: {said}, {status:?}");
+    }
     Ok(())
 }
 

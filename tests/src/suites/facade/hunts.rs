@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 use jiff::Timestamp;
 use serde_json::json;
-use velociraptor_api::collections::{self, Checked, Target};
+use velociraptor_api::collections::{self, Checked, Collection, CollectionLimits, Target};
 use velociraptor_api::hunt_results::{self, Coverage};
 use velociraptor_api::hunts::{
     self, HuntChange, HuntPlan, HuntScope, HuntSearch, HuntState, HuntStatus,
@@ -30,6 +30,7 @@ pub(super) async fn run(cases: &mut Cases, bench: &Bench<'_>) {
     cases.case("hunts: the estimate follows the scope", estimate(bench)).await;
     cases.case("hunts: paused, started, stopped, archived, described", life(bench)).await;
     cases.case("hunts: excluded labels with a system are kept", excluded(bench)).await;
+    cases.case("hunts: limits arrive by both ways of creating", limits(bench)).await;
     cases.case("hunts: a list of clients stays exact", listed(bench)).await;
     cases.case("hunts: the parts sum to the scope", coverage(bench)).await;
     cases.case("hunts: newest first, by state, every page once", list(bench)).await;
@@ -190,6 +191,30 @@ async fn rows(bench: &Bench<'_>, id: &HuntId) -> anyhow::Result<()> {
         seen.sort();
         seen.dedup();
         ensure!(seen.len() == total && total == (FLEET + 1) * expected, "{total}");
+    }
+    Ok(())
+}
+
+/// A hunt is made by a query, and by a call where a system stands with excluded labels.
+async fn limits(bench: &Bench<'_>) -> anyhow::Result<()> {
+    let session = bench.session();
+    let wanted = Collection {
+        limits: CollectionLimits {
+            timeout: Some(Duration::from_secs(77)),
+            max_rows: Some(1000),
+            max_bytes: Some(5_000_000),
+            cpu_percent: Some(50),
+        },
+        ..collection(ARTIFACT, &[])
+    };
+    let checked = collections::check(&session, &wanted, Target::Clients).await?;
+    for scope in [rule(Some(Os::Linux), &[], &[]), rule(Some(Os::Linux), &[], &["suite-limits"])] {
+        let plan =
+            HuntPlan { collection: checked.clone(), ..plan(bench, "limits", scope.clone()).await? };
+        let request = hunts::create(&session, &plan).await?.request;
+        ensure!(request.cpu_limit == 50.0 && request.timeout == 77, "{scope:?}: {request:?}");
+        ensure!(request.max_rows == 1000, "{scope:?}: {request:?}");
+        ensure!(request.max_upload_bytes == 5_000_000, "{scope:?}: {request:?}");
     }
     Ok(())
 }

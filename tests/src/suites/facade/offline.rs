@@ -10,7 +10,7 @@ use velociraptor_api::collections::{self, Target};
 use velociraptor_api::flows::{self, FlowState, WaitEnd};
 use velociraptor_api::hunts::{self, HuntChange, HuntState};
 use velociraptor_api::quarantine::{self, Action, Options, Sent};
-use velociraptor_api::{ClientId, Fault, FlowId};
+use velociraptor_api::{ClientId, Fault, FlowId, HuntId};
 
 use super::Bench;
 use super::collections::collection;
@@ -29,7 +29,8 @@ pub(super) async fn run(cases: &mut Cases, bench: &Bench<'_>) {
     }
     cases.case("offline: a read takes the recent namesake, a change asks", namesakes(bench)).await;
     cases.case("offline: a collection waits, and the call does not", collect(bench)).await;
-    cases.case("offline: quarantine is refused, or queued with an expiry", queue(bench)).await;
+    cases.case("offline: quarantine is refused, or queued once with an expiry", queue(bench)).await;
+    cases.case("offline: a release takes back an isolation that waits", take_back(bench)).await;
 }
 
 async fn records(server: &RealServer) -> anyhow::Result<()> {
@@ -114,14 +115,57 @@ async fn queue(bench: &Bench<'_>) -> anyhow::Result<()> {
     }
     let options =
         Options { wait_for_client: Some(Duration::from_secs(3600)), ..Options::default() };
-    let plan = quarantine::plan(&session, &id, Action::Isolate, &options).await?;
-    let Sent::Queued { hunt, expires: Some(_) } = quarantine::send(&session, &plan).await? else {
-        bail!("it was not queued");
-    };
+    let (hunt, expires, existing) = queued(bench, &id, Action::Isolate, &options).await?;
+    ensure!(!existing && expires.is_some());
     let made = hunts::status(&session, &hunt).await?.hunt;
     ensure!(made.state == HuntState::Running, "{made:?}");
     let reach = hunts::estimate(&session, &made.scope).await?;
     ensure!(reach.clients == 1 && reach.online == 0, "{reach:?}");
-    hunts::modify(&session, &hunt, &HuntChange::Stop).await?;
+    let (again, _, existing) = queued(bench, &id, Action::Isolate, &options).await?;
+    ensure!(existing && again == hunt, "a second hunt {again} was made beside {hunt}");
+    Ok(())
+}
+
+/// An order that must wait: its hunt, until when, and whether it waited already.
+async fn queued(
+    bench: &Bench<'_>,
+    id: &ClientId,
+    action: Action,
+    options: &Options,
+) -> anyhow::Result<(HuntId, Option<jiff::Timestamp>, bool)> {
+    let session = bench.session();
+    let plan = quarantine::plan(&session, id, action, options).await?;
+    match quarantine::send(&session, &plan).await?.sent {
+        Sent::Queued { hunt, expires, existing } => Ok((hunt, expires, existing)),
+        other => bail!("it was not queued: {other:?}"),
+    }
+}
+
+async fn take_back(bench: &Bench<'_>) -> anyhow::Result<()> {
+    let (session, id) = (bench.session(), ClientId::parse(OLD)?);
+    let waiting = quarantine::waiting(&session, &id).await?;
+    let [isolation] = waiting.as_slice() else { bail!("{waiting:?}") };
+    let plan = quarantine::plan(&session, &id, Action::Release, &Options::default()).await?;
+    let order = quarantine::send(&session, &plan).await?;
+    ensure!(order.taken_back.hunts == [isolation.hunt.clone()], "{order:?}");
+    ensure!(matches!(order.sent, Sent::Nothing), "{order:?}");
+    let stopped = hunts::status(&session, &isolation.hunt).await?.hunt;
+    ensure!(stopped.state == HuntState::Stopped, "{stopped:?}");
+    ensure!(quarantine::waiting(&session, &id).await?.is_empty());
+    let reach = hunts::estimate(&session, &stopped.scope).await?;
+    ensure!(reach.clients == 0, "the client still carries the order's label: {reach:?}");
+    // With nothing to take back an offline client is refused as ever.
+    match quarantine::plan(&session, &id, Action::Release, &Options::default()).await {
+        Err(Fault::Offline { .. }) => {}
+        other => bail!("{other:?}"),
+    }
+    // An order replaces the opposite one.
+    let options =
+        Options { wait_for_client: Some(Duration::from_secs(3600)), ..Options::default() };
+    queued(bench, &id, Action::Isolate, &options).await?;
+    let (release, ..) = queued(bench, &id, Action::Release, &options).await?;
+    let waiting = quarantine::waiting(&session, &id).await?;
+    ensure!(waiting.len() == 1 && waiting[0].hunt == release, "{waiting:?}");
+    hunts::modify(&session, &release, &HuntChange::Stop).await?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure};
 use velociraptor_api::clients;
+use velociraptor_api::labels::{self, LabelChange};
 use velociraptor_api::quarantine::{self, Action, LABEL, Options, Proof, Sent, StepState};
 
 use super::Bench;
@@ -49,7 +50,7 @@ async fn run_to_proof(
     let (session, id) = (bench.session(), bench.agent_id()?);
     let plan = quarantine::plan(&session, &id, action, options).await?;
     ensure!(plan.artifact().starts_with("Custom."), "{plan:?}");
-    let Sent::Scheduled { flow } = quarantine::send(&session, &plan).await? else {
+    let Sent::Scheduled { flow } = quarantine::send(&session, &plan).await?.sent else {
         bail!("the client is online, and it was queued");
     };
     let patience = Duration::from_secs(60);
@@ -72,5 +73,12 @@ async fn failed(bench: &Bench<'_>) -> anyhow::Result<()> {
     ensure!(!proof.holds() && proof.steps.len() == 1, "{:?}", proof.steps);
     ensure!(proof.steps[0].state == StepState::Failed, "{:?}", proof.steps);
     ensure!(!carried(bench).await?, "the label stands for what is not so");
+    // One that was there before stands for what is not so either.
+    let change = LabelChange { add: vec![LABEL.to_owned()], remove: Vec::new() };
+    labels::change(&bench.session(), &[bench.agent_id()?], &change).await?;
+    let proof = run_to_proof(bench, Action::Isolate, &options).await?;
+    let states: Vec<_> = proof.steps.iter().map(|step| step.state).collect();
+    ensure!(states == [StepState::Failed, StepState::Proved], "{:?}", proof.steps);
+    ensure!(!proof.holds() && !carried(bench).await?, "the label was left on the client");
     Ok(())
 }

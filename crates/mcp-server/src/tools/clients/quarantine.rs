@@ -67,6 +67,12 @@ pub(super) struct Output {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     expires: Option<Timestamp>,
+    /// It waited already; no second one was made.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    existing: bool,
+    /// Hunts and flows for the opposite, stopped and read back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    taken_back: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -119,12 +125,18 @@ impl Tool for QuarantineClient {
         })?;
         cx.progress.report(0, Some(2), &format!("{}: sending", plan.artifact()));
         let mut data = Output::of(&plan);
-        let state = match quarantine::send(&session, &plan).await? {
-            Sent::Queued { hunt, expires } => {
+        let order = quarantine::send(&session, &plan).await?;
+        let hunts = order.taken_back.hunts.iter().map(ToString::to_string);
+        data.taken_back =
+            hunts.chain(order.taken_back.flows.iter().map(ToString::to_string)).collect();
+        let state = match order.sent {
+            Sent::Queued { hunt, expires, existing } => {
                 data.hunt_id = Some(hunt.to_string());
                 data.expires = expires.map(clock::to_second);
+                data.existing = existing;
                 State::Offline
             }
+            Sent::Nothing => State::Offline,
             Sent::Scheduled { flow } => {
                 cx.progress.report(1, Some(2), "sent; waiting for the report and renewed contact");
                 let patience = Duration::from_secs(input.wait.unwrap_or(60).min(600));
@@ -146,10 +158,7 @@ impl Output {
         Self {
             client_id: plan.client().client_id.to_string(),
             hostname: plan.client().hostname.clone(),
-            action: String::from(match plan.action() {
-                Action::Isolate => "isolate",
-                Action::Release => "release",
-            }),
+            action: plan.action().as_str().to_owned(),
             artifact: plan.artifact().to_owned(),
             proved: false,
             steps: Vec::new(),
@@ -157,6 +166,8 @@ impl Output {
             flow_id: None,
             hunt_id: None,
             expires: None,
+            existing: false,
+            taken_back: Vec::new(),
         }
     }
 
@@ -184,10 +195,16 @@ impl Output {
 fn failed(data: &Output, proof: &Proof) -> Option<ToolError> {
     let step = proof.steps.iter().find(|step| step.state == StepState::Failed)?;
     let flow = &proof.flow.flow_id;
-    let message = format!(
+    let mut message = format!(
         "{} ({}) is not proved to be {}d: {} - no: {}",
         data.hostname, data.client_id, data.action, step.what, step.seen
     );
+    for step in proof.steps.iter().skip(1).filter(|step| step.state == StepState::Proved) {
+        let _ = write!(message, "; {}: {}", step.what, step.seen);
+    }
+    if !data.taken_back.is_empty() {
+        let _ = write!(message, "; taken back before: {}", data.taken_back.join(", "));
+    }
     Some(ToolError::new(Code::ServerFailed, message).next(format!(
         "get_flow_results with client {} and flow {flow} shows the report of {}",
         data.client_id, data.artifact
@@ -203,26 +220,43 @@ impl Render for Output {
 
 impl Output {
     fn write(&self, out: &mut String) -> std::fmt::Result {
+        let unsent = self.hunt_id.is_none() && self.flow_id.is_none();
         let done = match (self.proved, self.hunt_id.is_some(), self.action.as_str()) {
             (true, _, "isolate") => "ISOLATED, proved",
             (true, ..) => "RELEASED, proved",
             (false, true, _) => "QUEUED, not done",
+            (false, false, _) if unsent => "TAKEN BACK, no release sent",
             (false, false, _) => "SENT, NOT PROVED YET",
         };
         write!(out, "{} {}  {done}  {}", self.hostname, self.client_id, self.artifact)?;
         if let Some(flow) = &self.flow_id {
             write!(out, "  {flow}")?;
         }
+        if !self.taken_back.is_empty() {
+            let opposite = if self.action == "isolate" { "release" } else { "isolate" };
+            write!(
+                out,
+                "\n  stopped, read back: {}, which would {opposite} it",
+                self.taken_back.join(", ")
+            )?;
+        }
         for step in &self.steps {
             write!(out, "\n  {:<6}  {}: {}", step.state, step.step, step.seen)?;
         }
         if let Some(hunt) = &self.hunt_id {
             let until = self.expires.map_or_else(|| String::from("its expiry"), |t| t.to_string());
+            let waits = if self.existing { "already waits" } else { "waits" };
+            let opposite = if self.action == "isolate" { "release" } else { "isolate" };
             write!(
                 out,
-                "\n  The client is offline. Hunt {hunt} waits for it until {until}; modify_hunt \
-                 with stop takes the order back. When it has run, call this again for the proof."
+                "\n  The client is offline. Hunt {hunt} {waits} for it until {until}; {opposite} \
+                 takes the order back. When it has run, call this again for the proof."
             )?;
+        } else if unsent {
+            out.push_str(
+                "\n  The client is offline. If it was isolated before, it still is: queue_hours \
+                 lets a release wait for it.",
+            );
         } else if !self.proved {
             out.push_str("\n  get_flow_status follows it; calling this again proves it anew.");
         }
@@ -249,6 +283,8 @@ mod tests {
             flow_id: None,
             hunt_id: None,
             expires: None,
+            existing: false,
+            taken_back: Vec::new(),
         }
     }
 
@@ -261,7 +297,7 @@ mod tests {
         queued.render(&mut out);
         insta::assert_snapshot!(out, @r#"
         FIN-WS07 C.0123456789abcdef  QUEUED, not done  Windows.Remediation.Quarantine
-          The client is offline. Hunt H.1 waits for it until 2026-01-02T03:04:05Z; modify_hunt with stop takes the order back. When it has run, call this again for the proof.
+          The client is offline. Hunt H.1 waits for it until 2026-01-02T03:04:05Z; release takes the order back. When it has run, call this again for the proof.
         "#);
 
         let mut sent = output();
