@@ -9,6 +9,8 @@ pub struct Limits {
     pub rows: u64,
     /// Most bytes of row text that are handed over.
     pub bytes: u64,
+    /// The first row is handed over even where it alone has more bytes than that.
+    pub keep_first: bool,
     /// How long the server may work. The client waits slightly longer, so that the server's own
     /// end of the query, with the rows so far, is seen.
     pub time: Duration,
@@ -18,8 +20,13 @@ pub struct Limits {
 
 impl Limits {
     /// Bounds for a short read: 10,000 rows, 64 MiB, 30 s, 100 rows a message.
-    pub const READ: Self =
-        Self { rows: 10_000, bytes: 64 << 20, time: Duration::from_secs(30), batch_rows: 100 };
+    pub const READ: Self = Self {
+        rows: 10_000,
+        bytes: 64 << 20,
+        keep_first: false,
+        time: Duration::from_secs(30),
+        batch_rows: 100,
+    };
 
     /// The time limit as the server takes it: whole seconds, rounded up, never zero (zero means
     /// without limit).
@@ -39,6 +46,12 @@ impl Limits {
     #[must_use]
     pub const fn bytes(self, bytes: u64) -> Self {
         Self { bytes, ..self }
+    }
+
+    /// The same, with a first row of any size.
+    #[must_use]
+    pub const fn keep_first(self) -> Self {
+        Self { keep_first: true, ..self }
     }
 
     /// The same with another time.

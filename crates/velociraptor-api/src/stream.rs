@@ -155,7 +155,8 @@ impl QueryStream {
             } else if !message.columns.is_empty() {
                 let rows_left = self.limits.rows - self.rows;
                 let bytes_left = self.limits.bytes.saturating_sub(self.bytes);
-                let (batch, cut) = Batch::within(message, rows_left, bytes_left)?;
+                let keep_first = self.limits.keep_first && self.rows == 0;
+                let (batch, cut) = Batch::within(message, rows_left, bytes_left, keep_first)?;
                 self.rows += batch.len();
                 self.bytes += batch.json().len() as u64;
                 if let Some(cut) = cut {

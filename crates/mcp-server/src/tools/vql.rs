@@ -5,6 +5,7 @@ use crate::tool::{Family, ToolDef};
 mod excerpt;
 pub(crate) mod help;
 mod host;
+mod names;
 mod run;
 
 /// Running VQL.

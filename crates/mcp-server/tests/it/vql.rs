@@ -109,6 +109,47 @@ async fn the_answer_is_bounded_in_bytes_by_whole_rows() {
 }
 
 #[tokio::test]
+async fn a_name_that_no_row_has_is_told_with_the_one_that_was_meant() {
+    let mut wire = looking().await;
+    for (query, state) in [
+        ("SELECT client_id FROM clients() WHERE os_infos.system = 'windows'", "empty"),
+        ("SELECT * FROM clients() WHERE NOT os_infos", "complete"),
+        ("LET all = SELECT * FROM clients() SELECT * FROM all WHERE os_infos.system = Os", "empty"),
+        ("SELECT client_id FROM clients() ORDER BY os_infos", "complete"),
+        ("SELECT count() AS N FROM clients() GROUP BY os_infos.system", "complete"),
+        ("LET few = SELECT * FROM clients() WHERE os_infos SELECT * FROM few", "empty"),
+    ] {
+        let call = json!({ "query": query, "env": { "Os": "windows" }, "max_bytes": 1_000_000 });
+        let answer = wire.call("run_vql", call).await;
+        assert_eq!(answer["state"], state, "{query}: {answer}");
+        let warnings = answer["warnings"].to_string();
+        assert!(warnings.contains("os_infos is no column of "), "{query}: {warnings}");
+        assert!(warnings.contains("did you mean os_info?"), "{query}: {warnings}");
+    }
+    for query in [
+        "SELECT client_id FROM clients() WHERE os_info.system = Os",
+        "SELECT client_id AS Id FROM clients() WHERE Id =~ '^C' ORDER BY Id",
+        "LET Wanted = 'windows' SELECT * FROM clients() WHERE os_info.system = Wanted",
+        "SELECT * FROM clients() WHERE FALSE",
+    ] {
+        let call = json!({ "query": query, "env": { "Os": "linux" }, "max_bytes": 1_000_000 });
+        let answer = wire.call("run_vql", call).await;
+        assert!(!answer["warnings"].to_string().contains("no column"), "{query}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_denial_names_the_identity_and_who_could_do_it() {
+    let mut wire = looking().await;
+    let query = "SELECT * FROM execve(argv='id')";
+    let error = wire.failed("run_vql", json!({ "query": query })).await;
+    assert_eq!(error["code"], "denied", "{error}");
+    let next = error["next_step"].as_str().expect("a next step");
+    assert!(next.contains("asks as lab-reader and never as a stronger identity"), "{next}");
+    assert!(next.contains("collect_artifact") && next.contains("a person who holds"), "{next}");
+}
+
+#[tokio::test]
 async fn a_row_larger_than_the_answer_is_cut_marked_and_partial() {
     let mut wire = looking().await;
     let long = json!({ "Long": "x".repeat(100_000) });

@@ -25,11 +25,12 @@ pub struct Batch {
 
 impl Batch {
     /// Takes a message within what is left of the bounds, whole rows only, and says which bound
-    /// cut it.
+    /// cut it. `keep_first`: its first row is taken whatever its size.
     pub(super) fn within(
         message: VqlResponse,
         rows: u64,
         bytes: u64,
+        keep_first: bool,
     ) -> Result<(Self, Option<Cut>), QueryErrorKind> {
         let VqlResponse { response: json, columns, query_id: statement, .. } = message;
         // Counting also proves that the text is what it should be; it costs a tenth of parsing.
@@ -46,7 +47,8 @@ impl Batch {
                 break;
             }
             // The row, a comma and the closing bracket.
-            if (kept.len() + row.get().len() + 2) as u64 > bytes {
+            let whatever = keep_first && taken == 0;
+            if !whatever && (kept.len() + row.get().len() + 2) as u64 > bytes {
                 cut = Some(Cut::Bytes);
                 break;
             }
@@ -109,8 +111,12 @@ mod tests {
     use super::*;
 
     fn within(json: &str, rows: u64, bytes: u64) -> (String, u64, Option<Cut>) {
+        taken(json, rows, bytes, false)
+    }
+
+    fn taken(json: &str, rows: u64, bytes: u64, keep: bool) -> (String, u64, Option<Cut>) {
         let message = VqlResponse { response: json.to_owned(), ..VqlResponse::default() };
-        let (batch, cut) = Batch::within(message, rows, bytes).unwrap();
+        let (batch, cut) = Batch::within(message, rows, bytes, keep).unwrap();
         (batch.json().to_owned(), batch.len(), cut)
     }
 
@@ -129,10 +135,19 @@ mod tests {
     }
 
     #[test]
+    fn a_first_row_of_any_size_is_kept_where_that_is_asked_for() {
+        let first = String::from("[{\"A\":1}]");
+        let json = r#"[{"A":1},{"A":2}]"#;
+        assert_eq!(taken(json, 2, 3, true), (first.clone(), 1, Some(Cut::Bytes)));
+        assert_eq!(taken("[{\"A\":1}]", 2, 3, true), (first, 1, None));
+        assert_eq!(taken(json, 0, 3, true), (String::from("[]"), 0, Some(Cut::Rows)));
+    }
+
+    #[test]
     fn what_is_no_array_is_a_protocol_fault() {
         for json in ["", "{}", "[{\"A\":1}", "[1] 2", "nonsense"] {
             let message = VqlResponse { response: json.to_owned(), ..VqlResponse::default() };
-            let error = Batch::within(message, 10, 1000).unwrap_err();
+            let error = Batch::within(message, 10, 1000, false).unwrap_err();
             assert!(matches!(error, QueryErrorKind::Protocol { .. }), "{json}: {error}");
         }
     }

@@ -9,7 +9,7 @@ use velociraptor_api::{Cut, Identity, IdentityKind, Permission, QueryError, Quer
 use vql_builder::ast::Program;
 use vql_builder::{Query, RawVql};
 
-use super::{excerpt, host};
+use super::{excerpt, host, names};
 use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
 use crate::page;
@@ -82,14 +82,11 @@ impl Tool for RunVql {
         };
         let remarks = parse.warnings();
         let (identity, stronger) = reader(&cx).await?;
-        let mut query = Query::raw("run_vql", RawVql::from_caller(input.query.as_str()));
-        for (name, value) in &input.env {
-            query = query
-                .bind_value(name, value)
-                .map_err(|error| ToolError::invalid(format!("env: {error}")))?;
-        }
+        let bind = |query| bind(query, &input.env);
+        let query = bind(Query::raw("run_vql", RawVql::from_caller(input.query.as_str())))?;
         let mut call = cx.call_within(timeout);
-        call.limits = call.limits.rows(max_rows);
+        // What cannot be handed over is not asked for; a large first row is cut field by field.
+        call.limits = call.limits.rows(max_rows).bytes(max_bytes as u64).keep_first();
         let mut rows = cx.server.run_as(identity, &query, &call, stronger.is_none()).await?;
         let hint = host::hint(&cx, &program).await;
         if !rows.failures.is_empty() && rows.rows.iter().all(is_nothing) {
@@ -97,14 +94,32 @@ impl Tool for RunVql {
             let lines = input.env.values().filter(|value| !value.is_string()).count();
             return Err(failed(&cx, identity, moved_up(kind, lines), hint));
         }
+        let denied = rows.failures.iter().find_map(|kind| not_stronger(identity, kind));
         let mut warnings: Vec<String> =
             rows.failures.iter().map(|failure| format!("failed in part: {failure}")).collect();
         warnings.append(&mut rows.warnings);
         warnings.extend(remarks.iter().map(|remark| format!("line {remark}")));
         warnings.extend(hint);
+        warnings.extend(denied);
+        // The sources are read once more, so only by whoever can do nothing else.
+        if stronger.is_none() {
+            let whole = (input.query.as_str(), &program);
+            let bound: Vec<&str> = input.env.keys().map(String::as_str).collect();
+            warnings.extend(names::unknown(&cx, identity, whole, &bound, bind).await);
+        }
         warnings.extend(stronger);
         answer(&cx, &program, rows, max_bytes, timeout, warnings)
     }
+}
+
+/// The query with the caller's values.
+fn bind(mut query: Query, env: &Map<String, Value>) -> Result<Query, ToolError> {
+    for (name, value) in env {
+        query = query
+            .bind_value(name, value)
+            .map_err(|error| ToolError::invalid(format!("env: {error}")))?;
+    }
+    Ok(query)
 }
 
 impl Input {
@@ -172,7 +187,9 @@ fn answer(
     }
     warnings.extend(rows.cut.map(|cut| match (cut, host::endless(program)) {
         (Cut::Rows, _) => String::from("cut at max_rows; there may be more"),
-        (Cut::Bytes, _) => String::from("cut at the size limit; select fewer columns"),
+        (Cut::Bytes, _) => format!(
+            "cut at max_bytes ({max_bytes}): there are more rows; select fewer columns, or raise it"
+        ),
         (Cut::Time, Some(name)) => {
             format!("{name}() never ends by itself: these are the events of {seconds} s")
         }
@@ -203,16 +220,28 @@ fn failed(
     hint: Option<String>,
 ) -> ToolError {
     let meant = kind.hint().map(|hint| format!("{hint} vql_help lists and explains what there is"));
+    let denied = not_stronger(identity, &kind);
     let error = ToolError::from(QueryError {
         server: cx.server.name().to_owned(),
         identity: Some(identity.user().to_owned()),
         query: "run_vql",
         kind: Box::new(kind),
     });
-    match hint.or(meant) {
-        Some(next) => error.next(next),
-        None => error,
-    }
+    let steps: Vec<String> = hint.or(meant).into_iter().chain(denied).collect();
+    if steps.is_empty() { error } else { error.next(steps.join(". ")) }
+}
+
+/// What a denial means here, and who could do it.
+fn not_stronger(identity: &Identity, kind: &QueryErrorKind) -> Option<String> {
+    let QueryErrorKind::Denied { permission, .. } = kind else { return None };
+    let holds =
+        permission.map_or_else(String::new, |permission| format!(" who holds {permission}"));
+    Some(format!(
+        "run_vql asks as {} and never as a stronger identity. collect_artifact, create_hunt, \
+         label_client and quarantine_client act under identities of their own; anything else on \
+         the server is for a person{holds}, in a notebook of its web pages",
+        identity.user()
+    ))
 }
 
 /// The failure with its place in the caller's text: each typed value is a line before it.
