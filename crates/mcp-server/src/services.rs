@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use velociraptor_api::help::HelpCache;
+use velociraptor_api::near::near;
 use velociraptor_api::{OrgId, Server};
 
 use crate::tool::{Effect, Family, ToolDef};
@@ -131,8 +132,15 @@ impl Services {
                 ToolError::new(Code::Denied, format!("the family of {name} is switched off"))
                     .next("name it with --families")
             }
-            None => ToolError::new(Code::NotFound, format!("there is no tool {name:?}"))
-                .next("tools/list, or megaraptor tools, lists them"),
+            None => {
+                let near = near(name, self.tools().map(|tool| tool.name));
+                let meant = match near.as_slice() {
+                    [] => String::new(),
+                    near => format!("did you mean {}? ", near.join(" or ")),
+                };
+                ToolError::new(Code::NotFound, format!("there is no tool {name:?}"))
+                    .next(format!("{meant}tools/list, or megaraptor tools, lists them"))
+            }
         })
     }
 

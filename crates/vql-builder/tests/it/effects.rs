@@ -1,6 +1,4 @@
 //! What texts can do.
 
 mod artifacts;
-mod corpus;
-mod disguises;
 mod rules;

@@ -17,6 +17,9 @@ use crate::table;
 use crate::tool::{Effect, Tool};
 use crate::tool_error::ToolError;
 
+/// Most names that are suggested.
+const LIKE: usize = 5;
+
 /// `list_artifacts`.
 pub(super) struct ListArtifacts;
 
@@ -139,12 +142,26 @@ async fn no_match(session: &Session<'_>, wanted: &ArtifactSearch) -> Result<Stri
         }
     }
     let names = artifacts::names(session).await?;
-    let near = near(&wanted.text, names.iter().map(|(name, _)| name.as_str()));
+    let near = like(&wanted.text, names.iter().map(|(name, _)| name.as_str()));
     Ok(if near.is_empty() {
         format!("no match among the {} artifacts of this server; try fewer words", names.len())
     } else {
         format!("no match; names like it: {}", near.join(", "))
     })
+}
+
+/// Names like the one that was meant; where none is as a whole, those of which a part is.
+fn like<'a>(meant: &str, names: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
+    let whole = near(meant, names.clone());
+    if !whole.is_empty() || meant.contains('.') {
+        return whole;
+    }
+    let parts = near(meant, names.clone().flat_map(|name| name.split('.')));
+    let has = |name: &&str, part: &str| name.split('.').any(|known| known == part);
+    let found = parts.iter().flat_map(|part| names.clone().filter(move |name| has(name, part)));
+    let mut found: Vec<String> = found.map(str::to_owned).take(LIKE).collect();
+    found.dedup();
+    found
 }
 
 impl From<ArtifactSummary> for Row {
@@ -185,6 +202,15 @@ impl Render for Output {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_misspelt_part_finds_the_names_that_have_it() {
+        let names = ["Windows.System.Pslist", "Linux.Sys.Pslist", "Windows.Sys.Users"];
+        let found = like("pslst", names.into_iter());
+        assert_eq!(found, ["Windows.System.Pslist", "Linux.Sys.Pslist"]);
+        assert_eq!(like("Windows.System.Pslst", names.into_iter())[0], names[0]);
+        assert!(like("zzzzzz", names.into_iter()).is_empty());
+    }
 
     #[test]
     fn d08_types_are_taken_in_any_case() {

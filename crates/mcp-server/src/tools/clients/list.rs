@@ -233,7 +233,11 @@ fn census(clients: &[Row]) -> String {
     systems.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let systems: Vec<String> = systems.iter().map(|(os, count)| format!("{count} {os}")).collect();
     let online = clients.iter().filter(|client| client.online).count();
-    format!("{} clients: {}; {online} online", clients.len(), systems.join(", "))
+    let count = match clients.len() {
+        1 => String::from("1 client"),
+        count => format!("{count} clients"),
+    };
+    format!("{count}: {}; {online} online", systems.join(", "))
 }
 
 #[cfg(test)]

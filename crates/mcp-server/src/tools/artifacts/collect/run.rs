@@ -160,7 +160,8 @@ impl Plan<'_> {
             };
             if let Some(seen) = last_seen {
                 let age = clock::age(clock::now(), seen);
-                reason = format!("{reason}; last seen {age}: for 15 minutes it counts as online");
+                reason =
+                    format!("{reason}; last seen {age} (online is who was seen within 15 minutes)");
             }
             outcome.reason = Some(reason);
         }
