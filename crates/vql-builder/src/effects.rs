@@ -19,10 +19,12 @@
 
 mod accessor;
 mod artifact;
+mod bindings;
 mod code;
 mod definition;
 mod effect;
 mod names;
+mod profile;
 mod report;
 mod rules;
 mod table;

@@ -19,6 +19,8 @@ impl Run<'_> {
     /// Looks at all parts of a definition.
     pub(super) fn definition(&mut self, definition: &Definition) {
         let Definition { name, precondition, sources, export, .. } = definition;
+        let kind = definition.kind.to_ascii_lowercase();
+        self.on_endpoint = matches!(kind.as_str(), "" | "client" | "client_event");
         for parameter in &definition.parameters {
             self.parameters.insert(parameter.name.clone());
             self.bindings.parameter(&parameter.name, &parameter.default);

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::report::Kind;
+use super::code::Language;
+use super::names::is_harmless_prefix;
 use super::table::{Entry, Rule};
 use super::text::Text;
 use super::walk::Run;
 use super::{Effect, EffectSet};
-use crate::ast::{ArgValue, Argument, Expr, ExprKind, Span};
+use crate::ast::{ArgValue, Argument, BinaryOp, Expr, ExprKind, Span};
 
 /// Numbers up to this are no endless work.
 const SMALL: i64 = 1_000_000;
@@ -24,7 +25,7 @@ impl Run<'_> {
         let mut effects = entry.effects;
         let mut why = Cow::Borrowed(entry.remark);
         let replaced = arguments.iter().any(|argument| argument.name.name == "**");
-        if replaced && !entry.rules.is_empty() {
+        if replaced && entry.depends() {
             effects = effects.with(Effect::Unknown.into());
             why = Cow::Borrowed("`**` replaces its arguments by computed ones");
         }
@@ -50,27 +51,15 @@ impl Run<'_> {
         let unknown = |why: &'static str| (Effect::Unknown.into(), Cow::Borrowed(why));
         match rule {
             Rule::Accessor => self.accessor(text, arguments),
-            Rule::Lambda(name) => {
-                given(arguments, name).for_each(|value| self.lambdas(text, value, false));
-                NOTHING
-            }
+            Rule::Lambda(name) => self.all_code(text, arguments, name, Language::Lambda),
             Rule::ScopeLambda(name) => {
                 let gets_scope = given(arguments, "args").next().is_none();
-                given(arguments, name).for_each(|value| self.lambdas(text, value, gets_scope));
-                NOTHING
+                let language = if gets_scope { Language::ScopeLambda } else { Language::Lambda };
+                self.all_code(text, arguments, name, language)
             }
-            Rule::Vql(name) => {
-                given(arguments, name).for_each(|value| self.vql(text, value));
-                NOTHING
-            }
-            Rule::Code(name) => {
-                given(arguments, name).for_each(|value| self.foreign_code(text, value));
-                NOTHING
-            }
-            Rule::Profile(name) => {
-                given(arguments, name).for_each(|value| self.profile(text, value));
-                NOTHING
-            }
+            Rule::Vql(name) => self.all_code(text, arguments, name, Language::Vql),
+            Rule::Code(name) => self.all_code(text, arguments, name, Language::Rules),
+            Rule::Profile(name) => self.all_code(text, arguments, name, Language::Profile),
             Rule::Template(name) => {
                 if given(arguments, name).all(|value| literal(value).is_some_and(is_plain_template))
                 {
@@ -102,12 +91,13 @@ impl Run<'_> {
                 NOTHING
             }
             Rule::Member(name) => {
-                let of_scope = given(arguments, "item").next().is_none();
+                let of_scope = given(arguments, "item").all(|item| self.is_scope(text, item));
                 for value in given(arguments, name).filter(|_| of_scope) {
-                    let Some(member) = literal(value) else {
+                    if let Some(member) = literal(value) {
+                        self.path(text, &member.split('.').collect::<Vec<_>>(), span);
+                    } else if !is_harmless_prefix(prefix(value)) {
                         return unknown("which variable it reads is only known at run time");
-                    };
-                    self.path(text, &member.split('.').collect::<Vec<_>>(), span);
+                    }
                 }
                 NOTHING
             }
@@ -142,25 +132,20 @@ impl Run<'_> {
                 self.names_other_org();
                 NOTHING
             }
-            Rule::Variable => NOTHING,
+            Rule::Variable | Rule::Columns | Rule::Passes => NOTHING,
             Rule::Scope => unknown("the scope as a value reaches every variable"),
         }
     }
 
-    /// What runs a string that is not a literal: exec where a parameter of the artifact is in it.
-    pub(super) fn computed_code(&mut self, text: &Text<'_>, value: &Expr) {
-        let parameters = &self.parameters;
-        let from = self.bindings.mentioned(value, |name| parameters.contains(name));
-        match from {
-            Some(name) => {
-                let why = "whoever collects the artifact gives the code that it runs";
-                self.found(text, value.span, Kind::Code, name, Effect::Exec.into(), why);
-            }
-            None => {
-                let why = "a string that is run as code is computed";
-                self.found(text, value.span, Kind::Code, "string", Effect::Unknown.into(), why);
-            }
-        }
+    fn all_code(
+        &mut self,
+        text: &Text<'_>,
+        arguments: &[Argument],
+        name: &str,
+        language: Language,
+    ) -> (EffectSet, Cow<'static, str>) {
+        given(arguments, name).for_each(|value| self.code(text, value, language));
+        (EffectSet::NONE, Cow::Borrowed(""))
     }
 }
 
@@ -202,13 +187,29 @@ fn literal_expr(value: &Expr) -> Option<&str> {
     }
 }
 
-/// Whether each action of a Go template is nothing but a field: `{{ .Name }}`.
+/// The text with which a sum of strings begins.
+fn prefix(value: &ArgValue) -> &str {
+    let ArgValue::Expr(value) = value else { return "" };
+    let mut value = value;
+    loop {
+        match &value.kind {
+            ExprKind::Binary { op: BinaryOp::Add, left, .. } => value = left,
+            _ => return literal_expr(value).unwrap_or_default(),
+        }
+    }
+}
+
+/// Whether each action of a Go template is nothing but fields and loops: `{{ .Name }}`.
 fn is_plain_template(template: &str) -> bool {
+    let is_plain = |word: &str| {
+        let field = |rest: &str| {
+            rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_'))
+        };
+        matches!(word, "range" | "if" | "else" | "with" | "end" | ":=" | "-")
+            || word.strip_prefix(['.', '$']).is_some_and(field)
+    };
     template.split("{{").skip(1).all(|action| {
-        let Some((action, _)) = action.split_once("}}") else { return false };
-        let field = action.trim_matches(['-', ' ']);
-        field.starts_with('.')
-            && field.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_'))
+        action.split_once("}}").is_some_and(|(action, _)| action.split_whitespace().all(is_plain))
     })
 }
 
@@ -226,6 +227,7 @@ mod tests {
     #[test]
     fn templates_and_sql() {
         assert!(is_plain_template("Hello {{ .Name }}, {{- .A.B_1 -}}!"));
+        assert!(is_plain_template("{{ range $i := .Rows }}{{ $i.Name }}{{ end }}"));
         for template in ["{{ Get \"config\" }}", "{{ .X | html }}", "{{ .X", "{{ (Scope).Close }}"]
         {
             assert!(!is_plain_template(template), "{template}");

@@ -64,6 +64,10 @@ pub(super) enum Rule {
     Variable,
     /// Its value is the scope.
     Scope,
+    /// The names of its columns are its own, whatever the data.
+    Columns,
+    /// Its rows are those of the queries in its arguments.
+    Passes,
 }
 
 impl Entry {
@@ -92,6 +96,13 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// Whether what it can do depends on its arguments.
+    pub(super) fn depends(&self) -> bool {
+        self.rules.iter().any(|rule| !matches!(rule, Rule::Columns | Rule::Passes))
+    }
+}
+
 impl Rule {
     fn read(word: &'static str) -> Option<Self> {
         let (rule, argument) = word.split_once(':').unwrap_or((word, ""));
@@ -101,6 +112,8 @@ impl Rule {
                 "orgs" => Some(Self::Orgs),
                 "variable" => Some(Self::Variable),
                 "scope" => Some(Self::Scope),
+                "columns" => Some(Self::Columns),
+                "passes" => Some(Self::Passes),
                 _ => None,
             };
         }

@@ -7,7 +7,8 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::names::{self, Bindings};
+use super::bindings::{Bindings, is_scope_call};
+use super::names;
 use super::report::{Finding, Kind, Report};
 use super::table::lookup;
 use super::text::{Outer, Text};
@@ -33,6 +34,10 @@ pub(super) struct Run<'a> {
     /// Variables that whoever runs the artifact sets.
     pub(super) parameters: HashSet<String>,
     pub(super) imported: HashSet<String>,
+    /// It is an artifact that endpoints run.
+    pub(super) on_endpoint: bool,
+    /// The findings about code that was taken by a name.
+    by_name: Vec<usize>,
     report: Report,
 }
 
@@ -45,12 +50,34 @@ impl<'a> Run<'a> {
             bindings: Bindings::default(),
             parameters: HashSet::new(),
             imported: HashSet::new(),
+            on_endpoint: false,
+            by_name: Vec::new(),
             report: Report::default(),
         }
     }
 
-    pub(super) fn finish(self) -> Report {
+    /// The report; what depends on the whole is decided now.
+    pub(super) fn finish(mut self) -> Report {
+        // On an endpoint the data is the endpoint's own, which can do there what it likes.
+        let harmless = self.on_endpoint && !self.report.is_read();
+        if !self.by_name.is_empty() && !harmless && self.bindings.data_can_hide() {
+            for at in std::mem::take(&mut self.by_name) {
+                let finding = &mut self.report.findings[at];
+                finding.effects = finding.effects.with(Effect::Unknown.into());
+                finding.why = Cow::Borrowed(
+                    "code is taken by a name, which a column of rows that data names would hide",
+                );
+                self.report.effects = self.report.effects.with(finding.effects);
+            }
+        }
         self.report
+    }
+
+    /// Notes that code was taken by the name that LET binds to it.
+    pub(super) fn by_name(&mut self, text: &Text<'_>, span: Span, name: &str) {
+        self.by_name.push(self.report.findings.len());
+        let why = "code that is taken by its name";
+        self.found(text, span, Kind::Code, name, Effect::Meta.into(), why);
     }
 
     pub(super) fn names_other_org(&mut self) {
@@ -129,6 +156,8 @@ impl<'a> Run<'a> {
                         .for_each(|default| self.argument(text, default));
                     match &binding.value {
                         LetValue::Select(query) => self.select(text, query),
+                        // What the name is used for is looked at where it is used.
+                        LetValue::Expr(value) if is_scope_call(value) => {}
                         LetValue::Expr(value) => self.expr(text, value),
                     }
                 }
@@ -188,7 +217,7 @@ impl<'a> Run<'a> {
             [head, rest @ ..] if head.name == "Artifact" => {
                 self.expand(text, &dotted(rest), span);
             }
-            [head, rest @ ..] if text.is_scope_name(&head.name) => {
+            [head, rest @ ..] if self.stands_for_scope(text, &head.name) => {
                 let path: Vec<&str> = rest.iter().map(|part| part.name.as_str()).collect();
                 self.path(text, &path, span);
             }
@@ -197,7 +226,47 @@ impl<'a> Run<'a> {
                 self.found(text, span, kind, dotted(path), Effect::Unknown.into(), why);
             }
         }
-        arguments.iter().for_each(|argument| self.argument(text, &argument.value));
+        for argument in arguments {
+            if !self.is_settled(text, kind, path, argument) {
+                self.argument(text, &argument.value);
+            }
+        }
+    }
+
+    /// Whether nothing is left to be said of an argument.
+    fn is_settled(&self, text: &Text<'_>, kind: Kind, path: &[Ident], argument: &Argument) -> bool {
+        let [callee] = path else { return false };
+        match argument.name.name.as_str() {
+            // get() was asked what it takes from the scope.
+            "item" => callee.name == "get" && self.is_scope(text, &argument.value),
+            // A builtin takes it for a string: here it is a variable, or no artifact at all.
+            "artifact" => {
+                let is_name = |value: &Expr| match &value.kind {
+                    ExprKind::Name(path) => matches!(&path[..], [name] if name.name == "Artifact"),
+                    _ => false,
+                };
+                let known = lookup(kind, &callee.name).is_some_and(|entry| entry.name != "dict");
+                known && matches!(&argument.value, ArgValue::Expr(value) if is_name(value))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a value is the scope itself.
+    pub(super) fn is_scope(&self, text: &Text<'_>, value: &ArgValue) -> bool {
+        match value {
+            ArgValue::Expr(value) => match &value.kind {
+                ExprKind::Name(path) => {
+                    matches!(&path[..], [name] if self.stands_for_scope(text, &name.name))
+                }
+                _ => is_scope_call(value),
+            },
+            _ => false,
+        }
+    }
+
+    fn stands_for_scope(&self, text: &Text<'_>, name: &str) -> bool {
+        text.is_scope_name(name) || self.bindings.is_scope(name)
     }
 
     fn call_name(
@@ -210,6 +279,9 @@ impl<'a> Run<'a> {
     ) {
         if let Some(entry) = lookup(kind, name) {
             self.judge(text, entry, arguments, span);
+        } else if self.bindings.is_scope(name) {
+            let why = "the scope as a value reaches every variable";
+            self.found(text, span, kind, name, Effect::Unknown.into(), why);
         } else if !self.bindings.is_callable(name) {
             let other = if kind == Kind::Plugin { Kind::Function } else { Kind::Plugin };
             let why = if lookup(other, name).is_some() {
@@ -233,7 +305,7 @@ impl<'a> Run<'a> {
                 let why = "the scope as a value reaches every variable";
                 self.found(text, span, Kind::Variable, "scope", Effect::Unknown.into(), why);
             }
-            [head, rest @ ..] if text.is_scope_name(head) => self.path(text, rest, span),
+            [head, rest @ ..] if self.stands_for_scope(text, head) => self.path(text, rest, span),
             // An artifact that is not called here can be called elsewhere, by another name.
             ["Artifact", rest @ ..] if !rest.is_empty() => {
                 self.expand(text, &rest.join("."), span);

@@ -1,4 +1,6 @@
 //! What texts can do.
 
 mod artifacts;
+mod corpus;
+mod disguises;
 mod rules;

@@ -94,6 +94,11 @@ fn code_in_strings_is_looked_at() {
         (
             r#"parse_binary(accessor='data', filename=F, struct='S',
                profile='[["S", 4, [["a", 0, "Value", {"value": "x=>rm(filename=x)"}],]]]')"#,
+            &[E::Pure, E::Write],
+        ),
+        (
+            r#"parse_binary(accessor='data', filename=F, struct='S',
+               profile='[["S", 4, [["a", 0, "Value", {"value": "x=>\\x72m(filename=x)"}],]]]')"#,
             UNKNOWN,
         ),
     ] {
@@ -104,6 +109,55 @@ fn code_in_strings_is_looked_at() {
     assert!(effects("SELECT * FROM query(query=Name)").contains(Effect::Unknown));
     assert!(effects("SELECT * FROM query(query='SELECT')").contains(Effect::Unknown));
     assert!(report("SELECT * FROM query(query={ SELECT * FROM clients() })").is_read());
+}
+
+#[test]
+fn code_that_is_taken_by_its_name_is_sure_only_where_no_data_can_hide_the_name() {
+    let text = |from: &str| format!("LET f = 'x=>x + 1' SELECT eval(func=f, args=1) FROM {from}");
+    for from in [
+        "clients()",
+        "foreach(row={ SELECT * FROM clients() }, query={ SELECT * FROM scope() })",
+        "if(condition=A, then={ SELECT * FROM flows(client_id=C) })",
+    ] {
+        assert!(report(&text(from)).is_read(), "{from}");
+    }
+    for from in [
+        "source(artifact='A')",
+        "foreach(row={ SELECT * FROM hunt_results(hunt_id=H) }, query={ SELECT * FROM scope() })",
+        "foreach(row=parse_json(data=D))",
+        "foreach(row={ SELECT * FROM clients() }, column='a')",
+        "Rows",
+        "Rows.Entries",
+        "chain(a={ SELECT * FROM clients() }, b=Rows)",
+        "query(query='SELECT * FROM source()')",
+    ] {
+        assert!(effects(&text(from)).contains(Effect::Unknown), "{from}");
+    }
+    let both =
+        "LET f = 'x=>x' LET f = 'x=>rm(filename=x)' SELECT eval(func=f, args=1) FROM clients()";
+    assert!(effects(both).contains(Effect::Write));
+    let alias = "LET f = 'x=>x' SELECT N AS f, eval(func=f, args=1) FROM clients()";
+    assert!(effects(alias).contains(Effect::Unknown));
+}
+
+#[test]
+fn the_scope_by_another_name_is_the_scope() {
+    assert!(
+        report("LET S = scope() SELECT S.Name, get(item=S, member='a') FROM clients()").is_read()
+    );
+    for text in [
+        "LET S = scope() SELECT S.config.nonce FROM scope()",
+        "LET S = scope() SELECT S().config FROM scope()",
+        "LET S(x) = scope() SELECT S(x=1) FROM scope()",
+        "LET S = scope() LET T = S SELECT T.config FROM scope()",
+        "LET S = scope() SELECT get(item=S, member='config') FROM scope()",
+        "LET S = scope() SELECT get(item=S, member=M) FROM scope()",
+        "LET S = scope() SELECT serialize(item=S) FROM scope()",
+        "SELECT get(member='con' + 'fig') FROM scope()",
+    ] {
+        assert!(!report(text).is_read(), "{text}");
+    }
+    assert!(report("SELECT get(field='Tool_' + Name) FROM scope()").is_read());
 }
 
 #[test]
