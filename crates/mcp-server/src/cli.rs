@@ -16,6 +16,8 @@ mod demo;
 mod doctor;
 mod lab;
 mod output;
+mod serve;
+mod token;
 mod tools;
 mod vql;
 
@@ -85,8 +87,11 @@ enum Form {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve MCP over standard input and output
-    Serve,
+    /// Serve MCP over standard input and output, or over HTTP
+    Serve(serve::ServeArgs),
+    /// Make, list and revoke the tokens of callers over HTTP
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Walk through an investigation on the simulated server; needs nothing else
     Demo(demo::DemoArgs),
     /// Run the simulated server and fleet until Ctrl-C
@@ -187,7 +192,8 @@ pub fn main() -> ExitCode {
 async fn run(cli: Cli) -> ExitCode {
     let form = cli.global.output;
     let done = match cli.command {
-        Command::Serve => serve(&cli.global).await,
+        Command::Serve(args) => serve::run(&cli.global, args).await,
+        Command::Token(command) => token::run(command, form),
         Command::Call(args) => call::run(&cli.global, args).await,
         Command::Demo(args) => demo::run(&cli.global, args).await,
         Command::Lab(args) => lab::run(&cli.global, args).await,
@@ -206,13 +212,6 @@ async fn run(cli: Cli) -> ExitCode {
         Ok(code) => code,
         Err(error) => fail(&error, form),
     }
-}
-
-async fn serve(global: &Global) -> Result<ExitCode, ToolError> {
-    crate::mcp::serve_stdio(global.services()?).await.map_err(|error| {
-        ToolError::new(crate::tool_error::Code::Internal, format!("MCP over stdio ended: {error}"))
-    })?;
-    Ok(ExitCode::SUCCESS)
 }
 
 fn fail(error: &ToolError, form: Form) -> ExitCode {

@@ -4,12 +4,14 @@
 //! only one that names MCP, JSON Schema and the command line.
 
 pub mod answer;
+pub mod caller;
 pub mod cli;
 pub mod clock;
 pub mod collection;
 pub mod completion;
 pub mod context;
 pub mod evidence;
+pub mod http;
 pub mod mcp;
 pub mod page;
 pub mod prompts;

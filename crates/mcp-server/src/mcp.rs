@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
+use crate::caller::Caller;
 use crate::completion;
 use crate::context::ToolCx;
 use crate::evidence;
@@ -28,6 +29,7 @@ use crate::services::Services;
 use crate::tool::{Finished, ToolDef};
 use crate::tool_error::{Code, ToolError};
 
+mod answering;
 mod describe;
 mod fault;
 mod guard;
@@ -36,6 +38,7 @@ mod progress;
 mod refusal;
 mod transport;
 
+pub use answering::Answering;
 pub use describe::describe;
 
 /// The methods that are served: one of these with parameters of another form is a fault of the
@@ -54,16 +57,35 @@ const METHODS: &[&str] = &[
     "completion/complete",
 ];
 
-/// The handler of one connection.
+/// The longest message that is taken, in bytes. The server behind takes requests of at most 4 MiB.
+pub const MAX_MESSAGE: usize = 8 << 20;
+
+/// The handler of one caller.
 #[derive(Clone, Debug)]
 pub struct Shell {
     services: Arc<Services>,
+    caller: Caller,
 }
 
 impl Shell {
-    /// A shell over the given services.
-    pub const fn new(services: Arc<Services>) -> Self {
-        Self { services }
+    /// A shell over the given services, which are those that this caller may see.
+    pub const fn new(services: Arc<Services>, caller: Caller) -> Self {
+        Self { services, caller }
+    }
+
+    /// Who makes a request: the caller, through the program that it names there.
+    pub fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
+        let caller = self.caller.clone();
+        // Before 2026-07-28 it is named in the handshake, since then in each request: the library
+        // puts itself where a request of the latter names none.
+        let in_handshake = || {
+            let info = context.peer.peer_info()?;
+            info.protocol_version.has_initialize().then(|| info.client_info.clone())
+        };
+        match context.meta.client_info().or_else(in_handshake) {
+            Some(program) => caller.through(&program.name, &program.version),
+            None => caller,
+        }
     }
 
     async fn run(
@@ -240,6 +262,21 @@ fn failed(error: &ToolError) -> CallToolResult {
     result
 }
 
+/// Judges the text of a message before the protocol sees it: whether it wants an answer.
+///
+/// # Errors
+///
+/// The answer, as JSON, to a text that is no message.
+pub(crate) fn check_message(text: &[u8]) -> Result<bool, Vec<u8>> {
+    match refusal::parse(text) {
+        Ok(message) => Ok(message.is_some()),
+        Err(refusal) => {
+            let answer = rmcp::model::ServerJsonRpcMessage::from(*refusal);
+            Err(serde_json::to_vec(&answer).unwrap_or_default())
+        }
+    }
+}
+
 /// Serves MCP over standard input and output until the client goes away.
 ///
 /// # Errors
@@ -267,7 +304,7 @@ where
 {
     let gone = CancellationToken::new();
     let lines = transport::Lines::new(input, output, gone.clone());
-    let service = guard::Guarded(Shell::new(services));
+    let service = guard::Guarded(Shell::new(services, Caller::stdio()));
     match serve_server_with_ct(service, lines, gone).await {
         Ok(running) => {
             running.waiting().await?;

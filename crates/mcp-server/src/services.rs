@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use guard::tokens::Scope;
 use serde_json::{Map, Value};
 use velociraptor_api::help::HelpCache;
 use velociraptor_api::near::near;
@@ -16,8 +17,9 @@ use crate::tools::FAMILIES;
 pub struct Services {
     servers: Vec<Target>,
     switches: Switches,
-    lab: Option<lab::Lab>,
-    help: HelpCache,
+    scope: Option<Scope>,
+    lab: Option<Arc<lab::Lab>>,
+    help: Arc<HelpCache>,
 }
 
 /// A server and the orgs in which it may be asked.
@@ -45,13 +47,36 @@ pub struct Switches {
 impl Services {
     /// Puts the parts together.
     pub fn new(servers: Vec<Target>, switches: Switches) -> Self {
-        Self { servers, switches, lab: None, help: HelpCache::default() }
+        Self { servers, switches, ..Self::default() }
     }
 
     /// Keeps the simulated server alive for as long as these services.
     #[must_use]
     pub fn with_lab(self, lab: lab::Lab) -> Self {
-        Self { lab: Some(lab), ..self }
+        Self { lab: Some(Arc::new(lab)), ..self }
+    }
+
+    /// What a caller of this scope sees of them: other servers, orgs and effects do not exist.
+    #[must_use]
+    pub fn narrowed(&self, scope: &Scope) -> Self {
+        let within = |target: &Target| {
+            let orgs: Vec<_> =
+                target.orgs.iter().filter(|org| scope.has_org(org.as_str())).cloned().collect();
+            let seen = scope.has_server(target.server.name()) && !orgs.is_empty();
+            seen.then(|| Target { orgs, ..target.clone() })
+        };
+        Self {
+            servers: self.servers.iter().filter_map(within).collect(),
+            switches: self.switches.clone(),
+            scope: Some(scope.clone()),
+            lab: self.lab.clone(),
+            help: Arc::clone(&self.help),
+        }
+    }
+
+    /// Whether the caller's token covers calls of this effect; every call where there is none.
+    pub fn in_scope(&self, effect: Effect) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.allows(effect))
     }
 
     /// Whether the server is simulated.
@@ -60,7 +85,7 @@ impl Services {
     }
 
     /// What the servers know of VQL, asked once in the life of the process.
-    pub const fn help(&self) -> &HelpCache {
+    pub fn help(&self) -> &HelpCache {
         &self.help
     }
 
@@ -75,8 +100,13 @@ impl Services {
     }
 
     /// Whether tools that change something may run.
-    pub const fn changes_allowed(&self) -> bool {
-        self.switches.allow_changes && !self.switches.read_only
+    pub fn changes_allowed(&self) -> bool {
+        self.switches.allow_changes && !self.switches.read_only && !self.reads_only_by_scope()
+    }
+
+    /// Whether the caller's token covers nothing that changes anything.
+    pub fn reads_only_by_scope(&self) -> bool {
+        !Effect::ALL.iter().any(|effect| *effect != Effect::Read && self.in_scope(*effect))
     }
 
     /// Whether the tools take a `server` argument.
@@ -105,6 +135,7 @@ impl Services {
             .filter(named)
             .flat_map(|family| family.tools)
             .filter(move |tool| changes || tool.effect == Effect::Read)
+            .filter(|tool| self.in_scope(tool.effect))
     }
 
     /// The tool of that name.
@@ -119,6 +150,11 @@ impl Services {
         }
         let known = FAMILIES.iter().flat_map(|family| family.tools).find(|tool| tool.name == name);
         Err(match known {
+            Some(tool) if !self.in_scope(tool.effect) => ToolError::new(
+                Code::Denied,
+                format!("the token of this connection does not cover {}: {name}", tool.effect),
+            )
+            .next("a person can make another with megaraptor token create NAME --effects"),
             Some(tool) if self.switches.read_only && tool.effect != Effect::Read => ToolError::new(
                 Code::Denied,
                 format!("{name} changes something, and --read-only is set"),

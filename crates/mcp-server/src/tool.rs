@@ -6,6 +6,7 @@
 
 use std::pin::Pin;
 
+pub use guard::effect::Effect;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,28 +20,6 @@ use crate::tool_error::ToolError;
 mod bounds;
 mod input;
 mod schema;
-
-/// What a tool may do. Decided per tool; there is no default.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Effect {
-    /// Looks, and leaves nothing behind.
-    Read,
-    /// Makes endpoints or the server do work and keeps its results.
-    Collect,
-    /// Changes an endpoint, or how the server treats it.
-    Respond,
-}
-
-impl Effect {
-    /// The word in documents and refusals.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Collect => "collect",
-            Self::Respond => "respond",
-        }
-    }
-}
 
 /// One tool.
 pub trait Tool: 'static {

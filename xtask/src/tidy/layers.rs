@@ -23,8 +23,11 @@ const TOOLS: &[&str] = &["integration-tests", "xtask"];
 /// Outside crates that only the named crates of the workspace may use.
 const OWNED: &[(&str, &[&str])] = &[
     ("anyhow", &["integration-tests", "xtask"]),
+    ("axum", &["mcp-server"]),
     ("clap", &["mcp-server", "xtask"]),
     ("clap_complete", &["mcp-server"]),
+    ("hyper", &["mcp-server"]),
+    ("hyper-util", &["mcp-server"]),
     ("prost", &["velociraptor-api", "lab"]),
     ("protox", &["xtask"]),
     ("rmcp", &["mcp-server"]),

@@ -32,6 +32,8 @@ pub(super) fn text(services: &Services) -> String {
         text.push_str("\n\nOnly tools that read are listed");
         text.push_str(if switches.read_only {
             " (--read-only)."
+        } else if services.reads_only_by_scope() {
+            " (the token of this connection covers no more)."
         } else {
             "; a person can start megaraptor with --allow-changes to collect, hunt or contain."
         });

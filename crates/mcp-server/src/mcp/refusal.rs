@@ -41,7 +41,7 @@ fn judge(line: &[u8], error: &serde_json::Error) -> Option<Refusal> {
     let message = match value {
         Value::Object(message) => message,
         Value::Array(_) => {
-            return Some(invalid("batches are not served: send one message a line", None));
+            return Some(invalid("batches are not served: send one message at a time", None));
         }
         _ => return Some(invalid("a message is a JSON object", None)),
     };

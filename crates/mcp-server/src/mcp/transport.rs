@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::refusal::{self, Refusal};
 
-/// Longest message taken. The server behind takes requests of at most 4 MiB.
-pub(super) const MAX_LINE: usize = 8 << 20;
+/// The longest line.
+pub(super) const MAX_LINE: usize = super::MAX_MESSAGE;
 
 /// How long answers may still be finished after the client has closed its end.
 const LAST_WORDS: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! The whole surface over an in-memory pipe.
+//! The whole surface over an in-memory pipe, and over HTTP.
 
 mod applies;
 mod artifacts;
@@ -9,6 +9,7 @@ mod clients;
 mod commands;
 mod direct;
 mod flows;
+mod http;
 mod hunts;
 mod mutations;
 mod protocol;

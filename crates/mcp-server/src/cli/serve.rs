@@ -1,0 +1,236 @@
+//! `megaraptor serve`: MCP over standard input and output, or over HTTP.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use guard::home;
+use guard::tokens::{Gate, TokenStore};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use velociraptor_api::{Call, Limits as QueryLimits};
+
+use super::{Global, output};
+use crate::http::{self, Bind, Limits, Listener, Names, Readiness, Stop, Tls};
+use crate::mcp::Shell;
+use crate::queries;
+use crate::services::Services;
+use crate::tool_error::{Code, ToolError};
+
+/// How long a server may take to show that it is there.
+const READY: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Serve over HTTP there instead; port 0 takes a free one, which is told on standard error
+    #[arg(long, value_name = "IP:PORT")]
+    http: Option<Bind>,
+    #[command(flatten)]
+    over_http: HttpArgs,
+}
+
+#[derive(Debug, Args)]
+struct HttpArgs {
+    /// The certificate chain (PEM); needed where other machines reach the address
+    #[arg(long, value_name = "PEM", requires = "http", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key (PEM), readable to its owner alone
+    #[arg(long, value_name = "PEM", requires = "http", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// A name by which the server is called, besides its address; repeat it for more
+    #[arg(long, value_name = "NAME[:PORT]", requires = "http")]
+    allowed_host: Vec<String>,
+    /// An origin whose pages may call from a browser; repeat it for more [default: none]
+    #[arg(long, value_name = "SCHEME://HOST[:PORT]", requires = "http")]
+    allowed_origin: Vec<String>,
+    /// Connections at a time
+    #[arg(long, value_name = "N", requires = "http", default_value_t = Limits::default().connections)]
+    max_connections: usize,
+    /// Calls of one token at a time
+    #[arg(long, value_name = "N", requires = "http", default_value_t = Limits::default().calls_at_once)]
+    max_calls: usize,
+    /// Requests of one token in a second
+    #[arg(long, value_name = "N", requires = "http", default_value_t = Limits::default().calls_per_second)]
+    max_rate: u32,
+}
+
+pub(super) async fn run(global: &Global, args: ServeArgs) -> Result<ExitCode, ToolError> {
+    match args.http {
+        Some(bind) => over_http(global, bind, args.over_http).await,
+        None => over_stdio(global).await,
+    }
+}
+
+async fn over_stdio(global: &Global) -> Result<ExitCode, ToolError> {
+    crate::mcp::serve_stdio(global.services()?).await.map_err(|error| {
+        ToolError::new(Code::Internal, format!("MCP over stdio ended: {error}"))
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn over_http(global: &Global, bind: Bind, args: HttpArgs) -> Result<ExitCode, ToolError> {
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => Some(
+            Tls::load(certificate, key).map_err(|error| ToolError::invalid(error.to_string()))?,
+        ),
+        _ => None,
+    };
+    bind.check(tls.is_some()).map_err(|error| {
+        ToolError::invalid(error.to_string())
+            .next("give --tls-cert and --tls-key, or take 127.0.0.1")
+    })?;
+    let services = global.services()?;
+    let gate = gate()?;
+    let limits = limits(&args);
+    raise_open_files();
+    let stop = stop_on_signals()?;
+    let listener = Listener::bind(bind, tls).await.map_err(|error| {
+        ToolError::new(Code::Unavailable, format!("cannot listen at {bind}: {error}"))
+    })?;
+    let address = listener.address();
+    let names = Names::new(Bind(address), &args.allowed_host, &args.allowed_origin)
+        .map_err(|error| ToolError::invalid(error.to_string()).next("give --allowed-host NAME"))?;
+    if gate.valid(Timestamp::now()).map_err(|error| cannot_keep(&error))?.is_empty() {
+        output::error("no token is valid yet: megaraptor token create NAME makes one");
+    }
+    output::error(&format!("serving MCP at {}://{address}{}", listener.scheme(), http::PATH));
+    let ready = readiness(Arc::clone(&services));
+    let service = http::Service {
+        handlers: Arc::new(move |caller| {
+            Shell::new(Arc::new(services.narrowed(&caller.scope)), caller.clone())
+        }),
+        gate: Arc::new(gate),
+        names,
+        limits,
+        ready,
+    };
+    http::serve(listener, service, stop)
+        .await
+        .map_err(|error| ToolError::new(Code::Internal, format!("MCP over HTTP ended: {error}")))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn limits(args: &HttpArgs) -> Limits {
+    let rate = args.max_rate.max(1);
+    Limits {
+        connections: args.max_connections,
+        calls_at_once: args.max_calls,
+        calls_per_second: rate,
+        burst: rate.saturating_mul(4),
+        ..Limits::default()
+    }
+}
+
+/// The tokens in the state folder.
+fn gate() -> Result<Gate, ToolError> {
+    Gate::open(store()?).map_err(|error| cannot_keep(&error))
+}
+
+/// The file of tokens.
+pub(super) fn store() -> Result<TokenStore, ToolError> {
+    Ok(TokenStore::at(home::find().map_err(|error| ToolError::invalid(error.to_string()))?))
+}
+
+/// A file of tokens that cannot be used.
+pub(super) fn cannot_keep(error: &guard::tokens::TokenError) -> ToolError {
+    ToolError::invalid(error.to_string())
+}
+
+/// Any of the servers tells its time.
+fn readiness(services: Arc<Services>) -> Readiness {
+    Arc::new(move || {
+        let services = Arc::clone(&services);
+        Box::pin(async move {
+            let cancel = CancellationToken::new();
+            let _guard = cancel.clone().drop_guard();
+            let asked = services.targets().iter().filter_map(|target| {
+                let (org, cancel) = (target.orgs.first()?, &cancel);
+                let limits = QueryLimits::READ.time(READY);
+                Some(Box::pin(async move {
+                    let call = Call { org, limits, cancel };
+                    let entry = &queries::CLOCK;
+                    target.server.fetch(entry, &entry.query(), &call).await.map(|_| ())
+                }))
+            });
+            let asked: Vec<_> = asked.collect();
+            !asked.is_empty() && futures_util::future::select_ok(asked).await.is_ok()
+        })
+    })
+}
+
+/// The first signal lets calls finish, the second cancels them.
+fn stop_on_signals() -> Result<Stop, ToolError> {
+    let mut signals = signals().map_err(|error| {
+        ToolError::new(Code::Internal, format!("signals cannot be watched: {error}"))
+    })?;
+    let stop = Stop::default();
+    let told = stop.clone();
+    tokio::spawn(async move {
+        signals.next().await;
+        output::error("stopping; calls at work may finish, a second signal cancels them");
+        told.soon.cancel();
+        signals.next().await;
+        told.now.cancel();
+    });
+    Ok(stop)
+}
+
+/// The signals by which a person or a system asks the program to end.
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+fn signals() -> std::io::Result<Signals> {
+    use tokio::signal::unix::{SignalKind, signal};
+    Ok(Signals {
+        terminate: signal(SignalKind::terminate())?,
+        interrupt: signal(SignalKind::interrupt())?,
+    })
+}
+
+#[cfg(unix)]
+impl Signals {
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[cfg(windows)]
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+fn signals() -> std::io::Result<Signals> {
+    Ok(Signals(tokio::signal::windows::ctrl_c()?))
+}
+
+#[cfg(windows)]
+impl Signals {
+    async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}
+
+/// Each connection is an open file, and the usual soft limit is little more than our own.
+#[cfg(unix)]
+fn raise_open_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return;
+    }
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_open_files() {}
