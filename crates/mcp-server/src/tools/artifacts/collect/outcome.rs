@@ -44,7 +44,7 @@ pub(super) enum Word {
     Finished,
     /// It ended badly. There may be rows all the same.
     Failed,
-    /// A bound of the collection ended it. There is more than was found.
+    /// A bound of the collection ended it. There may be more than was found.
     Cut,
     /// The agent has it, or will have it in a moment.
     #[default]
@@ -150,7 +150,7 @@ impl Outcome {
             Bound::Uploads => (String::from("its limit of uploads was passed"), "a larger max_mb"),
         };
         self.reason = Some(format!(
-            "{was} and the collection was ended, so there is more than was found; {more} or \
+            "{was} and the collection was ended, so there may be more than was found; {more} or \
              narrower parameters give all"
         ));
     }
@@ -290,7 +290,7 @@ mod tests {
         outcome.cut(Bound::Rows, &limits);
         outcome.kept(40);
         assert_eq!((outcome.state, outcome.rows), (Word::Cut, 40));
-        insta::assert_snapshot!(outcome.reason.unwrap(), @"max_rows 100 was passed and the collection was ended, so there is more than was found; a larger max_rows or narrower parameters give all; 101 rows were counted, 40 of them arrived");
+        insta::assert_snapshot!(outcome.reason.unwrap(), @"max_rows 100 was passed and the collection was ended, so there may be more than was found; a larger max_rows or narrower parameters give all; 101 rows were counted, 40 of them arrived");
     }
 
     #[test]
