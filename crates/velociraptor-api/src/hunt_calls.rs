@@ -1,11 +1,10 @@
-//! The calls for hunts that VQL has no equal for.
+//! The call for hunts that VQL has no equal for: a condition of a system and excluded labels.
 //!
-//! They act on the root org, whatever org is meant, so in another they are refused here, before
-//! anything is sent. None is ever repeated. The server reports success for hunts that do not
-//! exist: whoever calls reads back.
+//! It acts on the root org, whatever org is meant, so in another it is refused here, before
+//! anything is sent. It is never repeated.
 
 use crate::error::{QueryError, QueryErrorKind};
-use crate::generated::{Hunt, HuntEstimateRequest, HuntMutation, HuntStats, hunt};
+use crate::generated::{Hunt, hunt};
 use crate::identity::Identity;
 use crate::ids::HuntId;
 use crate::permission::Permission;
@@ -45,60 +44,6 @@ impl Server {
         Ok((id, identity))
     }
 
-    /// Changes a hunt's state, description, expiry or tags, and says who did. To RUNNING needs
-    /// START_HUNT, to DELETED DELETE_RESULTS, anything else COLLECT_CLIENT. An unknown hunt is no
-    /// error to the server.
-    ///
-    /// # Errors
-    ///
-    /// As [`Server::create_hunt`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancelling stops the waiting, not the change.
-    pub async fn modify_hunt(
-        &self,
-        mutation: HuntMutation,
-        call: &Call<'_>,
-    ) -> Result<&Identity, QueryError> {
-        const NAME: &str = "modify_hunt";
-        let need = needed(mutation.state());
-        let identity = self.root_caller(NAME, "changing a hunt", need, call).await?;
-        let mut client = identity.connection().client();
-        identity
-            .connection()
-            .answer(call.org, call.limits.time, call.cancel, client.modify_hunt(mutation))
-            .await
-            .map_err(|kind| self.refused(identity, NAME, kind, call))?;
-        Ok(identity)
-    }
-
-    /// Counts the clients that a hunt would reach: `total_clients_scheduled` of the answer. It
-    /// changes nothing and needs READ_RESULTS.
-    ///
-    /// # Errors
-    ///
-    /// As [`Server::create_hunt`].
-    ///
-    /// # Cancel safety
-    ///
-    /// May be dropped at any time.
-    pub async fn estimate_hunt(
-        &self,
-        request: HuntEstimateRequest,
-        call: &Call<'_>,
-    ) -> Result<HuntStats, QueryError> {
-        const NAME: &str = "estimate_hunt";
-        let need = Permission::ReadResults;
-        let identity = self.root_caller(NAME, "estimating a hunt", need, call).await?;
-        let mut client = identity.connection().client();
-        identity
-            .connection()
-            .answer(call.org, call.limits.time, call.cancel, client.estimate_hunt(request))
-            .await
-            .map_err(|kind| self.refused(identity, NAME, kind, call))
-    }
-
     /// The identity for a call that acts on the root org.
     async fn root_caller(
         &self,
@@ -119,7 +64,6 @@ impl Server {
 const fn needed(state: hunt::State) -> Permission {
     match state {
         hunt::State::Running => Permission::StartHunt,
-        hunt::State::Deleted => Permission::DeleteResults,
         _ => Permission::CollectClient,
     }
 }

@@ -1,12 +1,12 @@
-//! The calls for hunts that VQL has no equal for.
+//! The call for hunts that VQL has no equal for.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-use velociraptor_api::generated::{Hunt, HuntEstimateRequest, HuntMutation, hunt};
-use velociraptor_api::{Call, IdentityKind, Limits, OrgId, Permission, QueryErrorKind, Server};
+use velociraptor_api::generated::{Hunt, hunt};
+use velociraptor_api::{Call, IdentityKind, Limits, OrgId, QueryErrorKind, Server};
 
 use crate::fake::Fake;
 
@@ -27,23 +27,15 @@ fn in_state(state: hunt::State) -> Hunt {
 }
 
 #[tokio::test]
-async fn each_call_uses_the_weakest_identity_that_may() {
+async fn it_uses_the_weakest_identity_that_may() {
     let fake = Fake::start().await;
     let server = server(&fake);
     let (org, cancel) = (OrgId::root(), CancellationToken::new());
     let call = Call { org: &org, limits: Limits::READ, cancel: &cancel };
-    let counted = server.estimate_hunt(HuntEstimateRequest::default(), &call).await.unwrap();
-    assert_eq!(counted.total_clients_scheduled, 7);
     for (state, user) in [(hunt::State::Paused, "proposer"), (hunt::State::Running, "starter")] {
         let (id, identity) = server.create_hunt(in_state(state), &call).await.unwrap();
         assert_eq!((id.as_str(), identity.user()), ("H.TEST", user));
-        let mutation = HuntMutation { state: state.into(), ..HuntMutation::default() };
-        assert_eq!(server.modify_hunt(mutation, &call).await.unwrap().user(), user);
     }
-    let delete = HuntMutation { state: hunt::State::Deleted.into(), ..HuntMutation::default() };
-    let error = server.modify_hunt(delete, &call).await.unwrap_err();
-    let lacking = vec![Permission::DeleteResults];
-    assert_eq!(*error.kind, QueryErrorKind::NoIdentity { lacking, unasked: vec![] });
 }
 
 #[tokio::test]
@@ -52,16 +44,10 @@ async fn outside_the_root_org_nothing_is_sent() {
     let server = server(&fake);
     let (org, cancel) = (OrgId::parse("O123").unwrap(), CancellationToken::new());
     let call = Call { org: &org, limits: Limits::READ, cancel: &cancel };
-    let errors = [
-        server.create_hunt(in_state(hunt::State::Paused), &call).await.map(drop).unwrap_err(),
-        server.modify_hunt(HuntMutation::default(), &call).await.map(drop).unwrap_err(),
-        server.estimate_hunt(HuntEstimateRequest::default(), &call).await.map(drop).unwrap_err(),
-    ];
-    for error in errors {
-        let told = error.to_string();
-        assert!(matches!(*error.kind, QueryErrorKind::RootOrgOnly { .. }), "{told}");
-        assert!(told.contains("root org only") && told.contains("O123"), "{told}");
-    }
+    let error = server.create_hunt(in_state(hunt::State::Paused), &call).await.unwrap_err();
+    let told = error.to_string();
+    assert!(matches!(*error.kind, QueryErrorKind::RootOrgOnly { .. }), "{told}");
+    assert!(told.contains("root org only") && told.contains("O123"), "{told}");
     assert_eq!(fake.state.unary_calls.load(Ordering::SeqCst), 0);
     assert_eq!(fake.state.asked("who_am_i").len(), 0);
 }
@@ -75,11 +61,11 @@ async fn nothing_is_sent_twice_and_the_time_limit_holds() {
     let call = Call { org: &org, limits, cancel: &cancel };
     for (status, denied) in [
         (Status::unavailable("something broke"), false),
-        (Status::permission_denied("User is not allowed to modify hunts."), true),
+        (Status::permission_denied("User is not allowed to launch hunts."), true),
     ] {
         *fake.state.hunt.lock().unwrap() = Box::new(move |_, _| Err(status.clone()));
         let before = fake.state.unary_calls.load(Ordering::SeqCst);
-        let error = server.modify_hunt(HuntMutation::default(), &call).await.unwrap_err();
+        let error = server.create_hunt(in_state(hunt::State::Paused), &call).await.unwrap_err();
         assert_eq!(matches!(*error.kind, QueryErrorKind::Denied { .. }), denied, "{error:?}");
         assert!(!error.kind.is_transient());
         assert_eq!(fake.state.unary_calls.load(Ordering::SeqCst), before + 1);
@@ -90,7 +76,7 @@ async fn nothing_is_sent_twice_and_the_time_limit_holds() {
         Ok(())
     });
     let before = fake.state.unary_calls.load(Ordering::SeqCst);
-    let error = server.modify_hunt(HuntMutation::default(), &call).await.unwrap_err();
+    let error = server.create_hunt(in_state(hunt::State::Paused), &call).await.unwrap_err();
     assert!(matches!(*error.kind, QueryErrorKind::Unreachable { .. }), "{error:?}");
     assert_eq!(fake.state.unary_calls.load(Ordering::SeqCst), before + 1);
 }

@@ -108,23 +108,25 @@ impl Api for Service {
         Ok(Response::new(HealthCheckResponse { status: 1 }))
     }
 
-    async fn create_hunt(&self, _: Request<Hunt>) -> Result<Response<StartFlowResponse>, Status> {
-        self.state.unary_calls.fetch_add(1, Ordering::SeqCst);
-        Ok(Response::new(StartFlowResponse { flow_id: String::from("H.TEST") }))
-    }
-
-    async fn modify_hunt(&self, request: Request<HuntMutation>) -> Result<Response<()>, Status> {
+    async fn create_hunt(
+        &self,
+        request: Request<Hunt>,
+    ) -> Result<Response<StartFlowResponse>, Status> {
         self.state.unary_calls.fetch_add(1, Ordering::SeqCst);
         let user = user(&request);
         let hunt = self.state.hunt.lock().unwrap();
-        hunt(request.get_ref(), &user).map(Response::new)
+        hunt(request.get_ref(), &user)?;
+        Ok(Response::new(StartFlowResponse { flow_id: String::from("H.TEST") }))
+    }
+
+    async fn modify_hunt(&self, _: Request<HuntMutation>) -> Result<Response<()>, Status> {
+        Err(Status::unimplemented("hunts are changed by queries"))
     }
 
     async fn estimate_hunt(
         &self,
         _: Request<HuntEstimateRequest>,
     ) -> Result<Response<HuntStats>, Status> {
-        self.state.unary_calls.fetch_add(1, Ordering::SeqCst);
-        Ok(Response::new(HuntStats { total_clients_scheduled: 7, ..HuntStats::default() }))
+        Err(Status::unimplemented("clients are counted by queries"))
     }
 }

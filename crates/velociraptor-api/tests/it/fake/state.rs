@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rustls::HandshakeKind;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-use velociraptor_api::generated::{HuntMutation, VfsFileBuffer, VqlCollectorArgs, VqlResponse};
+use velociraptor_api::generated::{Hunt, VfsFileBuffer, VqlCollectorArgs, VqlResponse};
 
 /// One query that came in.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub(crate) struct State {
     pub(super) asked: Mutex<Vec<Asked>>,
     policies: Mutex<HashMap<&'static str, Result<serde_json::Value, Status>>>,
     pub(crate) file: Unary<VfsFileBuffer, VfsFileBuffer>,
-    pub(crate) hunt: Unary<HuntMutation, ()>,
+    pub(crate) hunt: Unary<Hunt, ()>,
     pub(crate) unary_calls: AtomicUsize,
     pub(super) running: AtomicUsize,
     pub(crate) most_running: AtomicUsize,
