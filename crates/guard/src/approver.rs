@@ -22,3 +22,8 @@ impl fmt::Display for Approver {
         write!(f, "{}@{} on {}", self.user, self.host, self.terminal)
     }
 }
+
+#[cfg(test)]
+pub(crate) fn bob() -> Approver {
+    Approver { user: "bob".into(), host: "soc-1".into(), terminal: "/dev/pts/3".into() }
+}

@@ -5,6 +5,7 @@
 //! digest that an approval binds, a field that is added later among it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -65,6 +66,16 @@ pub struct AsWhom {
     pub kind: String,
     /// The user on the server.
     pub user: String,
+}
+
+impl fmt::Display for AsWhom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind.is_empty() {
+            f.write_str(&self.user)
+        } else {
+            write!(f, "{} ({})", self.kind.to_uppercase(), self.user)
+        }
+    }
 }
 
 /// The endpoints that a call touches, as a frozen list.

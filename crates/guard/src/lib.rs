@@ -6,6 +6,9 @@
 //! permit is for one request, cannot be made or copied outside this crate, and a shell runs nothing
 //! without one.
 //!
+//! - [`approval`], [`seal`], [`grant`]: the three ways in which a person says yes: on a terminal, in
+//!   the chat, and beforehand for the collections of a case.
+//! - [`ledger`]: what was started, so that it can be stopped.
 //! - [`tokens`]: who may speak over HTTP, and what a connection may see.
 //! - [`audit`]: the record of every call, before it runs and after.
 //! - [`outlet`]: the one filter that each answer passes on the way out.
@@ -13,6 +16,7 @@
 //! The crate knows neither MCP nor the command line: who calls, which tool, and what was answered
 //! come in as values, so that every shell over it is guarded by the same code.
 
+pub mod approval;
 pub mod approver;
 pub mod asked;
 pub mod audit;
@@ -22,4 +26,5 @@ pub mod home;
 pub mod outlet;
 pub mod permit;
 pub mod policy;
+pub mod record;
 pub mod tokens;

@@ -176,6 +176,20 @@ impl Question {
         self.touches_protected
     }
 
+    /// Whether the chat is enough.
+    ///
+    /// # Errors
+    ///
+    /// [`NotInChat::Outside`].
+    pub fn may_be_asked_in_chat(&self) -> Result<(), NotInChat> {
+        match self.place {
+            Where::InChat => Ok(()),
+            Where::Outside => {
+                Err(NotInChat::Outside { digest: self.digest.short(), rule: self.rule.clone() })
+            }
+        }
+    }
+
     /// Takes the answer that was given in the chat while the call waited for it. Where the answer
     /// comes with a later call, [`crate::seal::Sealer::redeem`] takes it.
     ///
@@ -183,14 +197,10 @@ impl Question {
     ///
     /// [`NotInChat`] where the answer was no, or where the chat is not enough.
     pub fn answered(self, answer: ChatAnswer) -> Result<Permit, NotInChat> {
-        match (self.place, answer) {
-            (Where::Outside, _) => {
-                Err(NotInChat::Outside { digest: self.digest.short(), rule: self.rule })
-            }
-            (Where::InChat, ChatAnswer::No) => Err(NotInChat::Declined),
-            (Where::InChat, ChatAnswer::Yes) => {
-                Ok(Permit::new(self.digest, Authority::Chat { rule: self.rule }))
-            }
+        self.may_be_asked_in_chat()?;
+        match answer {
+            ChatAnswer::No => Err(NotInChat::Declined),
+            ChatAnswer::Yes => Ok(Permit::new(self.digest, Authority::Chat { rule: self.rule })),
         }
     }
 }
