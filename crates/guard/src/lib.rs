@@ -22,6 +22,7 @@ pub mod asked;
 pub mod audit;
 pub mod digest;
 pub mod effect;
+pub mod grant;
 pub mod home;
 pub mod outlet;
 pub mod permit;

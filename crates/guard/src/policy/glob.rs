@@ -1,7 +1,10 @@
 //! Patterns for names of artifacts: `*` stands for any run of characters, `?` for one.
 
+use serde::{Deserialize, Serialize};
+
 /// A pattern.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Glob(String);
 
 impl Glob {
