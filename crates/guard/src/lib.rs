@@ -28,4 +28,5 @@ pub mod outlet;
 pub mod permit;
 pub mod policy;
 pub mod record;
+pub mod seal;
 pub mod tokens;
