@@ -24,6 +24,7 @@ pub mod digest;
 pub mod effect;
 pub mod grant;
 pub mod home;
+pub mod ledger;
 pub mod outlet;
 pub mod permit;
 pub mod policy;
