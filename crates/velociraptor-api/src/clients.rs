@@ -62,9 +62,7 @@ impl Client {
 
     /// Whether it was seen within that time, by the server's own clock.
     pub fn seen_within(&self, span: std::time::Duration) -> bool {
-        let (Some(seen), Some(now)) = (self.last_seen, self.as_of) else { return false };
-        let age = now.duration_since(seen);
-        age.is_negative() || age.unsigned_abs() <= span
+        time::seen_within(self.last_seen, self.as_of, span)
     }
 
     /// The system, where it is one that is known here.

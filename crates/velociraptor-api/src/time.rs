@@ -29,9 +29,35 @@ pub const fn span_from_nanos(value: u64) -> std::time::Duration {
 /// For how long after its last contact a client counts as online: the GUI's own rule.
 pub const ONLINE_WITHIN: std::time::Duration = std::time::Duration::from_secs(15 * 60);
 
+/// Whether something was seen within that time of `now`, the server's own clock; later than now
+/// counts too, since clocks differ.
+pub(crate) fn seen_within(
+    seen: Option<Timestamp>,
+    now: Option<Timestamp>,
+    span: std::time::Duration,
+) -> bool {
+    let (Some(seen), Some(now)) = (seen, now) else { return false };
+    let age = now.duration_since(seen);
+    age.is_negative() || age.unsigned_abs() <= span
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn seen_is_judged_by_the_clock_that_is_given() {
+        let at = |seconds| Timestamp::from_second(seconds).ok();
+        for (seen, now, expected) in [
+            (at(1000), at(1900), true),
+            (at(1000), at(1901), false),
+            (at(2000), at(1900), true),
+            (None, at(1900), false),
+            (at(1000), None, false),
+        ] {
+            assert_eq!(seen_within(seen, now, ONLINE_WITHIN), expected, "{seen:?} {now:?}");
+        }
+    }
 
     #[test]
     fn zero_is_never_and_units_differ() {

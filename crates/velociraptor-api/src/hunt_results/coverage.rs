@@ -16,8 +16,8 @@ use crate::hunts::{Hunt, HuntScope, status};
 use crate::ids::{ClientId, HuntId};
 use crate::os::Os;
 use crate::queries::hunts::{SCOPE, SKIPPED};
-use crate::row;
 use crate::session::Session;
+use crate::{row, time};
 
 /// The logs of at most so many flows without rows are read to tell whether their queries applied.
 const MOST_LOGS: usize = 500;
@@ -64,6 +64,8 @@ async fn meant(
         first_seen: Option<Timestamp>,
         #[serde(deserialize_with = "row::micros")]
         last_seen: Option<Timestamp>,
+        #[serde(deserialize_with = "row::seconds")]
+        now: Option<Timestamp>,
         #[serde(deserialize_with = "row::or_default")]
         excluded: bool,
     }
@@ -94,6 +96,7 @@ async fn meant(
             os: row.os.as_deref().and_then(Os::from_name),
             first_seen: row.first_seen,
             last_seen: row.last_seen,
+            online: time::seen_within(row.last_seen, row.now, time::ONLINE_WITHIN),
         });
     }
     let fitting: HashSet<&ClientId> = meant.iter().map(|client| &client.client_id).collect();
@@ -109,6 +112,7 @@ async fn known(session: &Session<'_>, ids: &[ClientId]) -> Result<Vec<Meant>, Fa
         return Ok(Vec::new());
     }
     let found = clients::by_ids(session, ids).await?.into_iter().map(|client| Meant {
+        online: client.is_online(),
         os: client.system(),
         client_id: client.client_id,
         hostname: Some(client.hostname).filter(|name| !name.is_empty()),

@@ -98,6 +98,8 @@ pub struct HostOutcome {
     pub flow_id: Option<FlowId>,
     /// When it was last seen.
     pub last_seen: Option<Timestamp>,
+    /// Whether it was seen within fifteen minutes, by the server's own clock.
+    pub online: bool,
     /// Whether it enrolled after the hunt was started.
     pub joined: bool,
 }
@@ -131,6 +133,7 @@ pub(super) struct Meant {
     pub(super) os: Option<Os>,
     pub(super) first_seen: Option<Timestamp>,
     pub(super) last_seen: Option<Timestamp>,
+    pub(super) online: bool,
 }
 
 /// What the judgement rests on.
@@ -159,7 +162,8 @@ pub(super) fn judge(facts: Facts) -> Coverage {
             let client_id = member.client_id.clone();
             let unknown = (None, None, None, None);
             let (hostname, os, first_seen, last_seen) = unknown;
-            clients.push(Meant { client_id, hostname, os, first_seen, last_seen });
+            let online = false;
+            clients.push(Meant { client_id, hostname, os, first_seen, last_seen, online });
         }
     }
     let mut parts = Parts::default();
@@ -182,6 +186,7 @@ pub(super) fn judge(facts: Facts) -> Coverage {
                 client_id: client.client_id,
                 hostname: client.hostname,
                 last_seen: client.last_seen,
+                online: client.online,
                 joined,
             }
         })
@@ -233,6 +238,7 @@ mod tests {
             os: Some(os),
             first_seen: Some(Timestamp::from_second(enrolled).unwrap()),
             last_seen: None,
+            online: number == 1,
         }
     }
 

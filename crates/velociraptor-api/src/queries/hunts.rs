@@ -228,7 +228,7 @@ FROM hunt_flows(hunt_id=MR_Hunt)",
 pub const SCOPE: CatalogueQuery = CatalogueQuery {
     name: "hunt_scope",
     text: "SELECT client_id AS ClientId, os_info.hostname AS Hostname, os_info.system AS Os,
-       first_seen_at AS FirstSeen, last_seen_at AS LastSeen,
+       first_seen_at AS FirstSeen, last_seen_at AS LastSeen, now() AS Now,
        if(condition=MR_Exclude != '',
           then=len(list=filter(list=labels, regex=MR_Exclude)) > 0, else=FALSE) AS Excluded
 FROM clients()
@@ -237,7 +237,7 @@ WHERE (MR_Os = '' OR os_info.system = MR_Os)
     binds: &["MR_Os", "MR_Include", "MR_Exclude"],
     needs: READ,
     mutates: false,
-    columns: &["ClientId", "Hostname", "Os", "FirstSeen", "LastSeen", "Excluded"],
+    columns: &["ClientId", "Hostname", "Os", "FirstSeen", "LastSeen", "Now", "Excluded"],
 };
 
 /// In how many queries of its flow of a hunt each client found that they do not apply to it.
