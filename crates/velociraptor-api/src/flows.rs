@@ -21,6 +21,7 @@ mod wait;
 pub use applied::applied_nowhere;
 pub use cancel::{Cancelled, cancel};
 pub use list::{FlowPage, FlowSearch, list};
+pub(crate) use status::unlogged;
 pub use status::{Bound, FlowStatus, LogEntry, QueryStat, Request, Spec, flow, status};
 pub use wait::{WaitEnd, Waited, wait};
 

@@ -176,18 +176,29 @@ pub async fn status(
     client: &ClientId,
     flow: &FlowId,
 ) -> Result<FlowStatus, Fault> {
-    let found = read(session, client, flow).await?;
+    let status = unlogged(session, client, flow).await?;
     let bound = LOG.query().bind("MR_Client", client.as_str()).bind("MR_Flow", flow.as_str());
     let lines: Vec<Line> = session.rows(&LOG, bound).await?;
     let log_cut = lines.len().saturating_sub(LOG_LINES) as u64;
+    let log = lines.into_iter().take(LOG_LINES).map(LogEntry::from).collect();
+    Ok(FlowStatus { log, log_cut, ..status })
+}
+
+/// Reads a flow without looking at its log, which is empty then.
+pub(crate) async fn unlogged(
+    session: &Session<'_>,
+    client: &ClientId,
+    flow: &FlowId,
+) -> Result<FlowStatus, Fault> {
+    let found = read(session, client, flow).await?;
     Ok(FlowStatus {
         flow: found.flow,
         request: found.request,
         queries: found.queries,
         backtrace: found.backtrace,
         repeated: !found.previous_flows.is_empty(),
-        log: lines.into_iter().take(LOG_LINES).map(LogEntry::from).collect(),
-        log_cut,
+        log: Vec::new(),
+        log_cut: 0,
     })
 }
 

@@ -68,6 +68,11 @@ pub(crate) async fn rows(
     let count = wanted.count.max(1);
     let filter = wanted.filter.clone().unwrap_or_else(PureExpr::always);
     let is_sorted = wanted.order.is_some();
+    // One row more tells whether there is a next page, and no empty one needs to be asked for. Not
+    // with a filter, where the next match can be far away, and not beside a single row, which may
+    // be as large as a message can be.
+    let further = u32::from(wanted.filter.is_none() && count > 1);
+    let limit = Piece::Number(count.saturating_add(further));
     let is_plain = wanted.filter.is_none() && !is_sorted && matches!(place, Place::Flow { .. });
     let (entry, query) = if let Some((column, direction)) = &wanted.order {
         let (flow, hunt) = (&texts::FLOW_SORTED, &texts::HUNT_SORTED);
@@ -78,13 +83,13 @@ pub(crate) async fn rows(
             .fill("filter", Piece::Filter(filter.clone()))
             .fill("order", order)
             .fill("columns", selected(&wanted.columns, &[NUMBER]))
-            .fill("limit", Piece::Number(count));
+            .fill("limit", limit);
         (place.entry(flow, hunt), query)
     } else if is_plain {
         let query = place
             .query(&texts::FLOW_PAGE, &texts::HUNT_ROWS, from)
             .fill("columns", selected(&wanted.columns, &[]))
-            .fill("limit", Piece::Number(count));
+            .fill("limit", limit);
         (&texts::FLOW_PAGE, query)
     } else {
         let (flow, hunt) = (&texts::FLOW_ROWS, &texts::HUNT_ROWS);
@@ -92,15 +97,16 @@ pub(crate) async fn rows(
             .query(flow, hunt, from)
             .fill("filter", Piece::Filter(filter.clone()))
             .fill("columns", selected(&wanted.columns, &[NUMBER]))
-            .fill("limit", Piece::Number(count));
+            .fill("limit", limit);
         (place.entry(flow, hunt), query)
     };
-    let limits = wanted.limits.rows(u64::from(count) + 1);
-    let found = read(session, entry, &query, limits, &wanted.columns).await?;
+    let limits = wanted.limits.rows(u64::from(count) + u64::from(further) + 1);
+    let mut found = read(session, entry, &query, limits, &wanted.columns).await?;
     if let (true, 0, Some(filter)) = (found.rows.is_empty(), from, &wanted.filter) {
         probe(session, place, filter).await?;
     }
-    let is_full = found.rows.len() as u64 >= u64::from(count);
+    let is_full = found.rows.len() as u64 >= u64::from(count) + u64::from(further);
+    found.rows.truncate(count as usize);
     let total = match (is_sorted, is_full || from > 0) {
         (false, _) => None,
         (true, true) => Some(self::count(session, place, Some(&filter), wanted.limits).await?),
