@@ -1,9 +1,10 @@
 //! The envelope around every answer, and how answers are rendered.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value};
 use velociraptor_api::Session;
 
 use crate::clock;
@@ -145,14 +146,15 @@ impl<T> Answer<T> {
 impl<T: Serialize + Render> Answer<T> {
     /// Turns the answer into its two forms. Every string in both passes the evidence filter.
     pub(crate) fn finish(self) -> Result<Finished, ToolError> {
-        let mut value = serde_json::to_value(&self)
-            .map_err(|error| ToolError::new(Code::Internal, error.to_string()))?;
-        let masked = evidence::escape_value(&mut value);
-        let text = masked.in_text(evidence::escape_text(&self.text()).into_owned());
-        let structured: Map<String, Value> = match value {
-            Value::Object(map) => map,
-            _ => Map::new(),
+        let internal = |error: serde_json::Error| ToolError::new(Code::Internal, error.to_string());
+        let json = serde_json::value::to_raw_value(&self).map_err(internal)?;
+        let (structured, masked) = evidence::escape_json(json).map_err(internal)?;
+        let text = self.text();
+        let escaped = match evidence::escape_text(&text) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(escaped) => Some(escaped),
         };
+        let text = masked.in_text(escaped.unwrap_or(text));
         Ok(Finished { structured, text, state: self.state, goes_on: self.cursor.is_some() })
     }
 

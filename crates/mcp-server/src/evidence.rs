@@ -7,20 +7,31 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+mod members;
+
+pub use members::{escape_json, escape_value, is_masked, masked_json, name_columns};
+
 /// What stands in place of a secret.
 pub const MASK: &str = "[masked: secret]";
 
 /// Shortest secret that is looked for in a rendering; a nonce has 12 characters.
 const SHORTEST: usize = 12;
 
-/// Members whose value is enrolment or key material wherever they occur.
-const SECRET_MEMBERS: &[&str] = &["nonce", "_client_config", "client_private_key", "private_key"];
-
 /// Secrets that were found in a value, so that the same secrets are found in its rendering.
 #[derive(Debug, Default)]
 pub struct Masked(Vec<String>);
 
 impl Masked {
+    /// Takes in every text of a secret.
+    fn note(&mut self, secret: &Value) {
+        match secret {
+            Value::String(text) if !text.is_empty() => self.0.push(text.clone()),
+            Value::Array(items) => items.iter().for_each(|item| self.note(item)),
+            Value::Object(members) => members.values().for_each(|value| self.note(value)),
+            _ => {}
+        }
+    }
+
     /// Masks in a text what was masked in the value.
     pub fn in_text(&self, text: String) -> String {
         self.0.iter().fold(text, |text, secret| {
@@ -33,42 +44,6 @@ impl Masked {
                 text
             }
         })
-    }
-}
-
-/// Escapes every string of a value, names of members included, and masks secrets.
-pub fn escape_value(value: &mut Value) -> Masked {
-    let mut masked = Masked::default();
-    escape_into(value, &mut masked);
-    masked
-}
-
-fn escape_into(value: &mut Value, masked: &mut Masked) {
-    match value {
-        Value::String(text) => {
-            if let Cow::Owned(escaped) = escape_text(text) {
-                *text = escaped;
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| escape_into(item, masked)),
-        Value::Object(members) => {
-            if members.keys().any(|key| needs_escape(key)) {
-                *members = std::mem::take(members)
-                    .into_iter()
-                    .map(|(key, value)| (escape_text(&key).into_owned(), value))
-                    .collect();
-            }
-            for (key, value) in members.iter_mut() {
-                let secret = SECRET_MEMBERS.iter().any(|name| key.eq_ignore_ascii_case(name));
-                match value {
-                    Value::String(text) if secret && !text.is_empty() => {
-                        masked.0.push(std::mem::replace(text, MASK.to_owned()));
-                    }
-                    other => escape_into(other, masked),
-                }
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

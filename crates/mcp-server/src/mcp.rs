@@ -31,6 +31,7 @@ use crate::tool_error::{Code, ToolError};
 
 mod answering;
 mod describe;
+mod encode;
 mod fault;
 mod guard;
 mod instructions;
@@ -65,12 +66,15 @@ pub const MAX_MESSAGE: usize = 8 << 20;
 pub struct Shell {
     services: Arc<Services>,
     caller: Caller,
+    /// Data of answers is handed on as its JSON text, which [`encode`] writes as it is. Only for
+    /// our own lines: any other transport would write a string.
+    as_text: bool,
 }
 
 impl Shell {
     /// A shell over the given services, which are those that this caller may see.
     pub const fn new(services: Arc<Services>, caller: Caller) -> Self {
-        Self { services, caller }
+        Self { services, caller, as_text: false }
     }
 
     /// Who makes a request: the caller, through the program that it names there.
@@ -148,7 +152,7 @@ impl ServerHandler for Shell {
             Err(error) => Err(error),
         };
         Ok(match called {
-            Ok(finished) => succeeded(finished),
+            Ok(finished) => succeeded(finished, self.as_text),
             Err(error) => failed(&error),
         }
         .into())
@@ -247,9 +251,18 @@ fn one_page(request: Option<&PaginatedRequestParams>) -> Result<(), ErrorData> {
     }
 }
 
-fn succeeded(finished: Finished) -> CallToolResult {
+fn succeeded(finished: Finished, as_text: bool) -> CallToolResult {
+    let data = if as_text {
+        let json: Box<str> = finished.structured.into();
+        Value::String(json.into())
+    } else {
+        match finished.data() {
+            Ok(data) => Value::Object(data),
+            Err(error) => return failed(&error),
+        }
+    };
     let mut result = CallToolResult::success(vec![ContentBlock::text(finished.text)]);
-    result.structured_content = Some(Value::Object(finished.structured));
+    result.structured_content = Some(data);
     result
 }
 
@@ -304,7 +317,8 @@ where
 {
     let gone = CancellationToken::new();
     let lines = transport::Lines::new(input, output, gone.clone());
-    let service = guard::Guarded(Shell::new(services, Caller::stdio()));
+    let shell = Shell { as_text: true, ..Shell::new(services, Caller::stdio()) };
+    let service = guard::Guarded(shell);
     match serve_server_with_ct(service, lines, gone).await {
         Ok(running) => {
             running.waiting().await?;

@@ -20,8 +20,10 @@ use crate::tool_error::{Code, ToolError};
 
 mod cut;
 mod fit;
+mod rows;
 
 pub use fit::{Page, fit, fit_whole};
+pub use rows::Rows;
 
 /// How many bytes of rows an answer holds, as JSON, unless a tool says otherwise.
 pub const BYTES: usize = 40_000;

@@ -96,7 +96,7 @@ pub async fn read(
                 return Err(ToolError::invalid("this resource has one page and takes no cursor"));
             }
             let finished = services.tool(tool)?.call(cx, arguments).await?;
-            json(Value::Object(finished.structured))?
+            json(Value::Object(finished.data()?))?
         }
     };
     Ok(ResourceContents::text(text, address).with_mime_type(entry.mime()))

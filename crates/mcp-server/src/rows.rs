@@ -8,9 +8,14 @@ use velociraptor_api::results::{ColumnName, RowPage, RowQuery};
 use velociraptor_api::{Cut, Limits};
 use vql_builder::{Direction, PureExpr};
 
-use crate::page::{self, Row};
-use crate::table;
+use crate::evidence;
+use crate::page::{self, Row, Rows};
+use crate::table::{self, Table};
 use crate::tool_error::{Code, ToolError};
+
+mod walk;
+
+pub use walk::Walk;
 
 /// Most columns that are written for reading; the data has all.
 const SHOWN: usize = 12;
@@ -123,20 +128,20 @@ pub struct Handed {
     /// The columns.
     pub columns: Vec<String>,
     /// The rows.
-    pub rows: Vec<Row>,
+    pub rows: Rows,
     /// Where reading goes on, where it does.
     pub next: Option<u64>,
     /// What to keep in mind.
     pub warnings: Vec<String>,
 }
 
-/// Keeps what fits into `budget` bytes.
+/// Keeps what fits into `budget` bytes. `how` says how a row can be read that is too large for it.
 ///
 /// # Errors
 ///
 /// `timeout` where the server found no row in time, `too_large` where a single row is larger than
 /// what can be read at all.
-pub fn hand_over(found: &RowPage, budget: usize) -> Result<Handed, ToolError> {
+pub fn hand_over(mut found: RowPage, budget: usize, how: &str) -> Result<Handed, ToolError> {
     if found.rows.is_empty() {
         match found.cut {
             Some(Cut::Time) => {
@@ -149,14 +154,16 @@ pub fn hand_over(found: &RowPage, budget: usize) -> Result<Handed, ToolError> {
             }
             Some(Cut::Bytes | Cut::Rows) => {
                 return Err(ToolError::new(Code::TooLarge, "one row is larger than 64 MiB")
-                    .next("select single columns"));
+                    .next(how.to_owned()));
             }
             None => {}
         }
     }
-    let rows = found.rows.iter().map(|row| row.row.clone()).collect();
+    // The numbers stay: they tell where the next page begins.
+    let mut rows: Vec<Row> =
+        found.rows.iter_mut().map(|row| std::mem::take(&mut row.row)).collect();
+    evidence::name_columns(&mut found.columns, &mut rows);
     let kept = page::fit(rows, budget)?;
-    let how = "Select it alone with columns, or raise max_kb.";
     let mut warnings: Vec<String> = kept.warning(how).into_iter().collect();
     if found.cut == Some(Cut::Time) {
         warnings.push(String::from(
@@ -164,23 +171,27 @@ pub fn hand_over(found: &RowPage, budget: usize) -> Result<Handed, ToolError> {
         ));
     }
     let next = found.next_after(kept.rows.len());
-    Ok(Handed { columns: found.columns.clone(), rows: kept.rows, next, warnings })
+    Ok(Handed { columns: found.columns, rows: kept.rows, next, warnings })
 }
 
 /// Writes rows for reading. Columns that are empty in every row, and those beyond the first
 /// dozen, are named instead of written.
 pub fn write(out: &mut String, columns: &[String], rows: &[Row]) {
-    let cell = |row: &Row, column: &str| match row.get(column) {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
+    let is_filled = |column: &&String| {
+        rows.iter().any(|row| match row.get(column.as_str()) {
+            None | Some(Value::Null) => false,
+            Some(Value::String(text)) => !text.is_empty(),
+            Some(_) => true,
+        })
     };
-    let (filled, empty): (Vec<&String>, Vec<&String>) =
-        columns.iter().partition(|column| rows.iter().any(|row| !cell(row, column).is_empty()));
+    let (filled, empty): (Vec<&String>, Vec<&String>) = columns.iter().partition(is_filled);
     let (shown, left) = filled.split_at(filled.len().min(SHOWN));
     let headings: Vec<&str> = shown.iter().map(|column| column.as_str()).collect();
-    let lines = rows.iter().map(|row| shown.iter().map(|column| cell(row, column)).collect());
-    table::write(out, &headings, lines);
+    let mut table = Table::new(&headings);
+    for row in rows {
+        table.row(shown.iter().map(|column| table::cell_of(row, column)));
+    }
+    table.write(out);
     for (what, columns) in [("not shown here", left), ("empty", empty.as_slice())] {
         if !columns.is_empty() {
             let names: Vec<&str> = columns.iter().map(|column| column.as_str()).collect();

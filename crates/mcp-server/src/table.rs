@@ -1,68 +1,139 @@
 //! Tables for reading: columns as wide as their content, cells cut, never wrapped.
 
-use std::fmt::Write;
+use std::borrow::Cow;
 
 use serde_json::Value;
+
+use crate::evidence;
 
 /// Widest cell; longer text is cut and marked.
 const MAX_CELL: usize = 80;
 
 /// Writes rows under headings. Cells are single lines: line feeds are shown as `\n`.
 pub fn write(out: &mut String, headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
-    let rows: Vec<Vec<String>> =
-        rows.into_iter().map(|row| row.iter().map(|cell| line_of(cell)).collect()).collect();
-    // Headings are names of columns, and those can come from an endpoint too.
-    let headings: Vec<String> = headings.iter().map(|heading| line_of(heading)).collect();
-    let mut widths: Vec<usize> = headings.iter().map(|h| h.chars().count()).collect();
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+    let mut table = Table::new(headings);
+    for row in rows {
+        table.row(row);
+    }
+    table.write(out);
+}
+
+/// A table in the making. All cells are in one text, so that many small ones cost little.
+#[derive(Debug)]
+pub struct Table {
+    cells: String,
+    /// Where each cell ends in the text, and its width in characters; row after row.
+    ends: Vec<(usize, usize)>,
+    widths: Vec<usize>,
+}
+
+impl Table {
+    /// A table with these columns. Headings are names of columns, and those can come from an
+    /// endpoint too.
+    pub fn new(headings: &[&str]) -> Self {
+        let widths = vec![0; headings.len()];
+        let mut table = Self { cells: String::new(), ends: Vec::new(), widths };
+        table.row(headings);
+        table
+    }
+
+    /// Adds a row. What has no heading is not shown; what is lacking is empty.
+    pub fn row<C: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = C>) {
+        let mut cells = cells.into_iter();
+        for column in 0..self.widths.len() {
+            let width = match cells.next() {
+                Some(cell) => push_line(&mut self.cells, cell.as_ref()),
+                None => 0,
+            };
+            self.ends.push((self.cells.len(), width));
+            self.widths[column] = self.widths[column].max(width);
         }
     }
-    line(out, &widths, headings.iter().map(String::as_str));
-    for row in &rows {
-        out.push('\n');
-        line(out, &widths, row.iter().map(String::as_str));
+
+    /// Writes the headings and the rows, a line each.
+    pub fn write(&self, out: &mut String) {
+        let mut start = 0;
+        for (index, row) in self.ends.chunks(self.widths.len().max(1)).enumerate() {
+            if index > 0 {
+                out.push('\n');
+            }
+            let line = out.len();
+            for ((end, width), widest) in row.iter().zip(&self.widths) {
+                out.push_str(&self.cells[start..*end]);
+                out.extend(std::iter::repeat_n(' ', widest - width + 2));
+                start = *end;
+            }
+            out.truncate(line + out[line..].trim_end().len());
+        }
     }
 }
 
-/// A value as a cell: text as it is, nothing for NULL, anything nested as compact JSON.
-pub fn cell(value: Option<&Value>) -> String {
+/// A value as a cell: text as it is, nothing for NULL, a list of texts without the noise of JSON,
+/// anything else as compact JSON. Whole numbers keep every digit. Secrets inside are masked here,
+/// because a cell that is cut afterwards could no longer be recognised as one.
+pub fn cell(value: Option<&Value>) -> Cow<'_, str> {
     match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
+        None | Some(Value::Null) => Cow::Borrowed(""),
+        Some(Value::String(text)) => Cow::Borrowed(text),
+        Some(Value::Array(items)) if is_list(items) => {
+            Cow::Owned(items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "))
+        }
+        Some(nested @ (Value::Array(_) | Value::Object(_))) => {
+            Cow::Owned(evidence::masked_json(nested))
+        }
+        Some(other) => Cow::Owned(other.to_string()),
     }
 }
 
-fn line<'a>(out: &mut String, widths: &[usize], cells: impl Iterator<Item = &'a str>) {
-    let start = out.len();
-    for (cell, width) in cells.zip(widths) {
-        let _ = write!(out, "{cell:width$}  ");
-    }
-    out.truncate(start + out[start..].trim_end().len());
+/// The cell of a column of a row: as [`cell`], and nothing of a column that holds secrets.
+pub fn cell_of<'a>(row: &'a serde_json::Map<String, Value>, column: &str) -> Cow<'a, str> {
+    let value = row.get(column);
+    if evidence::is_masked(column, value) { Cow::Borrowed(evidence::MASK) } else { cell(value) }
+}
+
+/// Texts that read the same with commas between as in a list.
+fn is_list(items: &[Value]) -> bool {
+    let plain =
+        |item: &Value| item.as_str().is_some_and(|text| !text.is_empty() && !text.contains(','));
+    !items.is_empty() && items.iter().all(plain)
 }
 
 /// A text from elsewhere as a part of one line: line feeds are shown, and it is cut.
 pub fn line_of(cell: &str) -> String {
     let mut shown = String::new();
+    push_line(&mut shown, cell);
+    shown
+}
+
+/// Adds a text as [`line_of`] shows it, and gives its width in characters.
+fn push_line(shown: &mut String, cell: &str) -> usize {
+    // Almost every cell is short ASCII, which is as wide as it is long.
+    if cell.len() <= MAX_CELL && cell.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        shown.push_str(cell);
+        return cell.len();
+    }
+    let mut width = 0;
     for (count, c) in cell.chars().enumerate() {
         if count == MAX_CELL {
             shown.push('…');
-            break;
+            return width + 1;
         }
+        width += 1;
         match c {
             '\n' => shown.push_str("\\n"),
             '\r' => shown.push_str("\\r"),
             '\t' => shown.push(' '),
             c => shown.push(c),
         }
+        width += usize::from(matches!(c, '\n' | '\r'));
     }
-    shown
+    width
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -75,5 +146,37 @@ mod tests {
         );
         let expected = format!("a    bb\none  x\ny    {}…", "z".repeat(MAX_CELL));
         assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn wide_characters_and_shown_line_feeds_line_up() {
+        let mut out = String::new();
+        write(
+            &mut out,
+            &["a", "b"],
+            [vec!["é\n日".into(), "1".into()], vec!["plain".into(), "2".into()], vec![]],
+        );
+        assert_eq!(out, "a      b\né\\n日   1\nplain  2\n");
+    }
+
+    #[test]
+    fn values_are_shown_without_the_noise_of_json() {
+        let shown = |value: Value| cell(Some(&value)).into_owned();
+        assert_eq!(shown(json!(["a", "b"])), "a, b");
+        // With commas between they would read as three.
+        assert_eq!(shown(json!(["a, b", "c"])), r#"["a, b","c"]"#);
+        assert_eq!(shown(json!([])), "[]");
+        assert_eq!(shown(json!({"k": [1, null]})), r#"{"k":[1,null]}"#);
+        assert_eq!(shown(json!(u64::MAX)), "18446744073709551615");
+        assert_eq!((cell(None), shown(Value::Null)), (Cow::Borrowed(""), String::new()));
+    }
+
+    #[test]
+    fn a_secret_is_masked_before_its_cell_is_cut() {
+        let row = json!({"nonce": "n".repeat(300), "Config": {"private_key": ["p".repeat(300)]}});
+        let row = row.as_object().unwrap();
+        assert_eq!(cell_of(row, "nonce"), evidence::MASK);
+        assert_eq!(cell_of(row, "Config"), r#"{"private_key":"[masked: secret]"}"#);
+        assert_eq!(cell_of(row, "other"), "");
     }
 }

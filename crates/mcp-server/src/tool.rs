@@ -10,12 +10,13 @@ pub use guard::effect::Effect;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use velociraptor_api::Permission;
 
 use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
-use crate::tool_error::ToolError;
+use crate::tool_error::{Code, ToolError};
 
 mod bounds;
 mod input;
@@ -51,14 +52,26 @@ pub trait Tool: 'static {
 /// A finished call: the data, and the same for reading.
 #[derive(Debug)]
 pub struct Finished {
-    /// The typed data.
-    pub structured: Map<String, Value>,
+    /// The typed data: the JSON text of one object.
+    pub structured: Box<RawValue>,
     /// A compact rendering.
     pub text: String,
     /// How complete it is.
     pub state: State,
     /// Whether a cursor says where the rest begins.
     pub goes_on: bool,
+}
+
+impl Finished {
+    /// The typed data, to look into it.
+    ///
+    /// # Errors
+    ///
+    /// None that the answer of a tool can cause: the data is an object.
+    pub fn data(&self) -> Result<Map<String, Value>, ToolError> {
+        serde_json::from_str(self.structured.get())
+            .map_err(|error| ToolError::new(Code::Internal, error.to_string()))
+    }
 }
 
 type CallFuture<'a> = Pin<Box<dyn Future<Output = Result<Finished, ToolError>> + Send + 'a>>;

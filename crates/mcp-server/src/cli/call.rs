@@ -49,7 +49,7 @@ pub(super) async fn run(global: &Global, args: CallArgs) -> Result<ExitCode, Too
     let finished = finished?;
     match global.output {
         Form::Text => output::result(&finished.text),
-        Form::Json => output::json(&Value::Object(finished.structured))?,
+        Form::Json => output::json(&Value::Object(finished.data()?))?,
     }
     Ok(ExitCode::from(exit_code(finished.state, finished.goes_on)))
 }

@@ -18,6 +18,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::encode::encode;
 use super::refusal::{self, Refusal};
 
 /// The longest line.
@@ -242,12 +243,6 @@ where
     async fn close(&mut self) -> io::Result<()> {
         self.write.lock().await.shutdown().await
     }
-}
-
-fn encode(message: &ServerJsonRpcMessage) -> io::Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(message)?;
-    line.push(b'\n');
-    Ok(line)
 }
 
 async fn write_line<W: AsyncWrite + Unpin>(

@@ -3,7 +3,7 @@
 use mcp_server::tool_error::Code;
 use serde_json::{Value, json};
 
-use crate::direct::Direct;
+use crate::direct::{Direct, data};
 
 const PSLIST: &str = "Windows.System.Pslist";
 
@@ -70,10 +70,10 @@ async fn d74_each_client_has_its_own_outcome() {
     let wanted = json!({"clients": ["FIN-WS07", "NO-SUCH", "web-01", "LAPTOP-19"],
                         "artifacts": [PSLIST]});
     let done = lab.call("collect_artifact", wanted).await.expect("some were started");
-    let outcomes = done.structured["outcomes"].as_array().expect("outcomes").clone();
+    let outcomes = data(&done)["outcomes"].as_array().expect("outcomes").clone();
     let states: Vec<&str> = outcomes.iter().map(|o| o["state"].as_str().expect("state")).collect();
     assert_eq!(states, ["finished", "refused", "not_applicable", "offline"]);
-    assert_eq!(done.structured["state"], "partial");
+    assert_eq!(data(&done)["state"], "partial");
     assert!(outcomes[1]["reason"].as_str().expect("a reason").contains("NO-SUCH"));
     assert!(outcomes[2]["reason"].as_str().expect("a reason").contains("nothing was looked at"));
     assert!(done.text.contains("4 clients: 1 finished, 1 offline, 1 not applicable, 1 refused"));

@@ -3,7 +3,7 @@
 use mcp_server::tool_error::Code;
 use serde_json::{Value, json};
 
-use crate::direct::Direct;
+use crate::direct::{Direct, data};
 
 const ROWS: &str = "Custom.Lab.Rows";
 
@@ -55,9 +55,9 @@ async fn a_collection_that_passes_max_rows_is_cut_and_not_called_empty() {
         "max_rows": 100, "wait": 30,
     });
     let done = lab.call("collect_artifact", wish).await.expect("an outcome");
-    let outcome = &done.structured["outcomes"][0];
+    let outcome = &data(&done)["outcomes"][0];
     assert_eq!((&outcome["state"], &outcome["rows"]), (&json!("cut"), &json!(0)), "{outcome}");
-    assert_eq!(done.structured["state"], "partial");
+    assert_eq!(data(&done)["state"], "partial");
     let reason = outcome["reason"].as_str().expect("a reason");
     for part in
         ["max_rows 100", "there may be more than was found", "101 rows were counted, 0 of them"]
@@ -68,10 +68,7 @@ async fn a_collection_that_passes_max_rows_is_cut_and_not_called_empty() {
     let flow = outcome["flow_id"].as_str().expect("a flow");
     let wish = json!({"client": "db-01", "flow_id": flow});
     let read = lab.call("get_flow_results", wish).await.expect("its rows");
-    assert_eq!(
-        (&read.structured["state"], &read.structured["total"]),
-        (&json!("partial"), &json!(0))
-    );
+    assert_eq!((&data(&read)["state"], &data(&read)["total"]), (&json!("partial"), &json!(0)));
     assert!(!read.text.contains("no row matches"), "nothing was filtered: {}", read.text);
     assert!(read.text.contains("101 rows were counted, 0 of them arrived"), "{}", read.text);
 }

@@ -55,7 +55,7 @@ impl Direct {
     /// Calls a tool that must succeed, and gives its data.
     pub(crate) async fn data(&self, tool: &str, arguments: Value) -> Map<String, Value> {
         match self.call(tool, arguments.clone()).await {
-            Ok(finished) => finished.structured,
+            Ok(finished) => data(&finished),
             Err(error) => panic!("{tool} {arguments}: {}", error.text()),
         }
     }
@@ -67,4 +67,12 @@ impl Direct {
             Ok(finished) => panic!("{tool} {arguments} succeeded: {}", finished.text),
         }
     }
+}
+
+/// The data of an answer. As text it names no member twice: a host would take only one of them.
+pub(crate) fn data(finished: &Finished) -> Map<String, Value> {
+    let data = finished.data().expect("the data is an object");
+    let again = serde_json::to_string(&data).expect("an object is JSON");
+    assert_eq!(again, finished.structured.get(), "a member twice, or another spelling");
+    data
 }

@@ -70,6 +70,24 @@ async fn ten_thousand_rows_are_paged_without_loss_or_repetition() {
 }
 
 #[tokio::test]
+async fn a_page_that_is_exactly_full_is_the_last_one() {
+    let lab = Direct::start();
+    let parameters = json!({"Custom.Lab.Rows": {"Count": 40}});
+    let flow = collect(&lab, HOST, json!(["Custom.Lab.Rows"]), parameters).await;
+    for (limit, more) in [(39, true), (40, false), (41, false)] {
+        for order in [Value::Null, json!("-N")] {
+            let wish = json!({
+                "client": HOST, "flow_id": flow, "limit": limit, "order_by": order,
+            });
+            let page = lab.data("get_flow_results", wish).await;
+            assert_eq!(page.contains_key("cursor"), more, "{limit}: {page:?}");
+            assert_eq!(page["returned"], limit.min(40));
+            assert_eq!(page["state"], if more { "partial" } else { "complete" });
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_server_filters_sorts_groups_and_counts() {
     let lab = Direct::start();
     let parameters = json!({"Custom.Lab.Rows": {"Count": 40}});

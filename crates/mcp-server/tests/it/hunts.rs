@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use mcp_server::tool_error::Code;
 use serde_json::{Map, Value, json};
 
-use crate::direct::Direct;
+use crate::direct::{Direct, data};
 
 /// Makes a hunt that must succeed; gives its id and the answer.
 async fn create(lab: &Direct, wish: Value) -> (String, Map<String, Value>) {
@@ -39,15 +39,16 @@ async fn d03_create_hunt_returns_the_hunt_id_and_nothing_runs_yet() {
     let lab = Direct::start();
     let wish = json!({"artifacts": ["Custom.Lab.Hello"], "description": "tried", "os": "linux"});
     let finished = lab.call("create_hunt", wish).await.expect("a hunt");
-    let id = finished.structured["hunt_id"].as_str().expect("an id");
+    let data = data(&finished);
+    let id = data["hunt_id"].as_str().expect("an id");
     assert!(id.starts_with("H."), "{id}");
-    assert_eq!(finished.structured["hunt_state"], "PAUSED");
-    assert!(finished.structured["expires"].is_string());
+    assert_eq!(data["hunt_state"], "PAUSED");
+    assert!(data["expires"].is_string());
     assert!(finished.text.contains("Nothing ran yet"), "{}", finished.text);
     let found = lab.data("get_hunt_results", json!({"hunt_id": id})).await;
     let coverage = &found["coverage"];
     assert_eq!(coverage["never_scheduled"], coverage["scope"], "{coverage}");
-    assert_eq!(coverage["scope"], finished.structured["reaches"]);
+    assert_eq!(coverage["scope"], data["reaches"]);
     assert_ne!(found["state"], "empty", "nothing was looked at");
 }
 
@@ -97,7 +98,7 @@ async fn d71_a_system_and_excluded_labels_both_hold() {
     });
     match lab.call("create_hunt", wish).await {
         Err(error) => assert!(error.next_step.is_some() || !error.message.is_empty()),
-        Ok(made) => assert_eq!(made.structured["reaches"], count(&finance), "{}", made.text),
+        Ok(made) => assert_eq!(data(&made)["reaches"], count(&finance), "{}", made.text),
     }
 }
 
@@ -207,4 +208,69 @@ async fn an_exact_list_runs_on_those_clients_and_only_once_it_is_started() {
     let found = covered(&lab, &id, |coverage| coverage["hit"] == 2).await;
     assert_eq!(found["coverage"]["scope"], 2);
     assert_eq!(found["state"], "complete");
+}
+
+#[tokio::test]
+async fn an_empty_filter_is_none_and_one_that_cannot_be_read_is_told_as_such() {
+    let lab = Direct::start();
+    let wish = json!({
+        "artifacts": ["Custom.Lab.One"], "description": "exact", "clients": ["db-01", "web-01"],
+        "start": true,
+    });
+    let (id, _) = create(&lab, wish).await;
+    let found = covered(&lab, &id, |coverage| coverage["hit"] == 2).await;
+    let same = lab.data("get_hunt_results", json!({"hunt_id": id, "filter": " "})).await;
+    assert_eq!((&same["rows"], &same["total"]), (&found["rows"], &found["total"]));
+    assert!(same["total"].as_u64() > Some(0), "{same:?}");
+    for filter in ["Pid = ", "execve(argv='id')"] {
+        let error = lab.error("get_hunt_results", json!({"hunt_id": id, "filter": filter})).await;
+        assert_eq!(error.code, Code::InvalidQuery, "{filter}: {}", error.message);
+        assert!(error.next_step.is_some());
+    }
+}
+
+#[tokio::test]
+async fn pages_of_a_hunt_that_has_not_ended_are_not_called_the_whole() {
+    let lab = Direct::start();
+    let wish = json!({
+        "artifacts": ["Custom.Lab.Rows"], "description": "pages", "os": "linux", "start": true,
+        "parameters": {"Custom.Lab.Rows": {"Count": 30}},
+    });
+    let (id, _) = create(&lab, wish).await;
+    covered(&lab, &id, |coverage| coverage["running"] == 0 && coverage["hit"].as_u64() > Some(1))
+        .await;
+    let told = |page: &Map<String, Value>| {
+        let none = Vec::new();
+        let warnings = page.get("warnings").and_then(Value::as_array).unwrap_or(&none);
+        warnings.iter().any(|text| text.as_str().is_some_and(|text| text.contains("not ended")))
+    };
+    let mut wish = json!({"hunt_id": id, "limit": 20});
+    let first = lab.data("get_hunt_results", wish.clone()).await;
+    assert!(told(&first), "{first:?}");
+    wish["cursor"] = first["cursor"].clone();
+    assert!(told(&lab.data("get_hunt_results", wish.clone()).await));
+    lab.data("modify_hunt", json!({"hunt_id": id, "action": "stop"})).await;
+    let stopped = lab.data("get_hunt_results", wish).await;
+    assert!(!told(&stopped), "{stopped:?}");
+    assert_eq!(stopped["returned"], 20, "a cursor outlives the end of the hunt");
+}
+
+#[tokio::test]
+async fn who_is_online_is_the_same_in_a_hunt_as_in_the_list_of_clients() {
+    let lab = Direct::start();
+    let wish = json!({"artifacts": ["Custom.Lab.One"], "description": "paused", "os": "windows"});
+    let (id, _) = create(&lab, wish).await;
+    let found = lab.data("get_hunt_results", json!({"hunt_id": id, "limit": 0})).await;
+    let listed = lab.data("list_clients", json!({"os": "windows"})).await;
+    let pairs = |list: &Value| {
+        let list = list.as_array().expect("a list").iter();
+        let mut pairs: Vec<(String, bool)> = list
+            .map(|client| (client["client_id"].to_string(), client["online"] == true))
+            .collect();
+        pairs.sort_unstable();
+        pairs
+    };
+    let (open, clients) = (pairs(&found["not_established"]), pairs(&listed["clients"]));
+    assert_eq!(open, clients);
+    assert!(open.iter().any(|(_, online)| *online) && open.iter().any(|(_, online)| !online));
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use velociraptor_api::{Call, Limits, OrgId};
 use vql_builder::{Query, RawVql};
 
-use crate::direct::Direct;
+use crate::direct::{Direct, data};
 
 /// Offline, until the lab brings it back.
 const AWAY: &str = "LAPTOP-19";
@@ -75,7 +75,7 @@ async fn a_release_takes_back_an_isolation_that_waits_and_the_return_isolates_no
     let queued = lab.data("quarantine_client", order("isolate", Some(2))).await;
     assert!(labels(&lab).await.to_string().contains("when seen"));
     let released = lab.call("quarantine_client", order("release", None)).await.expect("released");
-    let data = &released.structured;
+    let data = data(&released);
     assert_eq!(data["taken_back"], json!([hunt(&queued)]), "{data:?}");
     assert_eq!((&data["proved"], &data["state"]), (&json!(false), &json!("offline")));
     assert!(released.text.contains("TAKEN BACK, no release sent"), "{}", released.text);
@@ -111,9 +111,9 @@ async fn a_second_isolation_finds_the_first_and_makes_no_other_hunt() {
     let first = lab.data("quarantine_client", order("isolate", Some(2))).await;
     assert_eq!(first.get("existing"), None);
     let second = lab.call("quarantine_client", order("isolate", Some(1))).await.expect("found");
-    assert_eq!(second.structured["hunt_id"], first["hunt_id"]);
-    assert_eq!(second.structured["existing"], true);
-    assert_eq!(second.structured["expires"], first["expires"], "it waits no shorter");
+    assert_eq!(data(&second)["hunt_id"], first["hunt_id"]);
+    assert_eq!(data(&second)["existing"], true);
+    assert_eq!(data(&second)["expires"], first["expires"], "it waits no shorter");
     assert!(second.text.contains("already waits"), "{}", second.text);
     let longer = lab.data("quarantine_client", order("isolate", Some(5))).await;
     assert_eq!(longer["hunt_id"], first["hunt_id"]);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use futures_util::future::join;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -10,15 +11,15 @@ use velociraptor_api::clients::Client;
 use velociraptor_api::flows::{self, Flow};
 use velociraptor_api::results::{Group, RowQuery};
 use velociraptor_api::uploads::{self, Upload};
-use velociraptor_api::{FlowId, Permission, Session, flow_results};
+use velociraptor_api::{ClientId, FlowId, Permission, Session, flow_results};
 
 use super::not_looked::not_looked;
 use super::status;
 use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
-use crate::page::{self, Binding, Row};
+use crate::page::{self, Binding, Row, Rows};
 use crate::resolve;
-use crate::rows::{self, Handed, Reading, Wish};
+use crate::rows::{self, Handed, Reading, Walk, Wish};
 use crate::table;
 use crate::tool::{Effect, Tool};
 use crate::tool_error::ToolError;
@@ -27,6 +28,9 @@ mod tables;
 
 /// Most uploads that one answer lists.
 const UPLOADS: u32 = 50;
+
+/// How to read a row that is too large for an answer.
+const ALONE: &str = "Select it alone with columns, or raise max_kb.";
 
 /// `get_flow_results`.
 pub(super) struct GetFlowResults;
@@ -75,7 +79,7 @@ pub(super) struct Output {
     #[serde(skip_serializing_if = "Option::is_none")]
     table: Option<String>,
     columns: Vec<String>,
-    rows: Vec<Row>,
+    rows: Rows,
     #[serde(skip)]
     filtered: bool,
 }
@@ -115,27 +119,37 @@ impl Tool for GetFlowResults {
             group_by: input.group_by.as_deref(),
             count: input.count,
         })?;
-        let client = resolve::for_read(&session, &input.client).await?;
+        // An id needs no look-up before its flow can be read.
+        let known = ClientId::parse(input.client.trim()).ok();
+        let (client, found) = match &known {
+            Some(known) => {
+                let found = look(&session, known, &id, input.cursor.is_some());
+                let (client, found) = join(resolve::for_read(&session, &input.client), found).await;
+                (client?, found?)
+            }
+            None => {
+                let client = resolve::for_read(&session, &input.client).await?;
+                let found = look(&session, &client.id, &id, input.cursor.is_some()).await?;
+                (client, found)
+            }
+        };
+        let (flow, sizes) = found;
         let asked = (&client.id, &id, &input.table, &input.columns, &input.filter);
         let asked = (asked, &input.order_by, &input.group_by, input.count);
         let binding = Binding::of(&cx, Self::NAME, &asked)?;
-        let begun: Option<Place> =
+        let begun: Option<Walk> =
             input.cursor.as_deref().map(|cursor| binding.open(cursor)).transpose()?;
-        // A later page needs to know the tables and the state, but not again every figure.
-        let (flow, sizes) = match begun {
-            None => {
-                let found = flow_results::tables(&session, &client.id, &id).await?;
-                (found.flow, found.tables)
-            }
-            Some(_) => (flows::flow(&session, &client.id, &id).await?, Vec::new()),
-        };
         let names = tables::wanted(&flow, input.table.as_deref())?;
+        let grows = !flow.state.is_final();
         let plain = matches!(reading, Reading::Rows) && query.filter.is_none();
-        let place = begun.unwrap_or_else(|| Place {
-            table: 0,
-            row: 0,
-            total: plain.then(|| tables::total(&sizes, &names)),
-        });
+        let total = plain.then(|| tables::total(&sizes, &names));
+        let place = match &begun {
+            Some(begun) => {
+                begun.check(&names)?;
+                Some(begun.clone())
+            }
+            None => Walk::begin(&names, grows, total),
+        };
         let mut warnings = Vec::new();
         let mut output = Output::of(&flow, &sizes);
         output.filtered = query.filter.is_some();
@@ -147,7 +161,8 @@ impl Tool for GetFlowResults {
         let offline = client.client.as_ref().is_some_and(|client| !client.is_online());
         let mut state = status::state(&flow, &[], offline);
         let mut cursor = None;
-        if let Some(table) = names.get(place.table) {
+        if let Some(place) = &place {
+            let table = &place.table;
             let budget = input.max_kb.map_or(page::BYTES, |kb| kb.clamp(1, 4000) as usize * 1000);
             let query = RowQuery {
                 from: place.row,
@@ -160,7 +175,7 @@ impl Tool for GetFlowResults {
             }
             let handed = read(&session, &flow, table, &reading, &query, budget).await?;
             warnings.extend(handed.warnings);
-            if let Some(next) = place.after(handed.next, names.len()) {
+            if let Some(next) = place.after(handed.next, &names, grows) {
                 cursor = Some(binding.seal(&next)?);
                 state = State::Partial;
             }
@@ -194,31 +209,24 @@ impl Tool for GetFlowResults {
         let returned = Some(output.rows.len() as u64);
         let link = cx.link(&format!("/collected/{}/{id}/results", client.id));
         let answer = Answer::of(&cx, &session, output).state(state).warn(warnings).link(link);
-        Ok(Answer { total: place.total, returned, cursor, ..answer })
+        let total = place.map_or(total, |place| place.total);
+        Ok(Answer { total, returned, cursor, ..answer })
     }
 }
 
-/// Where reading goes on.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
-struct Place {
-    /// Which of the tables.
-    table: usize,
-    /// From which row on, in the words of the facade.
-    row: u64,
-    /// How many rows all the tables have together, where that is known.
-    total: Option<u64>,
-}
-
-impl Place {
-    /// The place after a page: the rest of the table, or else the next table.
-    fn after(self, rest: Option<u64>, tables: usize) -> Option<Self> {
-        match rest {
-            Some(row) => Some(Self { row, ..self }),
-            None => {
-                (self.table + 1 < tables).then(|| Self { table: self.table + 1, row: 0, ..self })
-            }
-        }
+/// Reads the flow and the sizes of its tables. A later page needs to know the tables and the
+/// state, but not again every figure.
+async fn look(
+    session: &Session<'_>,
+    client: &ClientId,
+    id: &FlowId,
+    later: bool,
+) -> Result<(Flow, Vec<flow_results::Table>), ToolError> {
+    if later {
+        return Ok((flows::flow(session, client, id).await?, Vec::new()));
     }
+    let found = flow_results::tables(session, client, id).await?;
+    Ok((found.flow, found.tables))
 }
 
 /// Sorting by a name that no row has gives rows in no order, and says nothing: ask the first row.
@@ -250,7 +258,7 @@ async fn read(
             if let Some(single) = rows::single(&found, wanted) {
                 found = flow_results::rows(session, client, id, table, &single).await?;
             }
-            rows::hand_over(&found, budget)
+            rows::hand_over(found, budget, ALONE)
         }
         Reading::Groups(column) => {
             let found = flow_results::groups(session, client, id, table, column, wanted).await?;
@@ -272,7 +280,7 @@ async fn read(
             let count = flow_results::count(session, client, id, table, filter).await?;
             let columns = vec![String::from("Count")];
             let row = Row::from_iter([(columns[0].clone(), json!(count))]);
-            Ok(Handed { columns, rows: vec![row], next: None, warnings: Vec::new() })
+            Ok(Handed { columns, rows: Rows::of(vec![row])?, next: None, warnings: Vec::new() })
         }
     }
 }
@@ -314,7 +322,7 @@ impl Output {
             uploads: Vec::new(),
             table: None,
             columns: Vec::new(),
-            rows: Vec::new(),
+            rows: Rows::default(),
             filtered: false,
         }
     }
@@ -344,18 +352,5 @@ impl Render for Output {
                 rows::write(out, &self.columns, &self.rows);
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn after_the_last_row_of_a_table_comes_the_first_of_the_next() {
-        let place = Place { table: 0, row: 40, total: Some(90) };
-        assert_eq!(place.after(Some(50), 2), Some(Place { row: 50, ..place }));
-        assert_eq!(place.after(None, 2), Some(Place { table: 1, row: 0, total: Some(90) }));
-        assert_eq!(place.after(None, 1), None);
     }
 }

@@ -1,29 +1,31 @@
 //! `get_hunt_results`.
 
-use std::fmt::Write;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use velociraptor_api::catalogue::READ;
 use velociraptor_api::hunt_results::{self, Coverage, HostOutcome, Part};
 use velociraptor_api::hunts::HuntState;
-use velociraptor_api::results::{RowPage, RowQuery};
+use velociraptor_api::results::RowQuery;
 use velociraptor_api::{HuntId, Permission, Session};
-use vql_builder::PureExpr;
 
 use super::Summary;
-use crate::answer::{Answer, Render, State};
+use crate::answer::{Answer, State};
 use crate::context::ToolCx;
-use crate::page::{self, Binding, Row};
-use crate::table;
+use crate::page::{self, Binding, Rows};
+use crate::rows::{self, Handed, Walk, Wish};
 use crate::tool::{Effect, Tool};
 use crate::tool_error::ToolError;
+
+mod names;
+mod render;
+
+use names::Names;
 
 /// Most hosts that are named as not established; the counts are of all.
 const NAMED: usize = 100;
 
-/// Most hosts that are written in one line; the data has more.
-const SHOWN: usize = 30;
+/// How to read a row that is too large for an answer.
+const ALONE: &str = "Name fewer columns in run_vql, or read the flow of that client.";
 
 /// `get_hunt_results`.
 pub(super) struct GetHuntResults;
@@ -55,7 +57,7 @@ pub(super) struct Output {
     #[serde(skip_serializing_if = "Option::is_none")]
     table: Option<String>,
     columns: Vec<String>,
-    rows: Vec<Row>,
+    rows: Rows,
     #[serde(skip)]
     hits: Vec<String>,
 }
@@ -106,14 +108,16 @@ impl Tool for GetHuntResults {
 
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
         let id = HuntId::parse(input.hunt_id.trim())?;
-        let filter = input
-            .filter
-            .as_deref()
-            .map(PureExpr::parse)
-            .transpose()
-            .map_err(|error| ToolError::invalid(format!("filter: {error}")))?;
+        let (_, query) = rows::query(&Wish {
+            columns: &[],
+            filter: input.filter.as_deref(),
+            order_by: None,
+            group_by: None,
+            count: false,
+        })?;
+        let is_filtered = query.filter.is_some();
         let binding = Binding::of(&cx, Self::NAME, &(&id, &input.table, &input.filter))?;
-        let begun: Option<(usize, u64)> =
+        let begun: Option<Walk> =
             input.cursor.as_deref().map(|cursor| binding.open(cursor)).transpose()?;
         let session = cx.session();
         cx.progress.report(1, Some(3), "reading coverage");
@@ -130,68 +134,65 @@ impl Tool for GetHuntResults {
         cx.progress.report(2, Some(3), "counting rows");
         let tables = hunt_results::tables(&session, &coverage.hunt).await?;
         cx.progress.report(3, Some(3), "reading rows");
-        let wanted: Vec<&str> = match &named {
-            Some(table) => vec![table],
-            None => tables.iter().filter(|t| t.rows > 0).map(|t| t.name.as_str()).collect(),
+        let grows = coverage.hunt.state == HuntState::Running || coverage.parts.running > 0;
+        let wanted: Vec<String> = match &named {
+            Some(table) => vec![table.clone()],
+            None => tables.iter().filter(|t| t.rows > 0).map(|t| t.name.clone()).collect(),
         };
-        let (at, from) = begun.unwrap_or_default();
+        let total: u64 = tables.iter().filter(|t| wanted.contains(&t.name)).map(|t| t.rows).sum();
         let limit = input.limit.unwrap_or(50).min(10_000);
-        let mut output = Output::of(&coverage);
-        let (mut next, mut returned, mut warnings) = (None, 0, Vec::new());
-        if limit > 0
-            && let Some(table) = wanted.get(at)
-        {
-            let query = RowQuery { filter, from, count: limit, ..RowQuery::default() };
-            let found = rows(&session, &id, table, &query).await?;
-            returned = found.kept.len();
-            warnings.extend(found.warning);
-            next = found.next.map(|from| (at, from));
-            output.table = Some((*table).to_owned());
-            output.columns = found.columns;
-            output.rows = found.kept;
-            if next.is_none() && at + 1 < wanted.len() {
-                next = Some((at + 1, 0));
+        let place = match &begun {
+            _ if limit == 0 => None,
+            Some(begun) => {
+                begun.check(&wanted)?;
+                Some(begun.clone())
             }
+            None => Walk::begin(&wanted, grows, None),
+        };
+        let mut output = Output::of(&coverage);
+        let (mut next, mut warnings) = (None, Vec::new());
+        if let Some(place) = place {
+            let limits = rows::limits(page::BYTES);
+            let query = RowQuery { from: place.row, count: limit, limits, ..query };
+            let handed = read(&session, &id, &place.table, &query).await?;
+            warnings.extend(handed.warnings);
+            next = place.after(handed.next, &wanted, grows);
+            output.table = Some(place.table);
+            output.columns = handed.columns;
+            output.rows = handed.rows;
         }
+        if grows && (next.is_some() || begun.is_some()) {
+            warnings.push(String::from(
+                "the hunt has not ended: rows of clients that answer meanwhile come before or \
+                 between those already read, so that pages can miss or repeat rows; read it from \
+                 the beginning once it has ended",
+            ));
+        }
+        let returned = output.rows.len();
         output.tables = tables.into_iter().map(|t| Table { table: t.name, rows: t.rows }).collect();
         let cursor = next.map(|place| binding.seal(&place)).transpose()?;
-        let total: u64 = match (&named, &input.filter) {
-            (_, Some(_)) => 0,
-            (Some(name), None) => {
-                output.tables.iter().filter(|t| t.table == *name).map(|t| t.rows).sum()
-            }
-            (None, None) => output.tables.iter().map(|t| t.rows).sum(),
-        };
         let state = state(&coverage, cursor.is_some());
         let link = cx.link(&format!("/hunts/{id}/results"));
         let mut answer = Answer::of(&cx, &session, output).state(state).warn(warnings).link(link);
         answer.returned = Some(returned as u64);
-        answer.total = input.filter.is_none().then_some(total);
+        answer.total = (!is_filtered).then_some(total);
         answer.cursor = cursor;
         Ok(answer)
     }
 }
 
-/// Rows that fit into an answer.
-struct Found {
-    columns: Vec<String>,
-    kept: Vec<Row>,
-    next: Option<u64>,
-    warning: Option<String>,
-}
-
-async fn rows(
+/// Reads one page of one table.
+async fn read(
     session: &Session<'_>,
     hunt: &HuntId,
     table: &str,
-    query: &RowQuery,
-) -> Result<Found, ToolError> {
-    let page: RowPage = hunt_results::rows(session, hunt, table, query).await?;
-    let rows = page.rows.iter().map(|numbered| numbered.row.clone()).collect();
-    let fitted = page::fit(rows, page::BYTES)?;
-    let next = page.next_after(fitted.rows.len());
-    let warning = fitted.warning("Name fewer columns in run_vql, or read the flow of that client.");
-    Ok(Found { columns: page.columns, kept: fitted.rows, next, warning })
+    wanted: &RowQuery,
+) -> Result<Handed, ToolError> {
+    let mut found = hunt_results::rows(session, hunt, table, wanted).await?;
+    if let Some(single) = rows::single(&found, wanted) {
+        found = hunt_results::rows(session, hunt, table, &single).await?;
+    }
+    rows::hand_over(found, page::BYTES, ALONE)
 }
 
 /// Complete only where every host is established and every row was handed over.
@@ -222,6 +223,7 @@ impl Output {
         let parts = &coverage.parts;
         let open = coverage.hosts.iter().filter(|host| !host.part.is_established());
         let hits = coverage.hosts.iter().filter(|host| host.part == Part::Hit);
+        let names = Names::of(&coverage.hosts);
         Self {
             hunt: Summary::of(&coverage.hunt),
             coverage: Counts {
@@ -236,37 +238,26 @@ impl Output {
                 excluded: coverage.excluded,
                 joined_later: coverage.joined,
             },
-            not_established: open.take(NAMED).map(|host| Open::of(host, coverage)).collect(),
+            not_established: open.take(NAMED).map(|host| Open::of(host, &names)).collect(),
             tables: Vec::new(),
             table: None,
             columns: Vec::new(),
-            rows: Vec::new(),
-            hits: hits.map(|host| name(host, coverage)).collect(),
+            rows: Rows::default(),
+            hits: hits.map(|host| names.name(host)).collect(),
         }
     }
 }
 
 impl Open {
-    fn of(host: &HostOutcome, coverage: &Coverage) -> Self {
-        let now = crate::clock::now();
-        let online = host
-            .last_seen
-            .is_some_and(|seen| now.duration_since(seen) <= jiff::SignedDuration::from_secs(900));
+    fn of(host: &HostOutcome, names: &Names<'_>) -> Self {
         Self {
-            host: name(host, coverage),
+            host: names.name(host),
             client_id: host.client_id.to_string(),
             part: word(host.part),
-            online,
+            online: host.online,
             reason: host.reason.clone(),
         }
     }
-}
-
-/// The host name, with the id where another client of the hunt has the same name.
-fn name(host: &HostOutcome, coverage: &Coverage) -> String {
-    let Some(name) = &host.hostname else { return host.client_id.to_string() };
-    let same = coverage.hosts.iter().filter(|other| other.hostname.as_ref() == Some(name));
-    if same.count() > 1 { format!("{name}/{}", host.client_id) } else { name.clone() }
 }
 
 const fn word(part: Part) -> &'static str {
@@ -278,93 +269,5 @@ const fn word(part: Part) -> &'static str {
         Part::Failed => "failed",
         Part::Cut => "cut",
         Part::NeverScheduled => "never asked",
-    }
-}
-
-impl Render for Output {
-    fn render(&self, out: &mut String) {
-        let counts = &self.coverage;
-        out.push_str(&self.hunt.line());
-        let _ = write!(out, "\nscope {}: hit {}, none {}", counts.scope, counts.hit, counts.none);
-        for (count, word) in [
-            (counts.not_applicable, "not applicable"),
-            (counts.failed, "failed"),
-            (counts.cut, "cut"),
-            (counts.running, "running"),
-            (counts.never_scheduled, "never asked"),
-        ] {
-            if count > 0 {
-                let _ = write!(out, ", {word} {count}");
-            }
-        }
-        if counts.excluded > 0 {
-            let _ = write!(out, "; outside the scope by label {}", counts.excluded);
-        }
-        if !self.hits.is_empty() {
-            let shown: Vec<String> =
-                self.hits.iter().take(SHOWN).map(|host| table::line_of(host)).collect();
-            let _ = write!(out, "\nHIT {}", shown.join(" "));
-            if self.hits.len() > SHOWN {
-                let _ = write!(out, " and {} more", self.hits.len() - SHOWN);
-            }
-        }
-        self.render_open(out);
-        if self.rows.is_empty() {
-            return;
-        }
-        let _ = write!(out, "\n\n{}", self.table.as_deref().unwrap_or_default());
-        out.push('\n');
-        let headings: Vec<&str> = self.columns.iter().map(String::as_str).collect();
-        table::write(
-            out,
-            &headings,
-            self.rows.iter().map(|row| {
-                self.columns.iter().map(|column| table::cell(row.get(column))).collect()
-            }),
-        );
-    }
-}
-
-impl Output {
-    /// The verdict: for how many hosts nothing is established, which, and why.
-    fn render_open(&self, out: &mut String) {
-        let counts = &self.coverage;
-        let open = counts.failed + counts.cut + counts.running + counts.never_scheduled;
-        if counts.not_applicable > 0 {
-            let _ = write!(
-                out,
-                "\nnot looked at, because the artifact does not apply there: {} hosts",
-                counts.not_applicable
-            );
-        }
-        if open == 0 {
-            if counts.not_applicable == 0 {
-                out.push_str("\nevery host in the scope is established");
-            }
-            return;
-        }
-        let _ = write!(out, "\nNOT ESTABLISHED for {open} of {} hosts:", counts.scope);
-        for part in [Part::Failed, Part::Cut, Part::Running, Part::NeverScheduled] {
-            let of_part: Vec<&Open> =
-                self.not_established.iter().filter(|host| host.part == word(part)).collect();
-            if of_part.is_empty() {
-                continue;
-            }
-            let _ = write!(out, "\n  {}: ", word(part));
-            for (index, host) in of_part.iter().take(SHOWN).enumerate() {
-                let separator = if index == 0 { "" } else { ", " };
-                let place = if host.online { "" } else { " (offline)" };
-                let _ = write!(out, "{separator}{}{place}", table::line_of(&host.host));
-                if let Some(reason) = &host.reason {
-                    let _ = write!(out, " ({})", table::line_of(reason));
-                }
-            }
-            if of_part.len() > SHOWN {
-                let _ = write!(out, " and {} more", of_part.len() - SHOWN);
-            }
-        }
-        if open > self.not_established.len() as u64 {
-            let _ = write!(out, "\n  and {} more", open - self.not_established.len() as u64);
-        }
     }
 }

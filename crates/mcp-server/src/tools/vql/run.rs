@@ -12,6 +12,7 @@ use vql_builder::{Query, RawVql};
 use super::{excerpt, host, names};
 use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
+use crate::evidence;
 use crate::page;
 use crate::tool::{Effect, Tool};
 use crate::tool_error::{Code, ToolError};
@@ -49,7 +50,7 @@ pub(super) struct Input {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Output {
     columns: Vec<String>,
-    rows: Vec<Map<String, Value>>,
+    rows: page::Rows,
 }
 
 impl Tool for RunVql {
@@ -162,13 +163,14 @@ async fn reader<'a>(cx: &'a ToolCx<'_>) -> Result<(&'a Identity, Option<String>)
 fn answer(
     cx: &ToolCx<'_>,
     program: &Program,
-    rows: Rows,
+    mut rows: Rows,
     max_bytes: usize,
     timeout: Duration,
     mut warnings: Vec<String>,
 ) -> Result<Answer<Output>, ToolError> {
     let seconds = timeout.as_secs();
     let came = rows.rows.len();
+    evidence::name_columns(&mut rows.columns, &mut rows.rows);
     let page = page::fit(rows.rows, max_bytes)?;
     let cut = page.more || !page.cut.is_empty() || rows.cut.is_some();
     let partial = cut || !rows.failures.is_empty();

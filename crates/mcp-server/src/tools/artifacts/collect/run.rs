@@ -219,11 +219,14 @@ impl Plan<'_> {
                 flow_results::rows(self.session, id, &flow.flow_id, &table.name, &wanted).await?;
             let rows = found.rows.into_iter().map(|row| row.row).collect();
             let kept = page::fit(rows, share)?;
+            if let Some(warning) = kept.warning("get_flow_results reads it alone.") {
+                outcome.note(warning);
+            }
             outcome.tables.push(TableRows {
                 table: table.name,
                 rows: table.rows,
                 columns: found.columns,
-                first: kept.rows,
+                first: kept.rows.into_vec(),
             });
         }
         Ok(())

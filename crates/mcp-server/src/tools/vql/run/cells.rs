@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use crate::table;
+use crate::table::{self, Table};
 
 /// Longest value in the list of a single row.
 const MAX_VALUE: usize = 2000;
@@ -16,8 +16,11 @@ pub(super) fn write(out: &mut String, columns: &[String], rows: &[Map<String, Va
         [row] if columns.len() > 1 => list(out, row),
         rows => {
             let headings: Vec<&str> = columns.iter().map(String::as_str).collect();
-            let cells = rows.iter().map(|row| columns.iter().map(|c| cell(row.get(c))).collect());
-            table::write(out, &headings, cells);
+            let mut table = Table::new(&headings);
+            for row in rows {
+                table.row(columns.iter().map(|column| table::cell_of(row, column)));
+            }
+            table.write(out);
         }
     }
 }
@@ -25,29 +28,17 @@ pub(super) fn write(out: &mut String, columns: &[String], rows: &[Map<String, Va
 /// One line per column.
 fn list(out: &mut String, row: &Map<String, Value>) {
     let width = row.keys().map(|name| name.chars().count()).max().unwrap_or(0);
-    for (index, (name, value)) in row.iter().enumerate() {
+    for (index, name) in row.keys().enumerate() {
         if index > 0 {
             out.push('\n');
         }
-        let text = cell(Some(value));
+        let text = table::cell_of(row, name);
         let mut shown: String = text.chars().take(MAX_VALUE).collect();
         if shown.len() < text.len() {
             shown.push('…');
         }
         let indent = format!("\n{:width$}  ", "");
         let _ = write!(out, "{name:width$}  {}", shown.trim_end().replace('\n', &indent));
-    }
-}
-
-/// A value without the noise of JSON where it has none to say. Whole numbers keep every digit.
-fn cell(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(items)) if items.iter().all(Value::is_string) => {
-            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
-        }
-        Some(other) => other.to_string(),
     }
 }
 
