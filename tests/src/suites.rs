@@ -3,6 +3,7 @@
 mod agreement;
 mod api;
 mod contract;
+mod effects;
 mod facade;
 mod mcp_stdio;
 mod python_sdk;
@@ -15,6 +16,7 @@ pub const ALL: &[Suite] = &[
     api::SUITE,
     contract::SUITE,
     agreement::SUITE,
+    effects::SUITE,
     facade::SUITE,
     mcp_stdio::SUITE,
     python_sdk::SUITE,
