@@ -10,6 +10,7 @@ use crate::services::{Services, Switches};
 use crate::settings::{self, Sources};
 use crate::tool_error::ToolError;
 
+mod audit;
 mod call;
 mod client_config;
 mod demo;
@@ -107,6 +108,9 @@ enum Command {
     /// Work with VQL texts, without a server
     #[command(subcommand)]
     Vql(vql::VqlCommand),
+    /// Read the record of calls, and say whether it is what was written
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Print a script that completes commands and options in a shell
     Completions {
         /// The shell
@@ -200,6 +204,7 @@ async fn run(cli: Cli) -> ExitCode {
         Command::Tools(args) => tools::run(&cli.global, &args),
         Command::Doctor => doctor::run(&cli.global).await,
         Command::ClientConfig(args) => client_config::run(&cli.global, &args),
+        Command::Audit(command) => audit::run(command, form),
         Command::Vql(command) => vql::run(command, form),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -2,6 +2,7 @@
 //!
 //! Every conversion from a library's error stands here and nowhere else.
 
+use guard::audit::AuditError;
 use jiff::Timestamp;
 use serde::Serialize;
 use velociraptor_api::clients::Client;
@@ -160,6 +161,22 @@ impl From<IdError> for ToolError {
 impl From<ConfigError> for ToolError {
     fn from(error: ConfigError) -> Self {
         Self::new(Code::InvalidInput, error.to_string())
+    }
+}
+
+impl From<AuditError> for ToolError {
+    /// The record is about the state of this machine: what it says is the next step, too.
+    fn from(error: AuditError) -> Self {
+        let code = match &error {
+            AuditError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                Code::NotFound
+            }
+            AuditError::Closed => Code::Cancelled,
+            _ => Code::Conflict,
+        };
+        let busy = matches!(error, AuditError::Busy { .. });
+        let error = Self::new(code, error.to_string());
+        if busy { error.retryable() } else { error }
     }
 }
 

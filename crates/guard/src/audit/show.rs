@@ -8,6 +8,8 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::effect::Effect;
+
 use super::error::AuditError;
 use super::line::event::{Ended, Event, Intent, Stamp};
 use super::log::{file_name, files};
@@ -22,7 +24,7 @@ pub struct Filter {
     /// By this HTTP subject, or by an MCP client of this name.
     pub who: Option<String>,
     /// With this effect.
-    pub effect: Option<String>,
+    pub effect: Option<Effect>,
     /// With this outcome; `open` for calls without one.
     pub outcome: Option<String>,
 }
@@ -59,7 +61,7 @@ impl Filter {
         });
         by && self.since.is_none_or(|since| call.time >= since)
             && is(&self.tool, &call.intent.tool)
-            && is(&self.effect, call.intent.effect.as_str())
+            && self.effect.is_none_or(|effect| effect == call.intent.effect)
             && is(&self.outcome, call.outcome.as_deref().unwrap_or("open"))
     }
 }

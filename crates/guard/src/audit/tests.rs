@@ -175,7 +175,7 @@ async fn calls_are_found_by_what_they_were() {
     assert_eq!(found(Filter { tool: Some("quarantine_client".into()), ..any() }), "2");
     assert_eq!(found(Filter { who: Some("bob".into()), ..any() }), "2");
     assert_eq!(found(Filter { who: Some("claude".into()), ..any() }), "1 3");
-    assert_eq!(found(Filter { effect: Some("read".into()), ..any() }), "1 3");
+    assert_eq!(found(Filter { effect: Some(Effect::Read), ..any() }), "1 3");
     assert_eq!(found(Filter { outcome: Some("denied".into()), ..any() }), "2");
     assert_eq!(found(Filter { outcome: Some("open".into()), ..any() }), "3");
     assert_eq!(found(Filter { since: Some(Timestamp::MAX), ..any() }), "");

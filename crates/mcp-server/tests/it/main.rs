@@ -2,6 +2,7 @@
 
 mod applies;
 mod artifacts;
+mod audit_command;
 mod bare;
 mod bounds;
 mod calls;

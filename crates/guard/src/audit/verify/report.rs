@@ -19,17 +19,19 @@ pub struct Tip {
 /// What the caller knows from elsewhere.
 #[derive(Clone, Debug, Default)]
 pub struct Expected {
-    /// A line that was there once, as an earlier report gave it. The record must still hold it.
-    pub head: Option<Tip>,
+    pub(in crate::audit) head: Option<Tip>,
     pub(in crate::audit) key: Option<PublicKey>,
 }
 
 impl Expected {
-    /// The public key that has to have signed, in 64 hexadecimal digits. Without it the record's
-    /// own word is taken for its key.
-    ///
-    /// # Errors
-    /// `None` where the text is no key.
+    /// A line that was there once, as an earlier report gave it. The record must still hold it.
+    #[must_use]
+    pub fn with_head(self, head: Tip) -> Self {
+        Self { head: Some(head), ..self }
+    }
+
+    /// The public key that has to have signed, in 64 hexadecimal digits; `None` where the text is
+    /// no key. Without it the record's own word is taken for its key.
     pub fn with_key(self, key: &str) -> Option<Self> {
         Some(Self { key: Some(PublicKey::parse(key)?), ..self })
     }
