@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::report::Kind;
-use super::rules::{given, literal};
+use super::rules::{given, literal, may_lack};
 use super::table::{Rule, lookup};
 use super::text::Text;
 use super::walk::Run;
@@ -20,13 +20,13 @@ impl Run<'_> {
         text: &Text<'_>,
         arguments: &[Argument],
     ) -> (EffectSet, Cow<'static, str>) {
-        let mut values = given(arguments, "accessor").peekable();
-        if values.peek().is_none() {
-            return (Effect::Host.into(), Cow::Borrowed("it opens files of the machine"));
-        }
         let mut effects = EffectSet::NONE;
         let mut why = Cow::Borrowed("");
-        for value in values {
+        if may_lack(arguments, "accessor") {
+            effects = Effect::Host.into();
+            why = Cow::Borrowed("it opens files of the machine");
+        }
+        for value in given(arguments, "accessor") {
             let (names, sure) = match value {
                 _ if literal(value).is_some() => {
                     (literal(value).map(|name| vec![name.to_owned()]), true)

@@ -53,7 +53,7 @@ impl Run<'_> {
             Rule::Accessor => self.accessor(text, arguments),
             Rule::Lambda(name) => self.all_code(text, arguments, name, Language::Lambda),
             Rule::ScopeLambda(name) => {
-                let gets_scope = given(arguments, "args").next().is_none();
+                let gets_scope = may_lack(arguments, "args");
                 let language = if gets_scope { Language::ScopeLambda } else { Language::Lambda };
                 self.all_code(text, arguments, name, language)
             }
@@ -91,7 +91,8 @@ impl Run<'_> {
                 NOTHING
             }
             Rule::Member(name) => {
-                let of_scope = given(arguments, "item").all(|item| self.is_scope(text, item));
+                let of_scope = may_lack(arguments, "item")
+                    || given(arguments, "item").any(|item| self.is_scope(text, item));
                 for value in given(arguments, name).filter(|_| of_scope) {
                     if let Some(member) = literal(value) {
                         self.path(text, &member.split('.').collect::<Vec<_>>(), span);
@@ -165,6 +166,12 @@ pub(super) fn given<'x>(
         };
         (!absent).then_some(&argument.value)
     })
+}
+
+/// Whether an argument is missing, or may be: of two of one name, the last counts.
+pub(super) fn may_lack(arguments: &[Argument], name: &str) -> bool {
+    let all = arguments.iter().filter(|argument| argument.name.name == name).count();
+    all == 0 || given(arguments, name).count() < all
 }
 
 pub(super) fn literal(value: &ArgValue) -> Option<&str> {

@@ -239,14 +239,16 @@ impl<'a> Run<'a> {
         match argument.name.name.as_str() {
             // get() was asked what it takes from the scope.
             "item" => callee.name == "get" && self.is_scope(text, &argument.value),
-            // A builtin takes it for a string: here it is a variable, or no artifact at all.
+            // What reads by the name of an artifact takes it for a string: here it is a variable.
+            // Functions that only compute may give it back.
             "artifact" => {
                 let is_name = |value: &Expr| match &value.kind {
                     ExprKind::Name(path) => matches!(&path[..], [name] if name.name == "Artifact"),
                     _ => false,
                 };
-                let known = lookup(kind, &callee.name).is_some_and(|entry| entry.name != "dict");
-                known && matches!(&argument.value, ArgValue::Expr(value) if is_name(value))
+                let reads = lookup(kind, &callee.name)
+                    .is_some_and(|entry| entry.effects.strongest() >= Effect::Read);
+                reads && matches!(&argument.value, ArgValue::Expr(value) if is_name(value))
             }
             _ => false,
         }
