@@ -3,11 +3,12 @@
 mod agreement;
 mod api;
 mod contract;
-mod effects;
 mod facade;
 mod mcp_stdio;
+mod orgs;
 mod python_sdk;
 mod server;
+mod tools;
 
 use crate::suite::Suite;
 
@@ -16,8 +17,9 @@ pub const ALL: &[Suite] = &[
     api::SUITE,
     contract::SUITE,
     agreement::SUITE,
-    effects::SUITE,
     facade::SUITE,
     mcp_stdio::SUITE,
+    tools::SUITE,
+    orgs::SUITE,
     python_sdk::SUITE,
 ];

@@ -20,14 +20,14 @@ pub(super) const SUITE: Suite = Suite {
 };
 
 /// The program, and the server it is to serve for.
-struct Stage {
-    program: PathBuf,
-    server: RealServer,
+pub(super) struct Stage {
+    pub(super) program: PathBuf,
+    pub(super) server: RealServer,
 }
 
 impl Stage {
     /// Starts the program with the API files of `roles`; no message is sent yet.
-    fn start(&self, roles: &[Role], more: &[&str]) -> anyhow::Result<McpChild> {
+    pub(super) fn start(&self, roles: &[Role], more: &[&str]) -> anyhow::Result<McpChild> {
         let mut arguments = vec!["serve".to_owned()];
         for role in roles {
             arguments
@@ -38,7 +38,7 @@ impl Stage {
     }
 
     /// The same, ready for requests in the newest revision that has a handshake.
-    async fn ready(&self, roles: &[Role], more: &[&str]) -> anyhow::Result<McpChild> {
+    pub(super) async fn ready(&self, roles: &[Role], more: &[&str]) -> anyhow::Result<McpChild> {
         let mut child = self.start(roles, more)?;
         let newest = HANDSHAKE_REVISIONS.last().context("no revision")?;
         child.initialize(newest).await?;
@@ -130,7 +130,7 @@ async fn session(child: &mut McpChild, agent: &RealAgent) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn tools(child: &mut McpChild) -> anyhow::Result<Vec<Value>> {
+pub(super) async fn tools(child: &mut McpChild) -> anyhow::Result<Vec<Value>> {
     let mut result = child.request("tools/list", json!({})).await?;
     ensure!(result["nextCursor"].is_null(), "the tools do not fit one page");
     match result["tools"].take() {
@@ -140,7 +140,7 @@ async fn tools(child: &mut McpChild) -> anyhow::Result<Vec<Value>> {
 }
 
 /// The host goes away, and the program with it.
-async fn ended_well(child: McpChild) -> anyhow::Result<()> {
+pub(super) async fn ended_well(child: McpChild) -> anyhow::Result<()> {
     ensure!(child.unclaimed().is_empty(), "unasked messages: {:?}", child.unclaimed());
     let status = child.close().await?;
     ensure!(status.success(), "it ended with {status}");
