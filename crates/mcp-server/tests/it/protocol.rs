@@ -150,7 +150,7 @@ async fn a_tool_that_is_switched_off_is_told_in_words() {
         .iter()
         .flat_map(|family| family.tools)
         .find(|tool| tool.effect != mcp_server::tool::Effect::Read);
-    let Some(tool) = changing else { return };
+    let tool = changing.expect("a tool that changes something");
     let mut wire = Wire::ready(no_server()).await;
     let result = wire.ask("tools/call", json!({ "name": tool.name, "arguments": {} })).await;
     assert_eq!(result["structuredContent"]["error"]["code"], "denied", "{result}");

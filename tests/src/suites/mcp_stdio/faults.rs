@@ -95,7 +95,9 @@ async fn odd_rows(stage: &Stage) -> anyhow::Result<()> {
     let size = large.to_string().len();
     ensure!(size < 1 << 20, "an answer of {size} bytes");
     let warnings = large["structuredContent"]["warnings"].to_string();
-    ensure!(large["isError"] == true || warnings.contains("cut"), "no word of it: {warnings}");
+    ensure!(large["isError"] != true && warnings.contains("cut"), "no word of it: {large}");
+    let begins = large["structuredContent"]["rows"][0]["Large"].as_str().unwrap_or_default();
+    ensure!(begins.starts_with("023456789"), "not what was asked for: {begins}");
     ended_well(child).await
 }
 
