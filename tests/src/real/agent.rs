@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow, bail};
 
 use super::{Process, RealServer, Role};
 use crate::wait;
@@ -94,7 +94,14 @@ impl Fleet {
         let enrolled = wait::until(&format!("{size} clients to enrol"), ENROL_LIMIT, || async {
             let mut fresh = clients(server, org).await?;
             fresh.retain(|id| !before.contains(id));
-            ensure!(fresh.len() == size, "{} of them", fresh.len());
+            if fresh.len() != size {
+                let vql =
+                    "SELECT client_id, os_info, last_interrogate_flow_id, { SELECT session_id,
+                    state, request.artifacts AS Artifacts FROM flows(client_id=client_id) } AS Flows
+                    FROM clients() WHERE NOT os_info.hostname";
+                let silent = server.query(Role::Administrator, org, vql, &[]).await?.rows;
+                bail!("{} of them; known without a host name: {silent:?}", fresh.len());
+            }
             Ok(fresh.into_iter().collect())
         })
         .await;
