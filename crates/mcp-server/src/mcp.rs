@@ -185,7 +185,7 @@ impl ServerHandler for Shell {
         let read =
             resources::read(&self.services, &request.uri, context.ct.clone(), &reporter).await;
         reporter.finish().await;
-        let contents = read.map_err(|error| fault::of_resource(&error))?;
+        let contents = read.map_err(|error| fault::of_resource(&error, &request.uri))?;
         Ok(ReadResourceResult::new(vec![contents]).into())
     }
 
@@ -231,10 +231,15 @@ impl ServerHandler for Shell {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         let method = request.method;
-        if METHODS.contains(&method.as_str()) {
+        // The handshake is gone since 2026-07-28, whatever its parameters.
+        let gone = |method: &str| {
+            ["initialize", "ping"].contains(&method)
+                && context.meta.protocol_version().is_some_and(|v| !v.has_initialize())
+        };
+        if METHODS.contains(&method.as_str()) && !gone(&method) {
             let text =
                 format!("the parameters of {method} do not have the form that MCP gives them");
             return Err(ErrorData::invalid_params(text, None));

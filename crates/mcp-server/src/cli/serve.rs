@@ -42,7 +42,7 @@ struct HttpArgs {
     /// A name by which the server is called, besides its address; repeat it for more
     #[arg(long, value_name = "NAME[:PORT]", requires = "http")]
     allowed_host: Vec<String>,
-    /// An origin whose pages may call from a browser; repeat it for more [default: none]
+    /// An origin whose pages may call from a browser; repeat it for more [default: only the server's own]
     #[arg(long, value_name = "SCHEME://HOST[:PORT]", requires = "http")]
     allowed_origin: Vec<String>,
     /// Connections at a time
@@ -90,12 +90,13 @@ async fn over_http(global: &Global, bind: Bind, args: HttpArgs) -> Result<ExitCo
         ToolError::new(Code::Unavailable, format!("cannot listen at {bind}: {error}"))
     })?;
     let address = listener.address();
-    let names = Names::new(Bind(address), &args.allowed_host, &args.allowed_origin)
+    let scheme = listener.scheme();
+    let names = Names::new(Bind(address), scheme, &args.allowed_host, &args.allowed_origin)
         .map_err(|error| ToolError::invalid(error.to_string()).next("give --allowed-host NAME"))?;
     if gate.valid(Timestamp::now()).map_err(|error| cannot_keep(&error))?.is_empty() {
         output::error("no token is valid yet: megaraptor token create NAME makes one");
     }
-    output::error(&format!("serving MCP at {}://{address}{}", listener.scheme(), http::PATH));
+    output::error(&format!("serving MCP at {scheme}://{address}{}", http::PATH));
     let ready = readiness(Arc::clone(&services));
     let service = http::Service {
         handlers: Arc::new(move |caller| {

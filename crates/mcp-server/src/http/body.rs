@@ -10,6 +10,10 @@ use axum::http::header::{self, HeaderMap};
 use hyper::body::{Body as _, Frame, SizeHint};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+/// How much of a refused body is taken in, and for how long.
+const PASS_BYTES: usize = 64 << 10;
+const PASS_TIME: Duration = Duration::from_secs(1);
+
 /// A body that is not taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unread {
@@ -37,6 +41,14 @@ pub(super) async fn read(
         return Err(Unread::TooLong);
     }
     tokio::time::timeout(time, collect(body, limit)).await.unwrap_or(Err(Unread::TooSlow))
+}
+
+/// Takes in what a refused caller is sending, if it is little and comes soon, and forgets it.
+pub(super) async fn pass_over(body: Body) {
+    let passed = tokio::time::timeout(PASS_TIME, collect(body, PASS_BYTES)).await;
+    if !matches!(passed, Ok(Ok(_))) {
+        tracing::debug!("a refused body was not taken to its end");
+    }
 }
 
 async fn collect(body: Body, limit: usize) -> Result<Bytes, Unread> {

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderValue};
+use axum::http::request::Parts;
 use axum::http::{Method, Response, StatusCode};
 use axum::routing::{any, get};
 use guard::tokens::Gate;
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::body::{self, Held, Unread};
 use super::health::Ready;
 use super::limits::Limits;
-use super::tenant::{Tenant, Tenants, TooMuch};
+use super::tenant::{Share, Tenant, Tenants, TooMuch};
 use super::{PATH, Service, bearer, origin};
 use crate::mcp;
 
@@ -61,27 +62,37 @@ async fn message<H: ServerHandler + Clone>(
     State(front): State<Arc<Front<H>>>,
     request: Request,
 ) -> Answer {
-    if !front.names.host_fits(&request) {
-        return plain(StatusCode::FORBIDDEN, "the Host of the request is no name of this server");
-    }
-    let page = match front.names.origin(request.headers()) {
-        Ok(page) => page.cloned(),
-        Err(origin::Foreign) => {
-            return plain(StatusCode::FORBIDDEN, "the Origin of the request may not call");
-        }
+    let (parts, body) = request.into_parts();
+    let page = match front.called(&parts) {
+        Ok(page) => page,
+        Err(refusal) => return after(body, *refusal).await,
     };
-    let mut answer = match (&page, request.method()) {
+    let mut answer = match (&page, &parts.method) {
         (Some(_), &Method::OPTIONS) => {
             let mut answer = plain(StatusCode::NO_CONTENT, "");
             origin::allow_beforehand(answer.headers_mut());
             answer
         }
-        _ => front.admit(request).await,
+        _ => front.admit(parts, body).await,
     };
     if let Some(page) = page {
         origin::allow(answer.headers_mut(), page);
     }
     answer
+}
+
+/// A refusal, once what the caller is sending has come: the end of a connection would overtake it
+/// otherwise, and the caller would see no answer at all.
+async fn after(body: Body, refusal: Answer) -> Answer {
+    body::pass_over(body).await;
+    refusal
+}
+
+/// What a request has taken once it is let in.
+struct Admitted<H> {
+    tenant: Arc<Tenant<H>>,
+    share: Share,
+    working: mpsc::Sender<()>,
 }
 
 impl<H: ServerHandler + Clone> Front<H> {
@@ -108,27 +119,28 @@ impl<H: ServerHandler + Clone> Front<H> {
         let _ = self.finished.lock().await.recv().await;
     }
 
-    async fn admit(&self, mut request: Request) -> Answer {
-        let Some(shown) = bearer::shown(request.headers()) else { return bearer::missing() };
-        let token = match self.gate.admit(shown, Timestamp::now()) {
-            Ok(Ok(token)) => token,
-            Ok(Err(refusal)) => return bearer::refused(refusal),
-            Err(error) => {
-                tracing::error!(%error, "tokens cannot be checked: nobody is let in");
-                return plain(StatusCode::SERVICE_UNAVAILABLE, "tokens cannot be checked now");
-            }
+    /// The page that a request comes from, or why neither it nor the name it calls is known.
+    fn called(&self, parts: &Parts) -> Result<Option<HeaderValue>, Box<Answer>> {
+        if !self.names.host_fits(parts) {
+            let text = "the Host of the request is no name of this server";
+            return Err(plain(StatusCode::FORBIDDEN, text).into());
+        }
+        let page = self.names.origin(&parts.headers);
+        page.map(Option::<&HeaderValue>::cloned).map_err(|origin::Foreign| {
+            plain(StatusCode::FORBIDDEN, "the Origin of the request may not call").into()
+        })
+    }
+
+    async fn admit(&self, mut parts: Parts, body: Body) -> Answer {
+        let admitted = match self.judge(&parts) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return after(body, *refusal).await,
         };
         // Nothing behind has a use for it.
-        request.headers_mut().remove(header::AUTHORIZATION);
-        let working = self.at_work.upgrade().filter(|_| !self.stopping.is_cancelled());
-        let Some(working) = working else { return stopping() };
-        let tenant = self.tenants.of(&token);
-        let is_stream = request.method() == Method::GET;
-        let share = match tenant.share(is_stream) {
-            Ok(share) => share,
-            Err(too_much) => return too_many(&too_much),
-        };
-        let answer = self.pass(&tenant, request).await;
+        parts.headers.remove(header::AUTHORIZATION);
+        let is_stream = parts.method == Method::GET;
+        let Admitted { tenant, share, working } = admitted;
+        let answer = self.pass(&tenant, parts, body).await;
         let (parts, body) = answer.into_parts();
         // A stream on which nothing was asked holds nobody up.
         let (working, cut) = if is_stream {
@@ -139,9 +151,27 @@ impl<H: ServerHandler + Clone> Front<H> {
         Response::from_parts(parts, Held::over(body, (share, working), cut))
     }
 
+    /// Whether the caller may go on: its token, and its share.
+    fn judge(&self, parts: &Parts) -> Result<Admitted<H>, Box<Answer>> {
+        let shown = bearer::shown(&parts.headers).ok_or_else(|| Box::new(bearer::missing()))?;
+        let token = match self.gate.admit(shown, Timestamp::now()) {
+            Ok(judged) => judged.map_err(|refusal| Box::new(bearer::refused(refusal)))?,
+            Err(error) => {
+                tracing::error!(%error, "tokens cannot be checked: nobody is let in");
+                let text = "tokens cannot be checked now";
+                return Err(plain(StatusCode::SERVICE_UNAVAILABLE, text).into());
+            }
+        };
+        let working = self.at_work.upgrade().filter(|_| !self.stopping.is_cancelled());
+        let working = working.ok_or_else(|| Box::new(stopping()))?;
+        let tenant = self.tenants.of(&token);
+        let share = tenant.share(parts.method == Method::GET);
+        let share = share.map_err(|too_much| Box::new(too_many(&too_much)))?;
+        Ok(Admitted { tenant, share, working })
+    }
+
     /// Reads the message and gives it to the protocol.
-    async fn pass(&self, tenant: &Tenant<H>, request: Request) -> Answer {
-        let (parts, body) = request.into_parts();
+    async fn pass(&self, tenant: &Tenant<H>, parts: Parts, body: Body) -> Answer {
         let session = parts.headers.get(SESSION).and_then(|id| id.to_str().ok());
         if let Some(session) = session {
             tenant.touch(session);

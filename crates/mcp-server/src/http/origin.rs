@@ -4,9 +4,10 @@
 //! make its own name resolve to it. Such a request names the page's host, or the page as its
 //! origin: both are refused before anything else is looked at.
 
+use axum::http::Uri;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::request::Parts;
 use axum::http::uri::Authority;
-use axum::http::{Request, Uri};
 
 use super::Bind;
 
@@ -34,12 +35,18 @@ pub enum NamesError {
 impl Names {
     /// The names of a server bound there: the address itself, `localhost` where it is loopback,
     /// and those that are given, each for the bound port or with one of its own. Origins are
-    /// compared as a whole.
+    /// compared as a whole; under the address itself, in the scheme that is served, nobody else
+    /// can have a page.
     ///
     /// # Errors
     ///
     /// [`NamesError`].
-    pub fn new(bind: Bind, hosts: &[String], origins: &[String]) -> Result<Self, NamesError> {
+    pub fn new(
+        bind: Bind,
+        scheme: &str,
+        hosts: &[String],
+        origins: &[String],
+    ) -> Result<Self, NamesError> {
         let port = bind.0.port();
         let mut names = Vec::new();
         if bind.is_loopback() {
@@ -53,6 +60,8 @@ impl Names {
         } else if hosts.is_empty() {
             return Err(NamesError::NoName(bind));
         }
+        let own = names.iter().map(|name| format!("{scheme}://{name}:{port}"));
+        let origins = own.chain(origins.iter().cloned()).collect::<Vec<_>>();
         names.extend(hosts.iter().cloned());
         let hosts = names.iter().map(|name| host(name, port)).collect::<Result<_, _>>()?;
         let origins = origins.iter().map(|text| origin(text)).collect::<Result<_, _>>()?;
@@ -61,8 +70,8 @@ impl Names {
 
     /// Whether the request was sent to one of the names. Without a port it was sent to that of
     /// its scheme, which a proxy in front may stand for.
-    pub(super) fn host_fits<B>(&self, request: &Request<B>) -> bool {
-        let mut named = request.headers().get_all(header::HOST).iter();
+    pub(super) fn host_fits(&self, request: &Parts) -> bool {
+        let mut named = request.headers.get_all(header::HOST).iter();
         let (Some(first), None) = (named.next(), named.next()) else { return false };
         let Some(called) = first.to_str().ok().and_then(|text| text.parse::<Authority>().ok())
         else {
@@ -77,7 +86,7 @@ impl Names {
         // A request line with a whole address is the same request only if it names the same host.
         !called.as_str().contains('@')
             && known(&called)
-            && request.uri().authority().is_none_or(known)
+            && request.uri.authority().is_none_or(known)
     }
 
     /// The page that a request comes from, where it says so.
@@ -168,11 +177,13 @@ fn origin(text: &str) -> Result<String, NamesError> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::Request;
+
     use super::*;
 
     fn names(bind: &str, hosts: &[&str], origins: &[&str]) -> Result<Names, NamesError> {
         let owned = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
-        Names::new(bind.parse().unwrap(), &owned(hosts), &owned(origins))
+        Names::new(bind.parse().unwrap(), "http", &owned(hosts), &owned(origins))
     }
 
     fn called(names: &Names, uri: &str, hosts: &[&str]) -> bool {
@@ -180,7 +191,7 @@ mod tests {
         for host in hosts {
             request = request.header(header::HOST, *host);
         }
-        names.host_fits(&request.body(()).unwrap())
+        names.host_fits(&request.body(()).unwrap().into_parts().0)
     }
 
     #[test]
@@ -229,7 +240,14 @@ mod tests {
             names.origin(&headers).map(|origin| origin.is_some()).ok()
         };
         assert_eq!(fits(&[]), Some(false));
-        for good in ["https://ui.example", "https://UI.example:443", "http://127.0.0.1:6274"] {
+        for good in [
+            "https://ui.example",
+            "https://UI.example:443",
+            "http://127.0.0.1:6274",
+            "http://127.0.0.1:1",
+            "http://localhost:1",
+            "http://[::1]:1",
+        ] {
             assert_eq!(fits(&[good]), Some(true), "{good}");
         }
         for bad in [
@@ -240,7 +258,9 @@ mod tests {
             "https://ui.example.evil.example",
             "https://ui.example@evil.example",
             "https://ui.example/",
-            "http://127.0.0.1:1",
+            "https://127.0.0.1:1",
+            "http://127.0.0.1:2",
+            "http://127.0.0.1",
         ] {
             assert_eq!(fits(&[bad]), None, "{bad}");
         }

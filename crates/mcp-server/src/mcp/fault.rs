@@ -1,18 +1,22 @@
 //! Failures of resources and prompts, which have no other place for them than JSON-RPC's errors.
 
 use rmcp::model::{ErrorCode, ErrorData};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::evidence;
 use crate::tool_error::{Code, ToolError};
 
 /// A resource that could not be read.
-pub(super) fn of_resource(error: &ToolError) -> ErrorData {
+pub(super) fn of_resource(error: &ToolError, uri: &str) -> ErrorData {
     let code = match error.code {
         Code::NotFound => ErrorCode::RESOURCE_NOT_FOUND,
         code => of(code),
     };
-    with(code, error)
+    let mut fault = with(code, error);
+    if let Some(data) = fault.data.as_mut().and_then(Value::as_object_mut) {
+        data.insert("uri".into(), evidence::escape_text(uri).into());
+    }
+    fault
 }
 
 /// A prompt that could not be written.

@@ -3,8 +3,10 @@
 use axum::http::StatusCode;
 use mcp_server::services::Services;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
-use super::client::{Client, raw};
+use super::client::{Client, raw, to_end};
 use super::served::{Served, Setting, everything};
 
 async fn product() -> Served {
@@ -115,7 +117,8 @@ async fn a_rebound_host_and_a_foreign_origin_are_refused_before_the_token_is_loo
             ("host", "127.0.0.1:1".to_owned()),
             ("origin", "https://evil.example".to_owned()),
             ("origin", "null".to_owned()),
-            ("origin", format!("http://127.0.0.1:{port}")),
+            ("origin", format!("https://127.0.0.1:{port}")),
+            ("origin", "http://127.0.0.1:1".to_owned()),
         ] {
             let reply = client.with(name, &value).ask("tools/list", json!({})).await;
             assert_eq!(reply.status, StatusCode::FORBIDDEN, "{name}: {value}");
@@ -128,6 +131,8 @@ async fn a_rebound_host_and_a_foreign_origin_are_refused_before_the_token_is_loo
         ("host", format!("[::1]:{port}")),
         ("host", "ir.example".to_owned()),
         ("origin", "https://ui.example".to_owned()),
+        ("origin", format!("http://127.0.0.1:{port}")),
+        ("origin", format!("http://localhost:{port}")),
     ] {
         let reply = alice.with(name, &value).ask("tools/list", json!({})).await;
         assert_eq!(reply.status, StatusCode::OK, "{name}: {value}");
@@ -187,4 +192,20 @@ async fn a_file_of_tokens_that_breaks_lets_nobody_in() {
     let reply = alice.ask("tools/list", json!({})).await;
     assert_eq!(reply.status, StatusCode::SERVICE_UNAVAILABLE, "{reply:?}");
     assert!(!reply.body.contains("tokens.json"), "{reply:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_arrives_though_the_body_comes_later() {
+    let served = product().await;
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Length: 5\r\nConnection: close\r\n\r\n",
+        served.address
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // Only once the head was judged can the body come too late.
+    served.stranger().get("/healthz").await;
+    stream.write_all(b"12345").await.unwrap();
+    let reply = to_end(stream).await;
+    assert!(reply.starts_with("HTTP/1.1 401 "), "{reply}");
 }

@@ -64,12 +64,12 @@ impl Served {
         let bind: Bind = "127.0.0.1:0".parse().expect("an address");
         let listener = Listener::bind(bind, setting.tls).await.expect("a port");
         let address = listener.address();
-        let names = Names::new(Bind(address), &setting.hosts, &setting.origins).expect("names");
+        let names = Names::new(Bind(address), listener.scheme(), &setting.hosts, &setting.origins);
         let ready = !setting.not_ready;
         let service = http::Service {
             handlers,
             gate: Arc::new(Gate::open(store.clone()).expect("no tokens yet")),
-            names,
+            names: names.expect("names"),
             limits: setting.limits,
             ready: Arc::new(move || Box::pin(std::future::ready(ready))),
         };
