@@ -1,21 +1,27 @@
-"""Drives megaraptor with the official Python SDK of MCP, over stdio.
+"""Drives megaraptor with the official Python SDK of MCP, over stdio or HTTP.
 
 Prints one JSON object a line: {"case": name, "error": text or null, "skipped": reason or null}.
 What the SDK itself checks (schemas of structured content, shapes of messages) is checked by using
 it. A case about something that the server does not say it can do is skipped.
 
     drive.py REVISION CLIENT_ID ENDLESS_QUERY PROGRAM ARGUMENT... -- ARGUMENT...
+    drive.py REVISION CLIENT_ID ENDLESS_QUERY http URL -- URL
 
-The second arguments start the program with more rights, for the query that nothing ends.
+The second arguments start the program with more rights, for the query that nothing ends. Over HTTP
+two servers are there already, and TOKEN_READING and TOKEN_CHANGING in the environment open them.
 """
 
+import contextlib
 import json
+import os
 import sys
 import traceback
 
 import anyio
+import httpx2
 import mcp.client.session
 from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
 from mcp_types import PromptReference, ResourceTemplateReference
 
 REVISION, CLIENT_ID, ENDLESS, PROGRAM, *REST = sys.argv[1:]
@@ -37,11 +43,21 @@ def expect(condition, *seen):
         raise AssertionError(f"not as expected: {seen}"[:2000])
 
 
-def connect(arguments):
-    server = StdioServerParameters(command=PROGRAM, args=arguments)
+@contextlib.asynccontextmanager
+async def connect(arguments):
     # The stateless revision is found by asking the server what it speaks.
     mode = "auto" if REVISION == MODERN else "legacy"
-    return Client(server, mode=mode, read_timeout_seconds=60)
+    if PROGRAM != "http":
+        server = StdioServerParameters(command=PROGRAM, args=arguments)
+        async with Client(server, mode=mode, read_timeout_seconds=60) as client:
+            yield client
+        return
+    token = os.environ["TOKEN_READING" if arguments is READING else "TOKEN_CHANGING"]
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
+        server = streamable_http_client(arguments[0], http_client=http)
+        async with Client(server, mode=mode, read_timeout_seconds=60) as client:
+            yield client
 
 
 async def lists_tools(client):
@@ -145,7 +161,8 @@ CASES = [
 
 
 def report(name, error=None, skipped=None):
-    verdict = {"case": f"{REVISION}: {name}", "error": error, "skipped": skipped}
+    way = "http" if PROGRAM == "http" else "stdio"
+    verdict = {"case": f"{REVISION}, {way}: {name}", "error": error, "skipped": skipped}
     print(json.dumps(verdict), flush=True)
 
 

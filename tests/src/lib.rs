@@ -6,7 +6,9 @@
 //!
 //! Run them with `cargo xtask integration-test`.
 
+pub mod http;
 pub mod mcp;
+pub mod node;
 pub mod real;
 pub mod suite;
 pub mod suites;

@@ -2,8 +2,10 @@
 
 mod agreement;
 mod api;
+mod conformance;
 mod contract;
 mod facade;
+mod inspector;
 mod mcp_stdio;
 mod orgs;
 mod python_sdk;
@@ -22,4 +24,6 @@ pub const ALL: &[Suite] = &[
     tools::SUITE,
     orgs::SUITE,
     python_sdk::SUITE,
+    inspector::SUITE,
+    conformance::SUITE,
 ];

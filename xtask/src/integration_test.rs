@@ -37,7 +37,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
 
 /// Builds the suites and the product; the command runs all suites.
 pub(crate) fn prepare() -> anyhow::Result<Command> {
-    cargo::run(&["build", "--quiet", "--package=integration-tests", "--package=mcp-server"])?;
+    let packages = ["--package=integration-tests", "--package=mcp-server"];
+    cargo::run(&[&["build", "--quiet"], &packages[..]].concat())?;
+    // The conformance suite wants a server with names that the product does not have.
+    cargo::run(&["build", "--quiet", "--package=mcp-server", "--example=conformance"])?;
     let folder = workspace::target_folder()?.join("debug");
     let mut command = Command::new(workspace::executable(&folder, "integration-tests"));
     command.current_dir(workspace::root());

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use crate::http::HttpServer;
 use crate::mcp::{HANDSHAKE_REVISIONS, STATELESS_REVISION, find_megaraptor};
 use crate::real::{RealAgent, RealServer, Role, endless};
 use crate::suite::{Cases, Halt, Running, Suite};
@@ -38,12 +39,19 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
     let agent = RealAgent::enrol(&server, "root").await?;
     endless::define(&server).await?;
 
-    for revision in HANDSHAKE_REVISIONS.iter().chain([&STATELESS_REVISION]) {
+    let over_http = OverHttp::start(&program, &server).await?;
+    let revisions = || HANDSHAKE_REVISIONS.iter().chain([&STATELESS_REVISION]);
+    let ways = [None, Some(&over_http)];
+    for (way, revision) in ways.iter().flat_map(|way| revisions().map(move |r| (*way, r))) {
+        let name = if way.is_some() { "http" } else { "stdio" };
+        let mut driver = driver(&python, &agent, revision);
+        match way {
+            Some(way) => way.reach(&mut driver),
+            None => start_by_driver(&mut driver, &program, &server),
+        }
         // The driver cancels a call that it saw no end of; it must have run on the server by then.
-        let (verdicts, seen) = tokio::join!(
-            drive(&python, &program, &server, &agent, revision),
-            server.wait_running(endless::WORD, true)
-        );
+        let (verdicts, seen) =
+            tokio::join!(drive(driver), server.wait_running(endless::WORD, true));
         match verdicts {
             Ok(verdicts) => {
                 for Verdict { case, error, skipped } in verdicts {
@@ -56,14 +64,17 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
                 }
             }
             Err(error) => {
-                cases.record(format!("{revision}: the driver"), Err(error));
+                cases.record(format!("{revision}, {name}: the driver"), Err(error));
             }
         }
         cases
-            .case(format!("{revision}: the cancelled query ran on the server, and ended"), async {
-                seen?;
-                server.wait_running(endless::WORD, false).await
-            })
+            .case(
+                format!("{revision}, {name}: the cancelled query ran on the server, and ended"),
+                async {
+                    seen?;
+                    server.wait_running(endless::WORD, false).await
+                },
+            )
             .await;
     }
     Ok(())
@@ -77,24 +88,48 @@ struct Verdict {
     skipped: Option<String>,
 }
 
-async fn drive(
-    python: &Path,
-    program: &Path,
-    server: &RealServer,
-    agent: &RealAgent,
-    revision: &str,
-) -> anyhow::Result<Vec<Verdict>> {
+/// Two servers over HTTP: one that reads, and one for the query that a reader may not run.
+struct OverHttp {
+    reading: HttpServer,
+    changing: HttpServer,
+}
+
+impl OverHttp {
+    async fn start(program: &Path, server: &RealServer) -> anyhow::Result<Self> {
+        let file = |role| server.api_file(role).into_os_string();
+        let reading = ["--config".into(), file(Role::Reader)];
+        let changing = ["--allow-changes".into(), "--config".into(), file(Role::Administrator)];
+        Ok(Self {
+            reading: HttpServer::start(program, "read", reading).await?,
+            changing: HttpServer::start(program, "read,collect,respond", changing).await?,
+        })
+    }
+
+    /// Tells the driver where they are.
+    fn reach(&self, driver: &mut Command) {
+        driver.args(["http", &self.reading.url(), "--", &self.changing.url()]);
+        driver.env("TOKEN_READING", self.reading.token().expose());
+        driver.env("TOKEN_CHANGING", self.changing.token().expose());
+    }
+}
+
+/// The driver, which is still to be told how it reaches megaraptor.
+fn driver(python: &Path, agent: &RealAgent, revision: &str) -> Command {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/drive.py");
     let mut command = Command::new(python);
+    command.arg(script).args([revision, agent.client_id(), endless::QUERY]);
     command
-        .arg(script)
-        .args([revision, agent.client_id(), endless::QUERY])
-        .arg(program)
-        .arg("serve");
-    command.arg("--config").arg(server.api_file(Role::Reader));
+}
+
+/// Lets the driver start the program itself.
+fn start_by_driver(driver: &mut Command, program: &Path, server: &RealServer) {
+    driver.arg(program).args(["serve", "--config"]).arg(server.api_file(Role::Reader));
     // For the one case whose query a reader may not run.
-    command.args(["--", "serve", "--allow-changes", "--config"]);
-    command.arg(server.api_file(Role::Administrator));
+    driver.args(["--", "serve", "--allow-changes", "--config"]);
+    driver.arg(server.api_file(Role::Administrator));
+}
+
+async fn drive(mut command: Command) -> anyhow::Result<Vec<Verdict>> {
     let output = run_to_end(&mut command, DRIVE_LIMIT).await?;
     let text = String::from_utf8_lossy(&output.stdout);
     let verdicts = text.lines().map(read_verdict).collect::<anyhow::Result<Vec<_>>>()?;
