@@ -7,6 +7,7 @@ use crate::figures::Row;
 
 mod calls;
 mod flow_rows;
+mod http;
 mod parser;
 mod process;
 mod stream;
@@ -52,6 +53,16 @@ pub(crate) const ALL: &[Case] = &[
         name: "memory",
         about: "resident memory after start and after 1,000 calls",
         run: |bed| Box::pin(process::memory(bed)),
+    },
+    Case {
+        name: "http",
+        about: "calls over HTTP, 16 at once, against the same over stdio",
+        run: |bed| Box::pin(http::throughput(bed)),
+    },
+    Case {
+        name: "idle",
+        about: "memory of idle connections and of sessions over HTTP",
+        run: |bed| Box::pin(http::idle(bed)),
     },
     Case {
         name: "parser",
