@@ -227,6 +227,24 @@ async fn the_chain_goes_on_over_files() {
 }
 
 #[tokio::test]
+async fn a_writer_goes_on_where_another_one_rotated() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(&folder);
+    options.rotate_bytes = 2000;
+    let (one, two) = (Audit::open(&options).unwrap(), Audit::open(&options).unwrap());
+    // Uneven turns, so that each finds several new files of the other.
+    for number in 0..40 {
+        let audit = if number % 13 < 9 { &one } else { &two };
+        call(audit, &number.to_string()).await;
+    }
+    one.close().await.unwrap();
+    two.close().await.unwrap();
+    let report = assert_sound(&folder);
+    assert!(report.files > 8, "{} files", report.files);
+    assert_eq!((report.calls, report.torn), (40, 0));
+}
+
+#[tokio::test]
 async fn calls_that_wait_share_one_flush() {
     let folder = tempfile::tempdir().unwrap();
     let (audit, disk) = faulty(&folder);
