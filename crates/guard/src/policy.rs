@@ -20,7 +20,7 @@ mod vql;
 
 pub use error::{PolicyError, Problem};
 pub use glob::Glob;
-pub use load::{Known, PREFIX, Sources};
+pub use load::{Known, PREFIX, Sources, parse_bytes};
 pub use settings::{KEYS, Key, Mode, Origin, Rule};
 pub use vql::VqlEffect;
 

@@ -10,13 +10,16 @@ use crate::services::{Services, Switches};
 use crate::settings::{self, Sources};
 use crate::tool_error::ToolError;
 
+mod approvals;
 mod audit;
 mod call;
 mod client_config;
 mod demo;
 mod doctor;
+mod grants;
 mod lab;
 mod output;
+mod person;
 mod serve;
 mod token;
 mod tools;
@@ -93,6 +96,12 @@ enum Command {
     /// Make, list and revoke the tokens of callers over HTTP
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Decide what an assistant asked for and the chat is not enough for
+    #[command(subcommand)]
+    Approvals(approvals::ApprovalsCommand),
+    /// Say beforehand what may be collected for a case
+    #[command(subcommand)]
+    Grants(grants::GrantsCommand),
     /// Walk through an investigation on the simulated server; needs nothing else
     Demo(demo::DemoArgs),
     /// Run the simulated server and fleet until Ctrl-C
@@ -198,6 +207,8 @@ async fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Serve(args) => serve::run(&cli.global, args).await,
         Command::Token(command) => token::run(command, form),
+        Command::Approvals(command) => approvals::run(command, form),
+        Command::Grants(command) => grants::run(command, form),
         Command::Call(args) => call::run(&cli.global, args).await,
         Command::Demo(args) => demo::run(&cli.global, args).await,
         Command::Lab(args) => lab::run(&cli.global, args).await,

@@ -295,7 +295,7 @@ fn assign(
             let expected = "a whole number, or a text such as \"500 MB\"";
             let number = match &given {
                 Given::Number(number) => Some(*number),
-                Given::Text(text) => size(text),
+                Given::Text(text) => parse_bytes(text),
                 _ => None,
             };
             let number = number.ok_or_else(|| bad(&given, expected))?;
@@ -369,12 +369,13 @@ fn words_of(
     Ok(())
 }
 
-/// A number with a unit: `500 MB`, `2GiB`.
-fn size(text: &str) -> Option<u64> {
+/// Bytes as a person writes them: `500 MB`, `2GiB`, `1000`.
+pub fn parse_bytes(text: &str) -> Option<u64> {
     let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let number: u64 = text[..digits].parse().ok()?;
     let unit: u64 = match text[digits..].trim() {
+        "" => 1,
         "kB" => 1_000,
         "MB" => 1_000_000,
         "GB" => 1_000_000_000,

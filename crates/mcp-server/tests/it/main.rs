@@ -1,6 +1,7 @@
 //! The whole surface over an in-memory pipe, and over HTTP.
 
 mod applies;
+mod approvals;
 mod artifacts;
 mod audit_command;
 mod bare;

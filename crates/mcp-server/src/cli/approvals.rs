@@ -1,0 +1,169 @@
+//! `megaraptor approvals`: a person decides what the chat is not enough for.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use guard::approval::{Approval, ApprovalError, Approvals, State};
+use guard::home;
+use guard::record::Clock;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Form, output, person};
+use crate::tool_error::{Code, ToolError};
+use crate::{clock, evidence, table};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ApprovalsCommand {
+    /// List what waits for an answer, and what was approved and has not run
+    List {
+        /// Those that are over, too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show the plan card of a request
+    Show {
+        /// Its id, or the first digits of its digest
+        id: String,
+    },
+    /// Approve a request; needs a terminal
+    Approve {
+        /// Its id, or the first digits of its digest
+        id: String,
+    },
+    /// Refuse a request, or take an approval back that has not run
+    Deny {
+        /// Its id, or the first digits of its digest
+        id: String,
+        /// Why, for whoever asked
+        #[arg(long)]
+        reason: Option<String>,
+    },
+}
+
+pub(super) fn run(command: ApprovalsCommand, form: Form) -> Result<ExitCode, ToolError> {
+    let approvals = open()?;
+    match command {
+        ApprovalsCommand::List { all } => list(&approvals, all, form),
+        ApprovalsCommand::Show { id } => {
+            let approval = approvals.find(&id).map_err(told)?;
+            show(&approval, form)
+        }
+        ApprovalsCommand::Approve { id } => approve(&approvals, &id, form),
+        ApprovalsCommand::Deny { id, reason } => {
+            let approval = approvals.find(&id).map_err(told)?;
+            let denied = approvals.deny(&approval, person::who(), reason).map_err(told)?;
+            done(&denied, form)
+        }
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open() -> Result<Approvals, ToolError> {
+    let home = home::find().map_err(|error| ToolError::invalid(error.to_string()))?;
+    Approvals::open(&home, Clock::of_the_machine()).map_err(|error| told(error.into()))
+}
+
+fn list(approvals: &Approvals, all: bool, form: Form) -> Result<(), ToolError> {
+    let mut found = approvals.list().map_err(told)?;
+    found.retain(|approval| all || !approval.state.is_ended());
+    match form {
+        Form::Json => output::json(&escaped(json!({ "approvals": found }))),
+        Form::Text if found.is_empty() => {
+            output::result("nothing waits for an answer");
+            Ok(())
+        }
+        Form::Text => {
+            let now = Timestamp::now();
+            let rows = found.iter().map(|approval| {
+                let asked = &approval.asked;
+                vec![
+                    approval.id(),
+                    approval.state.as_str().to_owned(),
+                    approval.needed.to_string(),
+                    asked.tool.clone(),
+                    format!("{} / {}", asked.server, asked.org),
+                    asked.clients.count().to_string(),
+                    format!("{} / {}", asked.caller.subject, asked.caller.program),
+                    clock::dated(now, Some(approval.void_after)),
+                ]
+            });
+            let mut out = String::new();
+            let headings =
+                ["id", "state", "effect", "tool", "where", "hosts", "asked by", "void after"];
+            table::write(&mut out, &headings, rows);
+            output::result(&evidence::escape_text(&out));
+            Ok(())
+        }
+    }
+}
+
+fn show(approval: &Approval, form: Form) -> Result<(), ToolError> {
+    match form {
+        Form::Json => output::json(&escaped(json!({ "approval": approval }))),
+        Form::Text => {
+            output::result(approval.card(Timestamp::now()).trim_end());
+            if approval.state == State::Pending {
+                let id = approval.id();
+                output::result(&format!(
+                    "\nmegaraptor approvals approve {id}\nmegaraptor approvals deny {id}"
+                ));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn approve(approvals: &Approvals, id: &str, form: Form) -> Result<(), ToolError> {
+    person::needs_terminal("approving")?;
+    let approval = approvals.find(id).map_err(told)?;
+    if approval.state != State::Pending {
+        return Err(told(ApprovalError::NotPending {
+            id: approval.id(),
+            state: approval.state.as_str(),
+        }));
+    }
+    output::error(&approval.card(Timestamp::now()));
+    let typed = person::ask(
+        "To approve this, type the first 4 digits of its digest; anything else leaves it as it is:",
+    )?;
+    let seen = approval
+        .confirm(&typed)
+        .map_err(|error| ToolError::new(Code::Cancelled, error.to_string()))?;
+    let approved = approvals.approve(seen, person::who()).map_err(told)?;
+    done(&approved, form)
+}
+
+fn done(approval: &Approval, form: Form) -> Result<(), ToolError> {
+    match form {
+        Form::Json => output::json(&escaped(json!({ "approval": approval }))),
+        Form::Text => {
+            let id = approval.id();
+            output::result(&match &approval.state {
+                State::Approved { by, .. } => format!(
+                    "{id} is approved by {by}, for one run until {}. Whoever asked calls again.",
+                    clock::to_second(approval.void_after)
+                ),
+                State::Denied { by, .. } => format!("{id} is denied by {by}"),
+                other => format!("{id} is {}", other.as_str()),
+            });
+            Ok(())
+        }
+    }
+}
+
+fn escaped(mut value: Value) -> Value {
+    evidence::escape_value(&mut value);
+    value
+}
+
+fn told(error: ApprovalError) -> ToolError {
+    let code = match &error {
+        ApprovalError::Unknown { .. } => Code::NotFound,
+        ApprovalError::Ambiguous { .. } => Code::Ambiguous,
+        ApprovalError::NotPending { .. } | ApprovalError::TooMany { .. } => Code::Conflict,
+        ApprovalError::Life { .. } | ApprovalError::Plan(_) => Code::InvalidInput,
+        _ => Code::Internal,
+    };
+    ToolError::new(code, error.to_string())
+}

@@ -1,0 +1,294 @@
+//! `megaraptor approvals` and `megaraptor grants`, as a person uses them: on a terminal.
+#![cfg(unix)]
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use guard::approval::{Approval, Approvals, Host, Hosts, NotApproved, Plan, State};
+use guard::asked::{AsWhom, Asked, Bounds, Caller, Clients, VqlFound};
+use guard::effect::Effect;
+use guard::permit::{Authority, Question};
+use guard::policy::{Decision, Known, Policy, Sources};
+use guard::record::Clock;
+use serde_json::{Map, Value};
+use velociraptor_api::ClientId;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_megaraptor");
+
+/// A state folder.
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn approvals(&self) -> Approvals {
+        Approvals::open(self.path(), Clock::of_the_machine()).expect("the state folder opens")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments).env("MEGARAPTOR_HOME", self.path()).env("USER", "mallory");
+        command
+    }
+
+    /// Without a terminal, as an assistant or a script runs it.
+    fn piped(&self, arguments: &[&str], typed: &str) -> Output {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        // The program may have ended without reading.
+        let _ = child.stdin.take().expect("its input is a pipe").write_all(typed.as_bytes());
+        child.wait_with_output().expect("it ends")
+    }
+
+    /// On a terminal: the exit code and all that was shown there.
+    fn typed(&self, arguments: &[&str], typed: &str) -> (Option<i32>, String) {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        grantpt(&terminal).expect("a terminal");
+        unlockpt(&terminal).expect("a terminal");
+        let name = ptsname(&terminal, Vec::new()).expect("it has a name");
+        let path = Path::new(std::ffi::OsStr::from_bytes(name.as_bytes()));
+        let side = || OpenOptions::new().read(true).write(true).open(path).expect("its other side");
+        let mut child = self
+            .command(arguments)
+            .stdin(side())
+            .stdout(side())
+            .stderr(side())
+            .spawn()
+            .expect("the program starts");
+        let mut terminal = File::from(terminal);
+        terminal.write_all(typed.as_bytes()).expect("it can be typed to");
+        let mut shown = Vec::new();
+        let mut part = [0; 4096];
+        // The terminal fails to be read when the program has closed its side.
+        while let Ok(read @ 1..) = terminal.read(&mut part) {
+            shown.extend_from_slice(&part[..read]);
+        }
+        (child.wait().expect("it ends").code(), String::from_utf8_lossy(&shown).replace('\r', ""))
+    }
+}
+
+fn client() -> ClientId {
+    ClientId::parse("C.00000000000018f2").expect("an id")
+}
+
+fn asked() -> Asked {
+    Asked {
+        caller: Caller { subject: "alice".into(), program: "claude".into() },
+        tool: "quarantine_client".into(),
+        effect: Effect::Respond,
+        arguments: Map::from_iter([("action".to_owned(), Value::from("isolate"))]),
+        server: "acme-prod".into(),
+        org: "root".into(),
+        identity: AsWhom { kind: "administrator".into(), user: "adm".into() },
+        clients: Clients::exactly([client()]),
+        artifacts: BTreeMap::new(),
+        vql: VqlFound::default(),
+        bounds: Bounds::default(),
+        expires_after: None,
+    }
+}
+
+fn question() -> Question {
+    let known = Known { tools: &[], servers: &[] };
+    let policy = Policy::load(&Sources::default(), known).expect("the default policy");
+    match policy.judge(&asked()) {
+        Decision::Ask { question, .. } => question,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn ask(home: &Home) -> Approval {
+    let host = Host {
+        id: client(),
+        name: "FIN-WS07\u{1b}[2J".into(),
+        system: "windows".into(),
+        last_seen: None,
+        protected: false,
+    };
+    let plan = Plan {
+        hosts: Hosts::Each(vec![host]),
+        effect: "cuts it off".into(),
+        others: vec![],
+        undo: "release".into(),
+        proof: "the label".into(),
+        cost: None,
+        reason: Some("beaconing".into()),
+    };
+    home.approvals().ask(&question(), plan, Duration::from_secs(600)).expect("it can be asked for")
+}
+
+#[test]
+fn a_person_on_a_terminal_approves_what_they_see() {
+    let home = Home::new();
+    let approval = ask(&home);
+    let digits = &approval.digest.short()[..4];
+    let (code, shown) =
+        home.typed(&["approvals", "approve", &approval.id()], &format!("{digits}\n"));
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("RESPOND quarantine_client"), "{shown}");
+    assert!(shown.contains("FIN-WS07\\u{1b}[2J") && !shown.contains('\u{1b}'), "{shown}");
+    let State::Approved { by, .. } = home.approvals().find(&approval.id()).unwrap().state else {
+        panic!("it is not approved: {shown}");
+    };
+    assert!(by.terminal.starts_with("/dev/"), "{by:?}");
+    assert_ne!(by.user, "mallory", "a variable names the approver");
+    assert!(!by.host.is_empty(), "{by:?}");
+    let permit = home.approvals().carry_out(&question()).unwrap();
+    let authority = permit.spend(&asked()).unwrap();
+    assert_eq!(authority, Authority::Approval { id: approval.id(), approved_by: by });
+}
+
+#[test]
+fn other_digits_leave_it_as_it_is() {
+    let home = Home::new();
+    let approval = ask(&home);
+    for typed in ["\n", "yes\n", "y\n", "zzzz\n"] {
+        let (code, shown) = home.typed(&["approvals", "approve", &approval.id()], typed);
+        assert_eq!(code, Some(130), "{typed:?}: {shown}");
+        assert_eq!(home.approvals().find(&approval.id()).unwrap(), approval, "{typed:?}");
+    }
+}
+
+#[test]
+fn nothing_is_approved_or_granted_through_a_pipe() {
+    let home = Home::new();
+    let approval = ask(&home);
+    let digits = format!("{}\n", &approval.digest.short()[..4]);
+    let grant = [
+        "grants",
+        "create",
+        "--case",
+        "X",
+        "--server",
+        "s",
+        "--artifacts",
+        "Windows.Sys.*",
+        "--clients",
+        "C.00000000000018f2",
+        "--bytes",
+        "1 GB",
+    ];
+    let id = approval.id();
+    for (arguments, typed) in
+        [(["approvals", "approve", &id].as_slice(), digits.as_str()), (&grant, "yes\n")]
+    {
+        let done = home.piped(arguments, typed);
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(4), "{arguments:?}: {said}");
+        assert!(said.contains("needs a terminal"), "{said}");
+    }
+    assert!(matches!(home.approvals().carry_out(&question()), Err(NotApproved::Pending { .. })));
+    let listed = home.piped(&["grants", "list", "--all", "-o", "json"], "");
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed["grants"], serde_json::json!([]));
+}
+
+#[test]
+fn requests_are_listed_shown_and_denied() {
+    let home = Home::new();
+    let said = |arguments: &[&str]| {
+        let done = home.piped(arguments, "");
+        assert_eq!(done.status.code(), Some(0), "{arguments:?}: {done:?}");
+        String::from_utf8(done.stdout).unwrap()
+    };
+    assert!(said(&["approvals", "list"]).contains("nothing waits"));
+    let approval = ask(&home);
+    let id = approval.id();
+    let list = said(&["approvals", "list"]);
+    assert!(list.contains(&id) && list.contains("quarantine_client"), "{list}");
+    let card = said(&["approvals", "show", &id]);
+    assert!(card.contains("approve outside the chat") && !card.contains('\u{1b}'), "{card}");
+    let data: Value =
+        serde_json::from_str(&said(&["approvals", "show", &id, "-o", "json"])).unwrap();
+    assert_eq!(data["approval"]["asked"]["arguments"]["action"], "isolate");
+    assert_eq!(data["approval"]["digest"], approval.digest.to_string());
+    assert!(said(&["approvals", "deny", &id, "--reason", "not now"]).contains("is denied"));
+    assert!(said(&["approvals", "list"]).contains("nothing waits"));
+    assert!(said(&["approvals", "list", "--all"]).contains("denied"));
+    let refusal = home.approvals().carry_out(&question()).unwrap_err();
+    assert!(refusal.to_string().contains("not now"), "{refusal}");
+    for (arguments, code) in [
+        (["approvals", "deny", &id], 7),
+        (["approvals", "show", "ffffffff-9"], 3),
+        (["grants", "revoke", "G9"], 3),
+    ] {
+        assert_eq!(home.piped(&arguments, "").status.code(), Some(code), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_person_on_a_terminal_gives_a_grant_and_takes_it_back() {
+    let home = Home::new();
+    let create = [
+        "grants",
+        "create",
+        "--case",
+        "INC-7",
+        "--server",
+        "acme-prod",
+        "--artifacts",
+        "Windows.Sys.*,Linux.Sys.*",
+        "--label",
+        "case7",
+        "--bytes",
+        "2 GB",
+        "--hours",
+        "4",
+    ];
+    let (code, shown) = home.typed(&create, "no\n");
+    assert_eq!(code, Some(130), "{shown}");
+    let (code, shown) = home.typed(&create, "yes\n");
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("label case7") && shown.contains("2000000000, over all"), "{shown}");
+    let list = || {
+        let done = home.piped(&["grants", "list", "-o", "json"], "");
+        serde_json::from_slice::<Value>(&done.stdout).unwrap()["grants"].clone()
+    };
+    let given = list();
+    assert_eq!(given[0]["terms"]["artifacts"], serde_json::json!(["Windows.Sys.*", "Linux.Sys.*"]));
+    assert_eq!(given[0]["used_bytes"], 0);
+    assert_eq!(home.piped(&["grants", "revoke", "G1"], "").status.code(), Some(0));
+    assert_eq!(list(), serde_json::json!([]));
+}
+
+#[test]
+fn a_grant_names_clients_by_id() {
+    let home = Home::new();
+    let done = home.piped(
+        &[
+            "grants",
+            "create",
+            "--case",
+            "X",
+            "--server",
+            "s",
+            "--artifacts",
+            "A.*",
+            "--clients",
+            "DC01",
+            "--bytes",
+            "lots",
+        ],
+        "",
+    );
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(2), "{said}");
+    assert!(said.contains("chooses its own host name"), "{said}");
+}
