@@ -10,10 +10,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use velociraptor_api::ClientId;
+use vql_builder::effects::{Effect as VqlEffect, EffectSet, Report};
 
 use crate::digest::Digest;
 use crate::effect::Effect;
-use crate::policy::VqlEffect;
 
 /// One call.
 ///
@@ -41,7 +41,7 @@ pub struct Asked {
     /// What would run, by name.
     pub artifacts: BTreeMap<String, Definition>,
     /// What the VQL of the call can do, artifacts expanded.
-    pub vql: BTreeSet<Found>,
+    pub vql: VqlFound,
     /// Its bounds.
     pub bounds: Bounds,
     /// For how long work may wait for endpoints, in seconds. `None` where nothing waits.
@@ -138,6 +138,41 @@ pub enum Place {
     Endpoint,
 }
 
+/// What the VQL of a call can do. Made from reports of the analysis, so that nothing is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VqlFound {
+    /// Each call with each of its effects.
+    pub calls: BTreeSet<Found>,
+    /// It may reach another org than the one that the call names.
+    pub other_orgs: bool,
+}
+
+impl VqlFound {
+    /// Adds what a text or an artifact can do where it runs.
+    pub fn add(&mut self, place: Place, report: &Report) {
+        let mut seen = EffectSet::NONE;
+        for finding in &report.findings {
+            seen = seen.with(finding.effects);
+            self.calls.extend(finding.effects.iter().map(|effect| Found {
+                place,
+                effect,
+                call: finding.name.clone(),
+            }));
+        }
+        // An effect of the whole that no part is blamed for counts all the same.
+        for effect in report.effects.iter().filter(|effect| !seen.contains(*effect)) {
+            self.calls.insert(Found { place, effect, call: String::from("the text") });
+        }
+        self.other_orgs |= report.other_orgs;
+    }
+
+    /// Whether the call has no VQL of its own.
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty() && !self.other_orgs
+    }
+}
+
 /// Something that a query can do.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -145,9 +180,27 @@ pub struct Found {
     /// Where it would be done.
     pub place: Place,
     /// What it is.
+    #[serde(with = "vql_effect")]
     pub effect: VqlEffect,
-    /// The function or plugin that does it, as the query names it.
+    /// The function, plugin, accessor or artifact that does it, as the query names it.
     pub call: String,
+}
+
+/// The effect by its word.
+mod vql_effect {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+    use vql_builder::effects::Effect;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub(super) fn serialize<S: Serializer>(effect: &Effect, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(effect.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Effect, D::Error> {
+        let word = String::deserialize(from)?;
+        Effect::from_name(&word)
+            .ok_or_else(|| de::Error::custom(format_args!("{word:?} is no effect of VQL")))
+    }
 }
 
 /// The bounds of a call. `None` means that it has none.
@@ -166,6 +219,40 @@ impl Asked {
     /// What an approval binds: every field.
     pub fn digest(&self) -> Digest {
         Digest::of("approval", self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vql_builder::effects::{NoArtifacts, analyse};
+
+    use super::*;
+
+    fn of(text: &str) -> VqlFound {
+        let mut found = VqlFound::default();
+        found.add(Place::Server, &analyse(text, &NoArtifacts));
+        found
+    }
+
+    fn told(found: &VqlFound) -> Vec<String> {
+        found.calls.iter().map(|one| format!("{} {}", one.effect, one.call)).collect()
+    }
+
+    #[test]
+    fn everything_that_the_analysis_finds_is_taken_over() {
+        let found = of("SELECT *, label(client_id=client_id) FROM execve(argv='id')");
+        assert!(told(&found).contains(&"exec execve".to_owned()), "{found:?}");
+        assert!(told(&found).contains(&"mutate label".to_owned()), "{found:?}");
+        let broken = of("SELECT FROM FROM");
+        assert!(broken.calls.iter().any(|one| one.effect == VqlEffect::Unknown), "{broken:?}");
+        let elsewhere = of("SELECT * FROM query(query={ SELECT * FROM clients() }, org_id='O1')");
+        assert!(elsewhere.other_orgs, "{elsewhere:?}");
+        // Blamed on no part, it still counts.
+        let whole = Report { effects: EffectSet::of(VqlEffect::Exec), ..Report::default() };
+        let mut found = VqlFound::default();
+        found.add(Place::Endpoint, &whole);
+        assert_eq!(told(&found), ["exec the text"]);
+        assert!(VqlFound::default().is_empty());
     }
 }
 
@@ -197,11 +284,7 @@ pub(crate) mod example {
                     )]),
                 },
             )]),
-            vql: BTreeSet::from([Found {
-                place: Place::Endpoint,
-                effect: VqlEffect::Host,
-                call: "users".into(),
-            }]),
+            vql: found(Place::Endpoint, VqlEffect::Host, "users"),
             bounds: Bounds { bytes: Some(1_000), rows: Some(100), seconds: Some(60) },
             expires_after: None,
         }
@@ -225,13 +308,14 @@ pub(crate) mod example {
                     dependencies: BTreeMap::new(),
                 },
             )]),
-            vql: BTreeSet::from([Found {
-                place: Place::Endpoint,
-                effect: VqlEffect::Exec,
-                call: "execve".into(),
-            }]),
+            vql: found(Place::Endpoint, VqlEffect::Exec, "execve"),
             ..collection()
         }
+    }
+
+    pub(crate) fn found(place: Place, effect: VqlEffect, call: &str) -> VqlFound {
+        let found = Found { place, effect, call: call.to_owned() };
+        VqlFound { calls: [found].into(), other_orgs: false }
     }
 
     pub(crate) fn client(number: u64) -> ClientId {

@@ -22,7 +22,6 @@ pub use error::{PolicyError, Problem};
 pub use glob::Glob;
 pub use load::{Known, PREFIX, Sources, parse_bytes};
 pub use settings::{KEYS, Key, Mode, Origin, Rule};
-pub use vql::VqlEffect;
 
 use rate::Rate;
 use settings::{ProtectedId, Set, Settings};
@@ -184,7 +183,18 @@ impl Policy {
     fn needed(&self, asked: &Asked) -> Result<Effect, Box<Denial>> {
         let Settings { vql_server, vql_endpoint, read_only, .. } = &self.settings;
         let mut needed = asked.effect;
-        for found in &asked.vql {
+        if asked.vql.other_orgs && !vql_server.value.iter().any(|word| word == vql::OTHER_ORGS) {
+            return deny(
+                vql_server,
+                "vql_server",
+                "the query may reach another org than the one that the call names",
+                format!(
+                    "name the org in the call; or a person names {:?} in vql_server",
+                    vql::OTHER_ORGS
+                ),
+            );
+        }
+        for found in &asked.vql.calls {
             match vql::needs(found, &vql_server.value, &vql_endpoint.value) {
                 Needs::Effect(effect) => needed = needed.max(effect),
                 // What changes something is refused for being that, before anything else is said.

@@ -9,10 +9,11 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
+use vql_builder::effects::Effect;
 
 use super::plan::{Host, Hosts};
 use super::state::{Approval, State};
-use crate::asked::{Found, Place};
+use crate::asked::{Place, VqlFound};
 use crate::outlet::hostile;
 use crate::permit::Where;
 
@@ -182,9 +183,9 @@ fn span(seconds: i64) -> String {
 }
 
 /// What the VQL can do, with the calls that do it.
-fn can<'a>(vql: impl IntoIterator<Item = &'a Found>) -> String {
+fn can(vql: &VqlFound) -> String {
     let mut by_effect: BTreeMap<_, Vec<&str>> = BTreeMap::new();
-    for found in vql {
+    for found in vql.calls.iter().filter(|found| found.effect != Effect::Pure) {
         by_effect.entry((found.place, found.effect)).or_default().push(&found.call);
     }
     let mut out = String::new();
@@ -196,6 +197,9 @@ fn can<'a>(vql: impl IntoIterator<Item = &'a Found>) -> String {
         let between = if out.is_empty() { "" } else { "; " };
         // Writing to a text does not fail.
         let _ = write!(out, "{between}{effect} on the {place} ({})", one_line(&calls.join(", ")));
+    }
+    if vql.other_orgs {
+        out.push_str("; may reach other orgs");
     }
     out
 }

@@ -175,7 +175,7 @@ mod tests {
             told(|asked| asked.identity.user = "root".to_owned()),
             told(|asked| asked.bounds.bytes = None),
             told(|asked| asked.expires_after = Some(3600)),
-            told(|asked| asked.vql.clear()),
+            told(|asked| asked.vql.calls.clear()),
         ];
         insta::assert_snapshot!(told.join("\n"), @r#"
         Windows.Sys.Users was redefined (b127eee9 then, f23b136a now)

@@ -94,7 +94,7 @@ fn the_card_says_what_a_person_wants_to_know() {
     proof   policy row, server reachable, target blocked
     asked   alice / claude; reason given: "beaconing"
     rule    collect = ask, by the default
-    digest  7381c03b                           approve outside the chat
+    digest  f910a359                           approve outside the chat
     "#);
 }
 
@@ -133,7 +133,7 @@ fn the_card_of_a_hunt_counts() {
     proof   policy row, server reachable, target blocked
     asked   alice / claude; no reason given
     rule    collect = ask, by the default
-    digest  3f15ae77                approved by bob@soc-1 on /dev/pts/3
+    digest  76eaa510                approved by bob@soc-1 on /dev/pts/3
     "#);
 }
 

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use vql_builder::effects::Effect as VqlEffect;
+
 use super::*;
-use crate::asked::{Clients, Found, Place, example};
+use crate::asked::{Clients, Place, example};
 
 const KNOWN: Known<'_> = Known {
     tools: &["collect_artifact", "create_hunt", "list_clients", "quarantine_client", "run_vql"],
@@ -43,8 +45,7 @@ fn look() -> Asked {
 }
 
 fn on_server(effect: VqlEffect, call: &str) -> Asked {
-    let found = Found { place: Place::Server, effect, call: call.into() };
-    Asked { tool: "run_vql".into(), vql: [found].into(), ..look() }
+    Asked { tool: "run_vql".into(), vql: example::found(Place::Server, effect, call), ..look() }
 }
 
 fn hunt(clients: u64) -> Asked {
@@ -140,8 +141,12 @@ fn vql_on_the_server_is_refused_unless_it_is_named() {
     assert_eq!(judged(&named, &redefine), "ask Outside: respond = ask");
     let grant = on_server(VqlEffect::Mutate, "user_grant");
     assert!(judged(&named, &grant).starts_with("deny: vql_server"));
-    let read = on_server(VqlEffect::Read, "clients");
+    let mut read = on_server(VqlEffect::Read, "clients");
     assert_eq!(judged(&plain, &read), "allow: read = allow");
+    read.vql.other_orgs = true;
+    assert!(judged(&plain, &read).starts_with("deny: vql_server (the query may reach another org"));
+    let elsewhere = policy("vql_server = [\"other_orgs\"]");
+    assert_eq!(judged(&elsewhere, &read), "allow: read = allow");
 }
 
 #[test]
@@ -320,7 +325,7 @@ fn what_cannot_be_understood_refuses_the_start_with_its_place() {
     policy.toml:2: the policy has no key "limits.client"; did you mean limits.clients?
     policy.toml:2: collect does not know "alow"; did you mean allow? (it takes allow, ask, deny)
     policy.toml:2: collect is 1: expected "allow", "ask" or "deny"
-    policy.toml:3: vql_server does not know "exce"; did you mean exec? (it takes host, mutate, exec, write, net, secret, dos, unknown, users, definitions)
+    policy.toml:3: vql_server does not know "exce"; did you mean exec? (it takes host, mutate, exec, write, net, secret, dos, unknown, users, definitions, other_orgs)
     policy.toml:2: tools_deny does not know "quarantine_clients"; did you mean quarantine_client? (it takes collect_artifact, create_hunt, list_clients, quarantine_client, run_vql)
     policy.toml:2: servers does not know "acme-prd"; did you mean acme-prod? (it takes acme-prod, acme-test)
     policy.toml:2: protected_clients holds "DC01", which is no client id (C. and 16 hexadecimal digits): an endpoint chooses its own host name, so a name protects nothing; list_clients shows the id

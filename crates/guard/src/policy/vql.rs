@@ -4,87 +4,23 @@
 //! |---|---|---|
 //! | pure, meta, read | collect | read |
 //! | host | collect | denied unless named, then collect |
-//! | mutate, exec, write, net, secret, dos, unknown | respond; named: collect | denied unless named, then respond |
+//! | dos, secret | collect | denied unless named, then respond |
+//! | mutate, exec, write, net, unknown | respond; named: collect | denied unless named, then respond |
 //! | a change of users or orgs | respond | denied unless `users` is named, then respond |
 //! | a change of definitions of artifacts or tools | respond | denied unless `definitions` is named, then respond |
+//!
+//! | reaching another org than the call's | – | denied unless `other_orgs` is named |
+//!
+//! On an endpoint, secret is the environment of its own process, and what never ends is ended by the
+//! time limit of the collection.
 //!
 //! "Named" means: in `vql_server` or `vql_endpoint` of the policy. What is about users or
 //! definitions is let through by its own word only, never by `mutate`.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
+use vql_builder::effects::Effect as VqlEffect;
 
 use crate::asked::{Found, Place};
 use crate::effect::Effect;
-
-/// What a query can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum VqlEffect {
-    /// Computes on its arguments.
-    Pure,
-    /// Runs VQL that was itself judged.
-    Meta,
-    /// Reads the server's data.
-    Read,
-    /// Reads the machine on which it runs.
-    Host,
-    /// Changes the server's state.
-    Mutate,
-    /// Runs or stops code.
-    Exec,
-    /// Writes to the machine on which it runs.
-    Write,
-    /// Makes connections.
-    Net,
-    /// Its result can hold enrolment or credential material.
-    Secret,
-    /// Never ends, or holds the machine up.
-    Dos,
-    /// Nobody can tell.
-    Unknown,
-}
-
-impl VqlEffect {
-    /// All effects.
-    pub const ALL: [Self; 11] = [
-        Self::Pure,
-        Self::Meta,
-        Self::Read,
-        Self::Host,
-        Self::Mutate,
-        Self::Exec,
-        Self::Write,
-        Self::Net,
-        Self::Secret,
-        Self::Dos,
-        Self::Unknown,
-    ];
-
-    /// The word in settings and answers.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pure => "pure",
-            Self::Meta => "meta",
-            Self::Read => "read",
-            Self::Host => "host",
-            Self::Mutate => "mutate",
-            Self::Exec => "exec",
-            Self::Write => "write",
-            Self::Net => "net",
-            Self::Secret => "secret",
-            Self::Dos => "dos",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
-impl fmt::Display for VqlEffect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// Functions and plugins that change who may do what.
 const USERS: &[&str] = &[
@@ -104,12 +40,25 @@ const DEFINITIONS: &[&str] =
     &["artifact_delete", "artifact_set", "artifact_set_metadata", "inventory_add", "inventory_get"];
 
 /// Words for `vql_server`.
-pub(super) const SERVER_WORDS: &[&str] =
-    &["host", "mutate", "exec", "write", "net", "secret", "dos", "unknown", "users", "definitions"];
+pub(super) const SERVER_WORDS: &[&str] = &[
+    "host",
+    "mutate",
+    "exec",
+    "write",
+    "net",
+    "secret",
+    "dos",
+    "unknown",
+    "users",
+    "definitions",
+    OTHER_ORGS,
+];
+
+/// The word for VQL that reads or changes another org than the one that the call names.
+pub(super) const OTHER_ORGS: &str = "other_orgs";
 
 /// Words for `vql_endpoint`.
-pub(super) const ENDPOINT_WORDS: &[&str] =
-    &["mutate", "exec", "write", "net", "secret", "dos", "unknown"];
+pub(super) const ENDPOINT_WORDS: &[&str] = &["mutate", "exec", "write", "net", "unknown"];
 
 /// What something found needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,8 +85,13 @@ pub(super) fn needs(found: &Found, server: &[String], endpoint: &[String]) -> Ne
         (Place::Server, _) => Needs::Effect(Effect::Respond),
         (
             Place::Endpoint,
-            VqlEffect::Pure | VqlEffect::Meta | VqlEffect::Read | VqlEffect::Host,
-        ) => Needs::Effect(Effect::Collect),
+            VqlEffect::Pure
+            | VqlEffect::Meta
+            | VqlEffect::Read
+            | VqlEffect::Host
+            | VqlEffect::Dos
+            | VqlEffect::Secret,
+        ) if subject.is_none() => Needs::Effect(Effect::Collect),
         (Place::Endpoint, effect) if subject.is_none() && named(endpoint, effect.as_str()) => {
             Needs::Effect(Effect::Collect)
         }
@@ -192,7 +146,8 @@ mod tests {
     fn on_an_endpoint_looking_is_a_collection_and_all_else_a_response() {
         use VqlEffect as V;
         for effect in VqlEffect::ALL {
-            let looks = matches!(effect, V::Pure | V::Meta | V::Read | V::Host);
+            let looks =
+                matches!(effect, V::Pure | V::Meta | V::Read | V::Host | V::Dos | V::Secret);
             let wanted = if looks { Effect::Collect } else { Effect::Respond };
             assert_eq!(of(Place::Endpoint, effect, "f", &[]), Needs::Effect(wanted), "{effect}");
             let named = of(Place::Endpoint, effect, "f", &[effect.as_str()]);
