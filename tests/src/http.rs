@@ -21,6 +21,9 @@ pub use proxy::TokenProxy;
 /// The program takes some tenths of a second to start.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
+/// The name of its token.
+const NAME: &str = "integration-tests";
+
 /// A running server. Dropping it ends it.
 #[derive(Debug)]
 pub struct HttpServer {
@@ -41,7 +44,7 @@ impl HttpServer {
         arguments: impl IntoIterator<Item = S>,
     ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("a folder for the state")?;
-        let token = make_token(program, folder.path(), "integration-tests", effects)?;
+        let token = make_token(program, folder.path(), NAME, effects)?;
         let mut command = Command::new(program);
         command.env("MEGARAPTOR_HOME", folder.path());
         command.args(["serve", "--http", "127.0.0.1:0"]).args(arguments);
@@ -79,6 +82,20 @@ impl HttpServer {
     /// It cannot be made.
     pub fn another_token(&self, program: &Path, name: &str) -> anyhow::Result<Secret<String>> {
         make_token(program, self.folder.path(), name, "read")
+    }
+
+    /// Revokes its token on the command line, while it runs.
+    ///
+    /// # Errors
+    /// The command fails.
+    pub fn revoke(&self, program: &Path) -> anyhow::Result<()> {
+        let done = Command::new(program)
+            .env("MEGARAPTOR_HOME", self.folder.path())
+            .args(["token", "revoke", NAME])
+            .output()
+            .context("revoking the token")?;
+        ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        Ok(())
     }
 
     /// Asks it to end, which it does with exit code 0.

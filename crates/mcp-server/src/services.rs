@@ -180,6 +180,20 @@ impl Services {
         })
     }
 
+    /// Why there is nobody to ask.
+    fn no_server(&self) -> ToolError {
+        if self.scope.is_some() {
+            return ToolError::new(
+                Code::Denied,
+                "the token of this connection covers no server and org that is configured",
+            )
+            .next("a person can make another with megaraptor token create NAME --servers --orgs");
+        }
+        ToolError::new(Code::Unavailable, "no server is configured").next(
+            "start megaraptor with --config api.config.yaml, with a megaraptor.toml, or with --lab",
+        )
+    }
+
     /// Takes the `server` and `org` arguments out and finds what they name.
     ///
     /// # Errors
@@ -192,7 +206,7 @@ impl Services {
         let server = take_name(arguments, "server", self.many_servers())?;
         let org = take_name(arguments, "org", self.many_orgs())?;
         let target = match &server {
-            None => self.servers.first().ok_or_else(no_server)?,
+            None => self.servers.first().ok_or_else(|| self.no_server())?,
             Some(name) => {
                 self.servers.iter().find(|t| t.server.name() == name).ok_or_else(|| {
                     let names: Vec<_> = self.servers.iter().map(|t| t.server.name()).collect();
@@ -220,12 +234,6 @@ impl Services {
         };
         Ok((target, org))
     }
-}
-
-fn no_server() -> ToolError {
-    ToolError::new(Code::Unavailable, "no server is configured").next(
-        "start megaraptor with --config api.config.yaml, with a megaraptor.toml, or with --lab",
-    )
 }
 
 /// Takes an argument that only exists where there is a choice.

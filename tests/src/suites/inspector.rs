@@ -59,6 +59,15 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
             Ok(())
         })
         .await;
+    cases
+        .case("http: a token that is revoked on the command line opens nothing more", async {
+            server.revoke(&program)?;
+            let output = http.ask(&["--method", "tools/list"]).await?;
+            let errors = String::from_utf8_lossy(&output.stderr);
+            ensure!(output.status.code() == Some(AUTH_NEEDED), "{}: {errors}", output.status);
+            Ok(())
+        })
+        .await;
     Ok(())
 }
 

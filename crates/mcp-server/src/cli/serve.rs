@@ -93,9 +93,7 @@ async fn over_http(global: &Global, bind: Bind, args: HttpArgs) -> Result<ExitCo
     let scheme = listener.scheme();
     let names = Names::new(Bind(address), scheme, &args.allowed_host, &args.allowed_origin)
         .map_err(|error| ToolError::invalid(error.to_string()).next("give --allowed-host NAME"))?;
-    if gate.valid(Timestamp::now()).map_err(|error| cannot_keep(&error))?.is_empty() {
-        output::error("no token is valid yet: megaraptor token create NAME makes one");
-    }
+    tell_of_tokens(&gate, &services)?;
     output::error(&format!("serving MCP at {scheme}://{address}{}", http::PATH));
     let ready = readiness(Arc::clone(&services));
     let service = http::Service {
@@ -137,6 +135,21 @@ pub(super) fn store() -> Result<TokenStore, ToolError> {
 /// A file of tokens that cannot be used.
 pub(super) fn cannot_keep(error: &guard::tokens::TokenError) -> ToolError {
     ToolError::invalid(error.to_string())
+}
+
+/// Says what of the tokens will surprise their holders.
+fn tell_of_tokens(gate: &Gate, services: &Services) -> Result<(), ToolError> {
+    let valid = gate.valid(Timestamp::now()).map_err(|error| cannot_keep(&error))?;
+    if valid.is_empty() {
+        output::error("no token is valid yet: megaraptor token create NAME makes one");
+    }
+    for token in valid {
+        if services.narrowed(&token.scope).targets().is_empty() {
+            let name = &token.name;
+            output::error(&format!("the token {name} covers no server and org that is configured"));
+        }
+    }
+    Ok(())
 }
 
 /// Any of the servers tells its time.

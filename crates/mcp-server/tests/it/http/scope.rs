@@ -51,7 +51,10 @@ async fn a_token_for_another_server_sees_none() {
     let other = Scope { servers: Some(vec!["other".to_owned()]), ..everything() };
     let client = served.scoped("other", other);
     let result = client.call("list_clients", json!({})).await;
-    assert_eq!(result["structuredContent"]["error"]["message"], "no server is configured");
+    let error = &result["structuredContent"]["error"];
+    assert_eq!(error["code"], "denied", "{error}");
+    let wanted = "the token of this connection covers no server and org that is configured";
+    assert_eq!(error["message"], wanted);
     let listed = client.ask("resources/list", json!({})).await.answer();
     for resource in listed["result"]["resources"].as_array().expect("resources") {
         let read = client.ask("resources/read", json!({ "uri": resource["uri"] })).await;
