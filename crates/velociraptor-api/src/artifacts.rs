@@ -4,10 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+mod closure;
 mod definition;
 mod search;
 mod systems;
 
+pub use closure::{Closure, callees, closure};
 pub use definition::{Column, Definition, Parameter, Source, Tool, definition, definitions, names};
 pub use search::{ArtifactPage, ArtifactSearch, ArtifactSummary, search};
 pub use systems::systems;

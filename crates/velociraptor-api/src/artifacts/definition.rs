@@ -56,6 +56,12 @@ pub struct Definition {
     /// Its queries. Each gives a table of its own.
     #[serde(deserialize_with = "row::or_default")]
     pub sources: Vec<Source>,
+    /// Artifacts whose exported definitions its queries use.
+    #[serde(default, deserialize_with = "row::or_default")]
+    pub imports: Vec<String>,
+    /// VQL that stands before its queries, and before those of artifacts that import it.
+    #[serde(default, deserialize_with = "row::text")]
+    pub export: Option<String>,
     /// Programs that it would download.
     #[serde(deserialize_with = "row::or_default")]
     pub tools: Vec<Tool>,
@@ -177,23 +183,7 @@ pub async fn definition(session: &Session<'_>, name: &str) -> Result<Definition,
 ///
 /// [`Fault::UnknownArtifact`] for the first name that the server does not know.
 pub async fn definitions(session: &Session<'_>, wanted: &[&str]) -> Result<Vec<Definition>, Fault> {
-    if wanted.is_empty() {
-        return Ok(Vec::new());
-    }
-    let query = DEFINITIONS.query().bind_json("MR_Artifacts", &json!(wanted));
-    let (identity, rows) = session.raw(&DEFINITIONS, &query, &[], Limits::READ).await?;
-    let error = |kind| session.server().error(Some(identity), DEFINITIONS.name, kind);
-    // A name that is not known is a line in the log: it is told by its absence below.
-    let known = |failure: &QueryErrorKind| matches!(failure, QueryErrorKind::NotFound { .. });
-    if let Some(failure) = rows.failures.into_iter().find(|failure| !known(failure)) {
-        return Err(error(failure).into());
-    }
-    let mut found = rows
-        .rows
-        .into_iter()
-        .map(|row| serde_json::from_value::<Definition>(row.into()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|fault| error(QueryErrorKind::Protocol { detail: fault.to_string() }))?;
+    let mut found = known(session, wanted).await?;
     let mut ordered = Vec::new();
     for name in wanted {
         match found.iter().position(|definition| definition.name == *name) {
@@ -206,6 +196,30 @@ pub async fn definitions(session: &Session<'_>, wanted: &[&str]) -> Result<Vec<D
         }
     }
     Ok(ordered)
+}
+
+/// Reads the definitions of those names that the server knows, in any order. A name may be an
+/// alias of what is found.
+pub(super) async fn known(
+    session: &Session<'_>,
+    wanted: &[&str],
+) -> Result<Vec<Definition>, Fault> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = DEFINITIONS.query().bind_json("MR_Artifacts", &json!(wanted));
+    let (identity, rows) = session.raw(&DEFINITIONS, &query, &[], Limits::READ).await?;
+    let error = |kind| session.server().error(Some(identity), DEFINITIONS.name, kind);
+    // A name that is not known is a line in the log: it is told by its absence.
+    let unknown = |failure: &QueryErrorKind| matches!(failure, QueryErrorKind::NotFound { .. });
+    if let Some(failure) = rows.failures.into_iter().find(|failure| !unknown(failure)) {
+        return Err(error(failure).into());
+    }
+    rows.rows
+        .into_iter()
+        .map(|row| serde_json::from_value::<Definition>(row.into()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|fault| error(QueryErrorKind::Protocol { detail: fault.to_string() }).into())
 }
 
 /// The name and kind of every artifact.

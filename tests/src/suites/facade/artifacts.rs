@@ -11,6 +11,7 @@ pub(super) async fn run(cases: &mut Cases, bench: &Bench<'_>) {
     cases.case("artifacts: every page once", pages(bench)).await;
     cases.case("artifacts: kinds and systems narrow the search", filters(bench)).await;
     cases.case("artifacts: a definition in full", definition(bench)).await;
+    cases.case("artifacts: a definition with all that it calls", closure(bench)).await;
     cases.case("artifacts: an unknown name suggests near ones", unknown(bench)).await;
 }
 
@@ -80,6 +81,22 @@ async fn definition(bench: &Bench<'_>) -> anyhow::Result<()> {
     let names: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
     let all = artifacts::definitions(&session, &names).await?;
     ensure!(all.len() == names.len());
+    Ok(())
+}
+
+async fn closure(bench: &Bench<'_>) -> anyhow::Result<()> {
+    let session = bench.session();
+    let name = "Windows.Registry.Sysinternals.Eulacheck";
+    let found = artifacts::closure(&session, &[name]).await?;
+    ensure!(found.missing.is_empty(), "{:?}", found.missing);
+    let reached = found.reached_from(name);
+    // One that it imports and one that it calls.
+    for called in ["Windows.Registry.NTUser", "Windows.Sys.AllUsers"] {
+        ensure!(reached.contains(called), "{called} is not among {reached:?}");
+    }
+    let imports = &found.definitions[name].imports;
+    ensure!(imports == &["Windows.Registry.NTUser"], "{imports:?}");
+    ensure!(found.definitions["Windows.Registry.NTUser"].export.is_some(), "no export");
     Ok(())
 }
 
