@@ -15,7 +15,7 @@ mod list;
 pub(crate) mod members;
 mod modify;
 
-pub use condition::{Estimate, estimate};
+pub use condition::reach;
 pub use create::{HuntPlan, create};
 pub use list::{HuntPage, HuntSearch, HuntStatus, list, status};
 pub use members::{RunningFlow, running_flows};

@@ -39,7 +39,7 @@ pub const ALL: &[&CatalogueQuery] = &[
     &flows::CANCEL,
     &hunts::LIST,
     &hunts::STATUS,
-    &hunts::ESTIMATE,
+    &hunts::REACH,
     &hunts::CREATE,
     &hunts::START,
     &hunts::STOP,

@@ -1,67 +1,44 @@
-//! Which clients a hunt means: as the server keeps it, and how many that is.
+//! Which clients a hunt means: as the server keeps it, and who that is.
 //!
 //! A hunt for an exact list of clients has a condition that nobody fits: one label for each
 //! client, made of its id, which no client carries. So nothing happens when somebody starts it
 //! from elsewhere, and the list can be read from the hunt itself.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 
 use super::HuntScope;
 use crate::clients::{self, label_pattern};
 use crate::fault::Fault;
 use crate::ids::ClientId;
 use crate::os::Os;
-use crate::queries::hunts::ESTIMATE;
+use crate::queries::hunts::REACH;
 use crate::row;
 use crate::session::Session;
-use crate::time::ONLINE_WITHIN;
 
 /// What the labels of a hunt for listed clients begin with.
 const LISTED: &str = "only client ";
 
-/// How many clients a hunt would reach now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Estimate {
-    /// Clients that fit.
-    pub clients: u64,
-    /// Those of them that were seen within fifteen minutes.
-    pub online: u64,
-}
-
-/// Counts the clients that a hunt would reach.
+/// The clients that a hunt would reach now.
 ///
 /// # Errors
 ///
 /// [`Fault::UnknownClient`] where a listed one does not exist, [`Fault::Query`].
-pub async fn estimate(session: &Session<'_>, scope: &HuntScope) -> Result<Estimate, Fault> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Row {
-        #[serde(deserialize_with = "row::or_default")]
-        online: bool,
-        clients: u64,
-    }
+pub async fn reach(
+    session: &Session<'_>,
+    scope: &HuntScope,
+) -> Result<Vec<clients::Client>, Fault> {
     let (os, include, exclude) = match scope {
         HuntScope::Rule { os, include_labels, exclude_labels } => {
             (os, label_pattern(include_labels).0, label_pattern(exclude_labels).0)
         }
-        HuntScope::Clients(ids) => {
-            let found = all_of(session, ids).await?;
-            let online = found.iter().filter(|client| client.is_online()).count() as u64;
-            return Ok(Estimate { clients: found.len() as u64, online });
-        }
+        HuntScope::Clients(ids) => return all_of(session, ids).await,
     };
-    let query = ESTIMATE
+    let query = REACH
         .query()
-        .bind("MR_Online", ONLINE_WITHIN.as_secs().to_string())
         .bind("MR_Os", os.map_or("", Os::as_str))
         .bind("MR_Include", include)
         .bind("MR_Exclude", exclude);
-    let rows: Vec<Row> = session.rows(&ESTIMATE, query).await?;
-    Ok(Estimate {
-        clients: rows.iter().map(|row| row.clients).sum(),
-        online: rows.iter().filter(|row| row.online).map(|row| row.clients).sum(),
-    })
+    Ok(session.rows(&REACH, query).await?)
 }
 
 /// The clients of a list, each once, proved to exist.

@@ -12,6 +12,8 @@ macro_rules! client_columns {
     };
 }
 
+pub(super) use client_columns;
+
 /// One page of the clients that a search finds, with the filters that the search has no verb for,
 /// in a total order, so that pages neither lose nor repeat a client while none enrols.
 ///
@@ -68,7 +70,7 @@ FROM foreach(row=slice(list=Found, start=int(int=MR_From), end=int(int=MR_To)))"
 };
 
 /// The columns of [`BY_ID`] and [`BY_HOST`].
-const CLIENT: &[&str] = &[
+pub(super) const CLIENT: &[&str] = &[
     "ClientId",
     "Hostname",
     "Fqdn",

@@ -1,5 +1,6 @@
 //! Queries about hunts.
 
+use super::clients::{CLIENT, client_columns};
 use crate::catalogue::{CatalogueQuery, READ};
 use crate::permission::Permission;
 
@@ -89,21 +90,22 @@ FROM hunts(hunt_id=MR_Hunt)"
     ],
 };
 
-/// How many clients a hunt would reach, and how many of them are online: one row for each answer
-/// to the question whether they are. The patterns match labels as a whole and may be empty.
-pub const ESTIMATE: CatalogueQuery = CatalogueQuery {
-    name: "hunt_estimate",
-    text: "SELECT last_seen_at > (now() - int(int=MR_Online)) * 1000000 AS Online,
-       count() AS Clients
+/// The clients that a hunt would reach. The patterns match labels as a whole and may be empty.
+pub const REACH: CatalogueQuery = CatalogueQuery {
+    name: "hunt_reach",
+    text: concat!(
+        "SELECT ",
+        client_columns!(),
+        "
 FROM clients()
 WHERE (MR_Os = '' OR os_info.system = MR_Os)
   AND (MR_Include = '' OR filter(list=labels, regex=MR_Include))
-  AND (MR_Exclude = '' OR NOT filter(list=labels, regex=MR_Exclude))
-GROUP BY Online",
-    binds: &["MR_Online", "MR_Os", "MR_Include", "MR_Exclude"],
+  AND (MR_Exclude = '' OR NOT filter(list=labels, regex=MR_Exclude))"
+    ),
+    binds: &["MR_Os", "MR_Include", "MR_Exclude"],
     needs: READ,
     mutates: false,
-    columns: &["Online", "Clients"],
+    columns: CLIENT,
 };
 
 /// Creates a hunt. The id is NULL where the server refused, and its log says why. A system and

@@ -27,7 +27,7 @@ pub(super) async fn run(cases: &mut Cases, bench: &Bench<'_>) {
     cases
         .case("labels: set, read back, removed; nothing for unknown clients", labelled(bench))
         .await;
-    cases.case("hunts: the estimate follows the scope", estimate(bench)).await;
+    cases.case("hunts: the reach follows the scope", reach(bench)).await;
     cases.case("hunts: paused, started, stopped, archived, described", life(bench)).await;
     cases.case("hunts: excluded labels with a system are kept", excluded(bench)).await;
     cases.case("hunts: limits arrive by both ways of creating", limits(bench)).await;
@@ -96,20 +96,22 @@ async fn labelled(bench: &Bench<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn estimate(bench: &Bench<'_>) -> anyhow::Result<()> {
+async fn reach(bench: &Bench<'_>) -> anyhow::Result<()> {
     let session = bench.session();
     let ids = fleet(bench)?;
-    label(bench, &ids[..2], "suite-estimate").await?;
+    label(bench, &ids[..2], "suite-reach").await?;
     let all = FLEET as u64 + 1;
     for (scope, expected) in [
         (rule(None, &[], &[]), all),
-        (rule(Some(Os::Linux), &[], &["SUITE-estimate"]), all - 2),
-        (rule(None, &["suite-estimate", "nobody"], &[]), 2),
+        (rule(Some(Os::Linux), &[], &["SUITE-reach"]), all - 2),
+        (rule(None, &["suite-reach", "nobody"], &[]), 2),
         (rule(Some(Os::Windows), &[], &[]), 0),
         (HuntScope::Clients(ids[..3].to_vec()), 3),
     ] {
-        let found = hunts::estimate(&session, &scope).await?;
-        ensure!(found.clients == expected && found.online == expected, "{scope:?}: {found:?}");
+        let found = hunts::reach(&session, &scope).await?;
+        let online = found.iter().filter(|client| client.is_online()).count() as u64;
+        let count = found.len() as u64;
+        ensure!(count == expected && online == expected, "{scope:?}: {found:?}");
     }
     Ok(())
 }

@@ -119,8 +119,8 @@ async fn queue(bench: &Bench<'_>) -> anyhow::Result<()> {
     ensure!(!existing && expires.is_some());
     let made = hunts::status(&session, &hunt).await?.hunt;
     ensure!(made.state == HuntState::Running, "{made:?}");
-    let reach = hunts::estimate(&session, &made.scope).await?;
-    ensure!(reach.clients == 1 && reach.online == 0, "{reach:?}");
+    let reach = hunts::reach(&session, &made.scope).await?;
+    ensure!(reach.len() == 1 && !reach[0].is_online(), "{reach:?}");
     let (again, _, existing) = queued(bench, &id, Action::Isolate, &options).await?;
     ensure!(existing && again == hunt, "a second hunt {again} was made beside {hunt}");
     Ok(())
@@ -152,8 +152,8 @@ async fn take_back(bench: &Bench<'_>) -> anyhow::Result<()> {
     let stopped = hunts::status(&session, &isolation.hunt).await?.hunt;
     ensure!(stopped.state == HuntState::Stopped, "{stopped:?}");
     ensure!(quarantine::waiting(&session, &id).await?.is_empty());
-    let reach = hunts::estimate(&session, &stopped.scope).await?;
-    ensure!(reach.clients == 0, "the client still carries the order's label: {reach:?}");
+    let reach = hunts::reach(&session, &stopped.scope).await?;
+    ensure!(reach.is_empty(), "the client still carries the order's label: {reach:?}");
     // With nothing to take back an offline client is refused as ever.
     match quarantine::plan(&session, &id, Action::Release, &Options::default()).await {
         Err(Fault::Offline { .. }) => {}

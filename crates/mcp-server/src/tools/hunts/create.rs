@@ -94,7 +94,7 @@ impl Tool for CreateHunt {
             HuntScope::Rule { os: None, .. } => For::Anybody,
         };
         let elsewhere = applies(checked.definitions(), wanted)?;
-        let estimate = hunts::estimate(&session, &scope).await?;
+        let reached = hunts::reach(&session, &scope).await?;
         let life = super::hours(input.expires_hours.unwrap_or(DEFAULT_HOURS))?;
         let plan = HuntPlan {
             collection: checked,
@@ -105,7 +105,7 @@ impl Tool for CreateHunt {
             start: input.start,
         };
         let made = hunts::create(&session, &plan).await?;
-        let nobody = (estimate.clients == 0)
+        let nobody = (reached.is_empty())
             .then(|| String::from("no client fits now; those that enrol later may"));
         let link = cx.link(&format!("/hunts/{}", made.hunt.hunt_id));
         let state = match made.hunt.state {
@@ -114,8 +114,8 @@ impl Tool for CreateHunt {
         };
         let data = Output {
             hunt: Summary::of(&made.hunt),
-            reaches: estimate.clients,
-            online: estimate.online,
+            reaches: reached.len() as u64,
+            online: reached.iter().filter(|client| client.is_online()).count() as u64,
         };
         Ok(Answer::of(&cx, &session, data).state(state).warn(nobody).warn(elsewhere).link(link))
     }
