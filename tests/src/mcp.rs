@@ -85,6 +85,7 @@ impl McpChild {
             .context("opening the log of megaraptor")?;
         let mut child = Command::new(program)
             .args(arguments)
+            .env("MEGARAPTOR_HOME", log.with_extension("state"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(errors)

@@ -45,5 +45,7 @@ pub(crate) fn prepare() -> anyhow::Result<Command> {
     let mut command = Command::new(workspace::executable(&folder, "integration-tests"));
     command.current_dir(workspace::root());
     command.env("MEGARAPTOR_BINARY", workspace::executable(&folder, "megaraptor"));
+    // Whatever is started without a folder of its own keeps its records here, not at home.
+    command.env("MEGARAPTOR_HOME", workspace::target_folder()?.join("integration-tests-state"));
     Ok(command)
 }

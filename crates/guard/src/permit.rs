@@ -3,8 +3,12 @@
 //! A [`Permit`] is made in this crate only: by a policy that allows, a person who said yes, or a
 //! grant. It is for one request and is used up by running it.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::approval::{Approval, Plan};
 use crate::approver::Approver;
 use crate::asked::Asked;
 use crate::digest::Digest;
@@ -188,6 +192,12 @@ impl Question {
                 Err(NotInChat::Outside { digest: self.digest.short(), rule: self.rule.clone() })
             }
         }
+    }
+
+    /// What a person in the chat reads before they answer.
+    pub fn card(&self, plan: Plan, life: Duration) -> String {
+        let now = Timestamp::now();
+        Approval::pending(0, self, plan, now, now + life).card(now)
     }
 
     /// Takes the answer that was given in the chat while the call waited for it. Where the answer

@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
+use velociraptor_api::ClientId;
 
 use crate::asked::Asked;
 use crate::effect::Effect;
@@ -16,12 +17,14 @@ mod glob;
 mod load;
 mod rate;
 mod settings;
+mod show;
 mod vql;
 
 pub use error::{PolicyError, Problem};
 pub use glob::Glob;
 pub use load::{Known, PREFIX, Sources, parse_bytes};
 pub use settings::{KEYS, Key, Mode, Origin, Rule};
+pub use show::Shown;
 
 use rate::Rate;
 use settings::{ProtectedId, Set, Settings};
@@ -72,6 +75,13 @@ pub struct Denial {
     pub next: String,
 }
 
+impl Default for Policy {
+    /// The policy of a process to which nothing was said: reading runs, the rest is asked for.
+    fn default() -> Self {
+        Self { settings: Settings::default(), rate: Rate::default() }
+    }
+}
+
 impl Policy {
     /// Puts a policy together.
     ///
@@ -95,6 +105,16 @@ impl Policy {
             return (Mode::Deny, settings.read_only.rule("read_only"));
         }
         (mode.value, mode.rule(format!("{effect} = {}", mode.value.as_str())))
+    }
+
+    /// Whether a client is on the list of protected ones.
+    pub fn protects(&self, id: &ClientId) -> bool {
+        self.settings.protected.value.contains(&ProtectedId::of(id))
+    }
+
+    /// On whose word something is read that is no tool.
+    pub fn reading(&self) -> Authority {
+        Authority::Policy { rule: self.mode(Effect::Read).1 }
     }
 
     /// Whether a tool is listed at all: not where every call of it would be refused.

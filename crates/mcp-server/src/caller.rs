@@ -55,6 +55,18 @@ pub struct ClientProgram {
     pub version: String,
 }
 
+/// The account that runs this process.
+#[cfg(unix)]
+fn account() -> String {
+    format!("uid {}", rustix::process::getuid().as_raw())
+}
+
+/// The account that runs this process.
+#[cfg(not(unix))]
+fn account() -> String {
+    std::env::var("USERNAME").unwrap_or_else(|_| String::from("this account"))
+}
+
 impl Caller {
     /// Whoever started Megaraptor as an MCP server.
     pub fn stdio() -> Self {
@@ -77,6 +89,20 @@ impl Caller {
             subject: Some(Subject { name: token.name.clone(), token: token.id.clone() }),
             client: None,
             scope: token.scope.clone(),
+        }
+    }
+
+    /// The caller as the policy judges it.
+    pub fn as_asked(&self) -> guard::asked::Caller {
+        guard::asked::Caller {
+            subject: match &self.subject {
+                Some(subject) => format!("{}#{}", subject.name, subject.token),
+                None => account(),
+            },
+            program: self.client.as_ref().map_or_else(
+                || format!("megaraptor {}", self.transport.as_str()),
+                |client| client.name.clone(),
+            ),
         }
     }
 

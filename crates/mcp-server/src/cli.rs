@@ -1,12 +1,15 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use guard::policy::Policy;
 
-use crate::services::{Services, Switches};
+use crate::gateway::{Gateway, Guardian};
+use crate::policy as policies;
+use crate::services::{Services, Switches, Target};
 use crate::settings::{self, Sources};
 use crate::tool_error::ToolError;
 
@@ -20,6 +23,7 @@ mod grants;
 mod lab;
 mod output;
 mod person;
+mod policy;
 mod serve;
 mod token;
 mod tools;
@@ -38,6 +42,8 @@ Exit codes:
   8  the server failed
   9  done in part: a part failed, was refused or was cut (PARTIAL without a cursor)
  10  handed over and not ended: PENDING, or waiting for a client that is OFFLINE
+ 11  a person has to approve it first; nothing was done
+ 12  the call cannot be recorded and was not run
  70  a fault of megaraptor
 130  cancelled";
 
@@ -66,10 +72,13 @@ struct Global {
     /// Orgs of the server given by --config, the default first
     #[arg(long, global = true, value_delimiter = ',', value_name = "ORG")]
     orgs: Vec<String>,
-    /// List the tools that change something, and let them run
-    #[arg(long, global = true)]
-    allow_changes: bool,
-    /// Hide whatever changes something; wins over --allow-changes
+    /// Set a key of the policy, such as collect=allow; repeat it for more (megaraptor policy)
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    policy: Vec<String>,
+    /// A file that holds a policy [default: the table policy of the settings file]
+    #[arg(long, global = true, value_name = "TOML")]
+    policy_file: Option<PathBuf>,
+    /// Hide whatever changes something; wins over all else
     #[arg(long, global = true)]
     read_only: bool,
     /// Only these families of tools
@@ -108,6 +117,8 @@ enum Command {
     Lab(lab::LabArgs),
     /// Call one tool
     Call(call::CallArgs),
+    /// Show what may run, what is asked for, and where that was set
+    Policy,
     /// List the tools, or describe one
     Tools(tools::ToolsArgs),
     /// Say what this configuration can do, and what is wrong with it
@@ -133,14 +144,51 @@ impl Global {
         if self.lab {
             let lab = lab::start(lab::DEFAULT_SPEED, 0)?;
             let target = settings::from_lab(&lab, &self.orgs)?;
-            return Ok(Arc::new(Services::new(vec![target], self.switches()?).with_lab(lab)));
+            let switches = self.switches(std::slice::from_ref(&target))?;
+            return Ok(Arc::new(Services::new(vec![target], switches).with_lab(lab)));
         }
-        let targets = settings::load(&Sources {
+        let targets = self.targets()?;
+        let switches = self.switches(&targets)?;
+        Ok(Arc::new(Services::new(targets, switches)))
+    }
+
+    /// The servers that flags, environment and settings name.
+    fn targets(&self) -> Result<Vec<Target>, ToolError> {
+        settings::load(&Sources {
             api_files: self.config.clone(),
             settings: self.settings.clone(),
             orgs: self.orgs.clone(),
-        })?;
-        Ok(Arc::new(Services::new(targets, self.switches()?)))
+        })
+    }
+
+    /// The same behind their guard.
+    fn gateway(&self) -> Result<Gateway, ToolError> {
+        let services = self.services()?;
+        Ok(Gateway::new(services, Arc::new(Guardian::open(&self.home()?)?)))
+    }
+
+    /// The state folder. What is done to a simulated server is kept apart.
+    fn home(&self) -> Result<PathBuf, ToolError> {
+        let home = guard::home::find().map_err(|error| ToolError::invalid(error.to_string()))?;
+        Ok(if self.lab { home.join("lab") } else { home })
+    }
+
+    /// The policy in force.
+    fn policy(&self, targets: &[Target]) -> Result<Arc<Policy>, ToolError> {
+        let used = || Path::new(settings::FILE_NAME).exists() && self.config.is_empty();
+        let settings = match &self.settings {
+            Some(path) => Some(path.clone()),
+            None => (!self.lab && used()).then(|| PathBuf::from(settings::FILE_NAME)),
+        };
+        policies::load(
+            &policies::From {
+                settings,
+                file: self.policy_file.clone(),
+                flags: self.policy.clone(),
+                read_only: self.read_only,
+            },
+            targets,
+        )
     }
 
     /// Refuses the options that choose and bound a server, for a command that has its own: an
@@ -150,7 +198,8 @@ impl Global {
             ("--config", !self.config.is_empty()),
             ("--settings", self.settings.is_some()),
             ("--orgs", !self.orgs.is_empty()),
-            ("--allow-changes", self.allow_changes),
+            ("--policy", !self.policy.is_empty()),
+            ("--policy-file", self.policy_file.is_some()),
             ("--read-only", self.read_only),
             ("--families", !self.families.is_empty()),
         ];
@@ -163,7 +212,7 @@ impl Global {
         }
     }
 
-    fn switches(&self) -> Result<Switches, ToolError> {
+    fn switches(&self, targets: &[Target]) -> Result<Switches, ToolError> {
         let known = || crate::tools::FAMILIES.iter().map(|family| family.id);
         if let Some(unknown) = self.families.iter().find(|name| !known().any(|id| id == *name)) {
             let names: Vec<_> = known().collect();
@@ -172,11 +221,7 @@ impl Global {
                 names.join(", ")
             )));
         }
-        Ok(Switches {
-            allow_changes: self.allow_changes,
-            read_only: self.read_only,
-            families: self.families.clone(),
-        })
+        Ok(Switches { policy: self.policy(targets)?, families: self.families.clone() })
     }
 }
 
@@ -207,12 +252,13 @@ async fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Serve(args) => serve::run(&cli.global, args).await,
         Command::Token(command) => token::run(command, form),
-        Command::Approvals(command) => approvals::run(command, form),
-        Command::Grants(command) => grants::run(command, form),
+        Command::Approvals(command) => approvals::run(&cli.global, command),
+        Command::Grants(command) => grants::run(&cli.global, command),
         Command::Call(args) => call::run(&cli.global, args).await,
         Command::Demo(args) => demo::run(&cli.global, args).await,
         Command::Lab(args) => lab::run(&cli.global, args).await,
         Command::Tools(args) => tools::run(&cli.global, &args),
+        Command::Policy => policy::run(&cli.global),
         Command::Doctor => doctor::run(&cli.global).await,
         Command::ClientConfig(args) => client_config::run(&cli.global, &args),
         Command::Audit(command) => audit::run(command, form),

@@ -77,6 +77,24 @@ pub fn wanted(
     Ok(Collection { artifacts: wanted, limits, urgent })
 }
 
+/// Megabytes of uploads that the server takes of one collection where nothing else is said.
+const DEFAULT_MB: u64 = 1000;
+
+/// Seconds of work that it gives a collection where nothing else is said.
+const DEFAULT_SECONDS: u64 = 600;
+
+/// The bounds of a collection from so many clients, as a policy judges them: bytes and rows over
+/// all of them together, seconds on each.
+pub fn over_all(limits: &CollectionLimits, clients: u64) -> guard::asked::Bounds {
+    let clients = clients.max(1);
+    let bytes = limits.max_bytes.unwrap_or(DEFAULT_MB * 1_000_000);
+    guard::asked::Bounds {
+        bytes: Some(bytes.saturating_mul(clients)),
+        rows: limits.max_rows.map(|rows| rows.saturating_mul(clients)),
+        seconds: Some(limits.timeout.map_or(DEFAULT_SECONDS, |time| time.as_secs())),
+    }
+}
+
 const BY_ARTIFACT: &str = "parameters are given by artifact: \
     {\"Windows.Search.FileFinder\": {\"SearchFilesGlob\": \"C:/Users/**\"}}; get_artifact lists them";
 

@@ -3,8 +3,6 @@
 //! Nothing is kept between requests. What a server is, a tool does or a resource holds is decided
 //! elsewhere; here it is put into the protocol's words.
 
-use std::sync::Arc;
-
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
     CompletionInfo, ContentBlock, CustomRequest, CustomResult, ErrorCode, ErrorData,
@@ -21,15 +19,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::caller::Caller;
 use crate::completion;
-use crate::context::ToolCx;
+use crate::context::Silent;
 use crate::evidence;
+use crate::gateway::{Gateway, Mute, Request, Stop};
 use crate::prompts;
 use crate::resources;
 use crate::services::Services;
-use crate::tool::{Finished, ToolDef};
+use crate::tool::Finished;
 use crate::tool_error::{Code, ToolError};
 
 mod answering;
+mod chat;
 mod describe;
 mod encode;
 mod fault;
@@ -64,7 +64,7 @@ pub const MAX_MESSAGE: usize = 8 << 20;
 /// The handler of one caller.
 #[derive(Clone, Debug)]
 pub struct Shell {
-    services: Arc<Services>,
+    gateway: Gateway,
     caller: Caller,
     /// Data of answers is handed on as its JSON text, which [`encode`] writes as it is. Only for
     /// our own lines: any other transport would write a string.
@@ -72,9 +72,13 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// A shell over the given services, which are those that this caller may see.
-    pub const fn new(services: Arc<Services>, caller: Caller) -> Self {
-        Self { services, caller, as_text: false }
+    /// A shell over what this caller may see.
+    pub const fn new(gateway: Gateway, caller: Caller) -> Self {
+        Self { gateway, caller, as_text: false }
+    }
+
+    fn services(&self) -> &Services {
+        self.gateway.services()
     }
 
     /// Who makes a request: the caller, through the program that it names there.
@@ -91,23 +95,6 @@ impl Shell {
             None => caller,
         }
     }
-
-    async fn run(
-        &self,
-        tool: &ToolDef,
-        request: CallToolRequestParams,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<Finished, ToolError> {
-        let mut arguments = request.arguments.unwrap_or_default();
-        let reporter = progress::Reporter::start(context);
-        let result = match ToolCx::of(&self.services, &mut arguments, context.ct.clone(), &reporter)
-        {
-            Ok(cx) => tool.call(cx, arguments).await,
-            Err(error) => Err(error),
-        };
-        reporter.finish().await;
-        result
-    }
 }
 
 impl ServerHandler for Shell {
@@ -123,7 +110,7 @@ impl ServerHandler for Shell {
                 Implementation::new("megaraptor", env!("CARGO_PKG_VERSION"))
                     .with_title("Megaraptor"),
             )
-            .with_instructions(instructions::text(&self.services))
+            .with_instructions(instructions::text(self.services()))
     }
 
     async fn list_tools(
@@ -133,7 +120,7 @@ impl ServerHandler for Shell {
     ) -> Result<ListToolsResult, ErrorData> {
         one_page(request.as_ref())?;
         Ok(ListToolsResult::with_all_items(
-            self.services.tools().map(|tool| describe(tool, &self.services)).collect(),
+            self.services().tools().map(|tool| describe(tool, self.services())).collect(),
         ))
     }
 
@@ -142,20 +129,30 @@ impl ServerHandler for Shell {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let called = match self.services.tool(&request.name) {
-            Ok(tool) => self.run(tool, request, &context).await,
-            // A tool that exists nowhere is a fault of the request; one that is switched off is
-            // something that the model should be told in words.
-            Err(error) if error.code == Code::NotFound => {
-                return Err(ErrorData::invalid_params(error.message, None));
-            }
-            Err(error) => Err(error),
-        };
-        Ok(match called {
-            Ok(finished) => succeeded(finished, self.as_text),
-            Err(error) => failed(&error),
+        // A tool that exists nowhere is a fault of the request; one that is switched off is
+        // something that the model should be told in words.
+        if let Err(error) = self.services().tool(&request.name)
+            && error.code == Code::NotFound
+        {
+            return Err(ErrorData::invalid_params(error.message, None));
         }
-        .into())
+        let caller = self.caller(&context);
+        let chat = chat::Chat::of(&context, &caller, &request);
+        let reporter = progress::Reporter::start(&context);
+        let call = Request {
+            caller: &caller,
+            cancel: context.ct.clone(),
+            progress: &reporter,
+            voice: &chat,
+        };
+        let arguments = request.arguments.unwrap_or_default();
+        let called = self.gateway.call(&call, &request.name, arguments).await;
+        reporter.finish().await;
+        Ok(match called {
+            Ok(finished) => succeeded(finished, self.as_text).into(),
+            Err(Stop::Error(error)) => failed(&error).into(),
+            Err(Stop::Ask(asking)) => chat::required(&asking).into(),
+        })
     }
 
     async fn list_resources(
@@ -164,7 +161,7 @@ impl ServerHandler for Shell {
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         one_page(request.as_ref())?;
-        Ok(ListResourcesResult::with_all_items(resources::listed(&self.services)))
+        Ok(ListResourcesResult::with_all_items(resources::listed(self.services())))
     }
 
     async fn list_resource_templates(
@@ -173,7 +170,7 @@ impl ServerHandler for Shell {
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         one_page(request.as_ref())?;
-        Ok(ListResourceTemplatesResult::with_all_items(resources::templates(&self.services)))
+        Ok(ListResourceTemplatesResult::with_all_items(resources::templates(self.services())))
     }
 
     async fn read_resource(
@@ -182,8 +179,14 @@ impl ServerHandler for Shell {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let reporter = progress::Reporter::start(&context);
-        let read =
-            resources::read(&self.services, &request.uri, context.ct.clone(), &reporter).await;
+        let caller = self.caller(&context);
+        let call = Request {
+            caller: &caller,
+            cancel: context.ct.clone(),
+            progress: &reporter,
+            voice: &Mute,
+        };
+        let read = resources::read(&self.gateway, &call, &request.uri).await;
         reporter.finish().await;
         let contents = read.map_err(|error| fault::of_resource(&error, &request.uri))?;
         Ok(ReadResourceResult::new(vec![contents]).into())
@@ -195,7 +198,7 @@ impl ServerHandler for Shell {
         _context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
         one_page(request.as_ref())?;
-        Ok(ListPromptsResult::with_all_items(prompts::listed(&self.services)))
+        Ok(ListPromptsResult::with_all_items(prompts::listed(self.services())))
     }
 
     async fn get_prompt(
@@ -205,9 +208,28 @@ impl ServerHandler for Shell {
     ) -> Result<GetPromptResponse, ErrorData> {
         let reporter = progress::Reporter::start(&context);
         let arguments = request.arguments.unwrap_or_default();
-        let written =
-            prompts::write(&self.services, &request.name, arguments, context.ct.clone(), &reporter)
-                .await;
+        let caller = self.caller(&context);
+        let call = Request {
+            caller: &caller,
+            cancel: context.ct.clone(),
+            progress: &reporter,
+            voice: &Mute,
+        };
+        let what = serde_json::Map::from_iter([
+            (String::from("name"), Value::from(request.name.as_str())),
+            (String::from("arguments"), Value::Object(arguments.clone())),
+        ]);
+        let write = prompts::write(
+            self.services(),
+            &request.name,
+            arguments,
+            context.ct.clone(),
+            &reporter,
+        );
+        let written = self
+            .gateway
+            .reading(&call, "prompts/get", what, write, |written| written.text.as_bytes().to_vec())
+            .await;
         reporter.finish().await;
         let written = written.map_err(|error| fault::of_prompt(&error))?;
         let message = PromptMessage::new_text(Role::User, written.text);
@@ -219,7 +241,22 @@ impl ServerHandler for Shell {
         request: CompleteRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        let found = completion::complete(&self.services, &request, context.ct.clone()).await;
+        let caller = self.caller(&context);
+        let call = Request {
+            caller: &caller,
+            cancel: context.ct.clone(),
+            progress: &Silent,
+            voice: &Mute,
+        };
+        let (name, typed) = (request.argument.name.as_str(), request.argument.value.as_str());
+        let what = serde_json::Map::from_iter([(name.to_owned(), Value::from(typed))]);
+        let complete = completion::complete(self.services(), &request, context.ct.clone());
+        let found = self
+            .gateway
+            .reading(&call, "completion/complete", what, complete, |found| {
+                found.values.join("\n").into_bytes()
+            })
+            .await;
         let found = found.map_err(|error| fault::of_prompt(&error))?;
         let more = found.total > found.values.len();
         let total = u32::try_from(found.total).ok();
@@ -300,9 +337,9 @@ pub(crate) fn check_message(text: &[u8]) -> Result<bool, Vec<u8>> {
 /// # Errors
 ///
 /// Where the first request breaks the protocol, or the pipe breaks.
-pub async fn serve_stdio(services: Arc<Services>) -> Result<(), Box<dyn std::error::Error>> {
+pub async fn serve_stdio(gateway: Gateway) -> Result<(), Box<dyn std::error::Error>> {
     let (input, output) = rmcp::transport::stdio_pipes();
-    serve(services, input, output).await
+    serve(gateway, input, output).await
 }
 
 /// Serves MCP, a message a line, until the client closes its end or reads no more. Calls that
@@ -312,7 +349,7 @@ pub async fn serve_stdio(services: Arc<Services>) -> Result<(), Box<dyn std::err
 ///
 /// Where the first request breaks the protocol, or the pipe breaks.
 pub async fn serve<R, W>(
-    services: Arc<Services>,
+    gateway: Gateway,
     input: R,
     output: W,
 ) -> Result<(), Box<dyn std::error::Error>>
@@ -322,7 +359,7 @@ where
 {
     let gone = CancellationToken::new();
     let lines = transport::Lines::new(input, output, gone.clone());
-    let shell = Shell { as_text: true, ..Shell::new(services, Caller::stdio()) };
+    let shell = Shell { as_text: true, ..Shell::new(gateway, Caller::stdio()) };
     let service = guard::Guarded(shell);
     match serve_server_with_ct(service, lines, gone).await {
         Ok(running) => {

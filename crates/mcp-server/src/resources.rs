@@ -5,10 +5,10 @@
 
 use rmcp::model::{Resource, ResourceContents, ResourceTemplate};
 use serde_json::{Map, Value};
-use tokio_util::sync::CancellationToken;
 
-use crate::context::{Progress, ToolCx};
+use crate::context::ToolCx;
 use crate::evidence;
+use crate::gateway::{Gateway, Request, Stop};
 use crate::services::Services;
 use crate::tool_error::{Code, ToolError};
 use crate::tools::vql::help::guide;
@@ -68,38 +68,62 @@ pub fn templates(services: &Services) -> Vec<ResourceTemplate> {
 /// `not_found` for an address that names nothing, `invalid_input` for parameters that it does not
 /// take, and whatever the tool behind it says.
 pub async fn read(
-    services: &Services,
+    gateway: &Gateway,
+    request: &Request<'_>,
     address: &str,
-    cancel: CancellationToken,
-    progress: &dyn Progress,
 ) -> Result<ResourceContents, ToolError> {
+    let services = gateway.services();
     let (entry, params) = find(services, address)?;
+    let cx = |arguments: &mut Map<String, Value>| {
+        ToolCx::of(services, arguments, request.cancel.clone(), request.progress)
+    };
     let text = match &entry.source {
         Source::Guide => guide::whole(),
         Source::ServerInfo => {
             let mut arguments = params.into_arguments(&[], entry.path)?;
-            let cx = ToolCx::of(services, &mut arguments, cancel, progress)?;
+            let cx = cx(&mut arguments)?;
             nothing_left(&arguments)?;
-            json(server_info::read(&cx).await?)?
+            let read = async { json(server_info::read(&cx).await?) };
+            recorded(gateway, request, address, read).await?
         }
         Source::Hunt => {
             let mut arguments = params.into_arguments(&[], entry.path)?;
             let hunt = arguments.remove("hunt_id");
-            let cx = ToolCx::of(services, &mut arguments, cancel, progress)?;
+            let cx = cx(&mut arguments)?;
             nothing_left(&arguments)?;
-            json(hunt::read(&cx, hunt.as_ref().and_then(Value::as_str).unwrap_or_default()).await?)?
+            let hunt = hunt.as_ref().and_then(Value::as_str).unwrap_or_default();
+            let read = async { json(hunt::read(&cx, hunt).await?) };
+            recorded(gateway, request, address, read).await?
         }
         Source::Tool { tool, variables, paged } => {
-            let mut arguments = params.into_arguments(variables, entry.path)?;
-            let cx = ToolCx::of(services, &mut arguments, cancel, progress)?;
+            let arguments = params.into_arguments(variables, entry.path)?;
             if !paged && arguments.contains_key("cursor") {
                 return Err(ToolError::invalid("this resource has one page and takes no cursor"));
             }
-            let finished = services.tool(tool)?.call(cx, arguments).await?;
-            json(Value::Object(finished.data()?))?
+            match gateway.call(request, tool, arguments).await {
+                Ok(finished) => json(Value::Object(finished.data()?))?,
+                Err(Stop::Error(error)) => return Err(error),
+                // Tools behind resources read.
+                Err(Stop::Ask(_)) => {
+                    return Err(ToolError::new(Code::ApprovalRequired, "a person is asked for it")
+                        .next(format!("call {tool}")));
+                }
+            }
         }
     };
     Ok(ResourceContents::text(text, address).with_mime_type(entry.mime()))
+}
+
+/// Reads what no tool reads, on record.
+async fn recorded(
+    gateway: &Gateway,
+    request: &Request<'_>,
+    address: &str,
+    read: impl Future<Output = Result<String, ToolError>>,
+) -> Result<String, ToolError> {
+    let what = Map::from_iter([(String::from("uri"), Value::from(address))]);
+    let bytes = |text: &String| text.as_bytes().to_vec();
+    gateway.reading(request, "resources/read", what, read, bytes).await
 }
 
 /// What an address names.

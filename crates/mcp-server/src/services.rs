@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use guard::policy::{Mode, Policy};
 use guard::tokens::Scope;
 use serde_json::{Map, Value};
 use velociraptor_api::help::HelpCache;
@@ -36,10 +37,8 @@ pub struct Target {
 /// What is switched on.
 #[derive(Clone, Debug, Default)]
 pub struct Switches {
-    /// Tools that change something are listed and may be called.
-    pub allow_changes: bool,
-    /// Hides what changes anything, and wins over [`Switches::allow_changes`].
-    pub read_only: bool,
+    /// What may run, what is asked for, what is refused.
+    pub policy: Arc<Policy>,
     /// The families that were named; empty means those that are on by default.
     pub families: Vec<String>,
 }
@@ -99,9 +98,16 @@ impl Services {
         &self.switches
     }
 
-    /// Whether tools that change something may run.
+    /// What may run, what is asked for, what is refused.
+    pub fn policy(&self) -> &Policy {
+        &self.switches.policy
+    }
+
+    /// Whether any call may change something, were it only after a person was asked.
     pub fn changes_allowed(&self) -> bool {
-        self.switches.allow_changes && !self.switches.read_only && !self.reads_only_by_scope()
+        let may = |effect: &Effect| self.policy().mode(*effect).0 != Mode::Deny;
+        let changing = Effect::ALL.iter().filter(|effect| **effect != Effect::Read);
+        changing.copied().any(|effect| may(&effect) && self.in_scope(effect))
     }
 
     /// Whether the caller's token covers nothing that changes anything.
@@ -129,12 +135,11 @@ impl Services {
                 families.iter().any(|f| f == family.id)
             }
         };
-        let changes = self.changes_allowed();
         FAMILIES
             .iter()
             .filter(named)
             .flat_map(|family| family.tools)
-            .filter(move |tool| changes || tool.effect == Effect::Read)
+            .filter(|tool| self.policy().shows(tool.name, tool.effect))
             .filter(|tool| self.in_scope(tool.effect))
     }
 
@@ -155,15 +160,17 @@ impl Services {
                 format!("the token of this connection does not cover {}: {name}", tool.effect),
             )
             .next("a person can make another with megaraptor token create NAME --effects"),
-            Some(tool) if self.switches.read_only && tool.effect != Effect::Read => ToolError::new(
-                Code::Denied,
-                format!("{name} changes something, and --read-only is set"),
-            ),
-            Some(tool) if !self.changes_allowed() && tool.effect != Effect::Read => ToolError::new(
-                Code::Denied,
-                format!("{name} changes something, and changes are not allowed"),
-            )
-            .next("a person can start megaraptor with --allow-changes"),
+            Some(tool) if !self.policy().shows(tool.name, tool.effect) => {
+                let (_, rule) = self.policy().mode(tool.effect);
+                ToolError::new(
+                    Code::Denied,
+                    format!(
+                        "{name} is a tool to {}, and the policy refuses it ({rule})",
+                        tool.effect
+                    ),
+                )
+                .next("a person can change the policy; megaraptor policy shows it")
+            }
             Some(_) => {
                 ToolError::new(Code::Denied, format!("the family of {name} is switched off"))
                     .next("name it with --families")

@@ -19,6 +19,9 @@ pub const FILE_NAME: &str = "megaraptor.toml";
 struct SettingsFile {
     #[serde(default)]
     server: Vec<ServerEntry>,
+    /// Read by [`crate::policy`], with the line of each key.
+    #[serde(default, rename = "policy")]
+    _policy: toml::Table,
 }
 
 /// One `[[server]]`.

@@ -2,7 +2,12 @@
 //!
 //! A tool is a type that implements [`Tool`]. Its family lists it once, in a static slice; there
 //! is no second place. Nothing here knows MCP's wire form: [`crate::mcp`] turns definitions into
-//! descriptors, [`crate::cli`] calls the same definitions from the command line.
+//! descriptors. A definition is called by [`crate::gateway`] and by nobody else: only the gateway
+//! can make the [`Passage`] that a call takes.
+//!
+//! A tool [`Reads`], or it [`Acts`]. One that acts says first what it is about to do, resolved to
+//! clients, definitions and bounds; only when that may be done it is carried out, and then it is
+//! the very thing that was judged.
 
 use std::pin::Pin;
 
@@ -12,10 +17,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use velociraptor_api::Permission;
+use velociraptor_api::{Permission, Session};
 
 use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
+use crate::gateway::{Go, Passage, Stop, Work};
 use crate::tool_error::{Code, ToolError};
 
 mod bounds;
@@ -41,11 +47,35 @@ pub trait Tool: 'static {
     type Input: DeserializeOwned + JsonSchema + Send + 'static;
     /// The typed answer.
     type Output: Serialize + JsonSchema + Render + Send + 'static;
+}
 
+/// A tool that looks, and leaves nothing behind.
+pub trait Reads: Tool {
     /// Runs it.
     fn run(
         cx: ToolCx<'_>,
         input: Self::Input,
+    ) -> impl Future<Output = Result<Answer<Self::Output>, ToolError>> + Send;
+}
+
+/// A tool whose calls are judged one by one.
+pub trait Acts: Tool {
+    /// What was found while it was prepared, so that what is carried out is what was judged.
+    type Prepared: Send;
+
+    /// Finds out what the call would do. Asks the server, and changes nothing.
+    fn prepare(
+        cx: &ToolCx<'_>,
+        session: &Session<'_>,
+        input: Self::Input,
+    ) -> impl Future<Output = Result<(Work, Self::Prepared), ToolError>> + Send;
+
+    /// Does it.
+    fn carry_out(
+        cx: &ToolCx<'_>,
+        session: &Session<'_>,
+        go: &Go,
+        prepared: Self::Prepared,
     ) -> impl Future<Output = Result<Answer<Self::Output>, ToolError>> + Send;
 }
 
@@ -74,7 +104,7 @@ impl Finished {
     }
 }
 
-type CallFuture<'a> = Pin<Box<dyn Future<Output = Result<Finished, ToolError>> + Send + 'a>>;
+type CallFuture<'a> = Pin<Box<dyn Future<Output = Result<Finished, Stop>> + Send + 'a>>;
 
 /// The definition of a tool, without its types.
 pub struct ToolDef {
@@ -92,12 +122,27 @@ pub struct ToolDef {
     pub idempotent: bool,
     input_schema: fn() -> Map<String, Value>,
     output_schema: fn() -> Map<String, Value>,
-    call: for<'a> fn(ToolCx<'a>, Map<String, Value>) -> CallFuture<'a>,
+    call: for<'a> fn(ToolCx<'a>, Map<String, Value>, &'a Passage<'a>) -> CallFuture<'a>,
 }
 
 impl ToolDef {
-    /// Makes the definition of a tool.
-    pub const fn of<T: Tool>() -> Self {
+    /// The definition of a tool that reads.
+    pub const fn reads<T: Reads>() -> Self {
+        assert!(
+            matches!(T::EFFECT, Effect::Read),
+            "a tool that does more than read is one that acts"
+        );
+        Self::of::<T>(|cx, arguments, passage| Box::pin(read::<T>(cx, arguments, passage)))
+    }
+
+    /// The definition of a tool that acts.
+    pub const fn acts<T: Acts>() -> Self {
+        Self::of::<T>(|cx, arguments, passage| Box::pin(act::<T>(cx, arguments, passage)))
+    }
+
+    const fn of<T: Tool>(
+        call: for<'a> fn(ToolCx<'a>, Map<String, Value>, &'a Passage<'a>) -> CallFuture<'a>,
+    ) -> Self {
         Self {
             name: T::NAME,
             title: T::TITLE,
@@ -107,7 +152,7 @@ impl ToolDef {
             idempotent: T::IDEMPOTENT,
             input_schema: schema::input::<T::Input>,
             output_schema: schema::output::<T::Output>,
-            call: |cx, arguments| Box::pin(run::<T>(cx, arguments)),
+            call,
         }
     }
 
@@ -121,30 +166,46 @@ impl ToolDef {
         (self.output_schema)()
     }
 
-    /// Calls it.
-    ///
-    /// # Errors
-    ///
-    /// [`ToolError`], invalid arguments among them.
-    pub async fn call(
+    /// Calls it, as far as the passage lets it.
+    pub(crate) async fn call(
         &self,
         cx: ToolCx<'_>,
         arguments: Map<String, Value>,
-    ) -> Result<Finished, ToolError> {
-        (self.call)(cx, arguments).await
+        passage: &Passage<'_>,
+    ) -> Result<Finished, Stop> {
+        (self.call)(cx, arguments, passage).await
     }
 }
 
-async fn run<T: Tool>(
-    cx: ToolCx<'_>,
-    arguments: Map<String, Value>,
-) -> Result<Finished, ToolError> {
-    // Making the schema takes longer than many a call, and most calls have no number.
+fn arguments_of<T: Tool>(arguments: Map<String, Value>) -> Result<T::Input, ToolError> {
     if bounds::concern(&arguments) {
         bounds::check(&schema::input::<T::Input>(), &arguments)?;
     }
-    let input = input::read(T::NAME, schema::input::<T::Input>, arguments)?;
-    T::run(cx, input).await?.finish()
+    input::read(T::NAME, schema::input::<T::Input>, arguments)
+}
+
+async fn read<T: Reads>(
+    cx: ToolCx<'_>,
+    arguments: Map<String, Value>,
+    passage: &Passage<'_>,
+) -> Result<Finished, Stop> {
+    let input = arguments_of::<T>(arguments)?;
+    passage.open(&cx, &Work::reading()).await?;
+    Ok(T::run(cx, input).await?.finish()?)
+}
+
+async fn act<T: Acts>(
+    cx: ToolCx<'_>,
+    arguments: Map<String, Value>,
+    passage: &Passage<'_>,
+) -> Result<Finished, Stop> {
+    let input = arguments_of::<T>(arguments)?;
+    let session = cx.session();
+    let (work, prepared) = T::prepare(&cx, &session, input).await?;
+    let go = passage.open(&cx, &work).await?;
+    let done = T::carry_out(&cx, &session, &go, prepared).await;
+    go.settle(&done);
+    Ok(done?.finish()?)
 }
 
 /// A group of tools that is switched on and off together.

@@ -46,6 +46,10 @@ pub enum Code {
     Ambiguous,
     /// The state of things forbids it.
     Conflict,
+    /// A person has to approve it first; nothing was done.
+    ApprovalRequired,
+    /// The call cannot be recorded and so was not run.
+    NotRecorded,
     /// The server's access control, or Megaraptor's own switches, forbid it.
     Denied,
     /// The client is offline and the call does not wait.
@@ -65,6 +69,27 @@ pub enum Code {
 }
 
 impl Code {
+    /// The word in answers and records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalid_input",
+            Self::InvalidQuery => "invalid_query",
+            Self::NotFound => "not_found",
+            Self::Ambiguous => "ambiguous",
+            Self::Conflict => "conflict",
+            Self::ApprovalRequired => "approval_required",
+            Self::NotRecorded => "not_recorded",
+            Self::Denied => "denied",
+            Self::Offline => "offline",
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+            Self::Cancelled => "cancelled",
+            Self::TooLarge => "too_large",
+            Self::ServerFailed => "server_failed",
+            Self::Internal => "internal",
+        }
+    }
+
     /// The exit code of the command line for this kind.
     pub const fn exit_code(self) -> u8 {
         match self {
@@ -74,6 +99,8 @@ impl Code {
             Self::Unavailable | Self::Offline => 5,
             Self::Timeout | Self::TooLarge => 6,
             Self::Conflict => 7,
+            Self::ApprovalRequired => 11,
+            Self::NotRecorded => 12,
             Self::ServerFailed => 8,
             Self::Internal => 70,
             Self::Cancelled => 130,
@@ -120,10 +147,7 @@ impl ToolError {
 
     /// The error for reading: one line, and what to do on a second.
     pub fn text(&self) -> String {
-        let code = serde_json::to_value(self.code)
-            .ok()
-            .and_then(|code| code.as_str().map(str::to_owned))
-            .unwrap_or_default();
+        let code = self.code.as_str();
         let mut text = format!("ERROR {code}: {}", self.message);
         if let Some(server) = &self.server {
             text.push_str(" [");

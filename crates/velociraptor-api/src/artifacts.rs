@@ -9,7 +9,7 @@ mod definition;
 mod search;
 mod systems;
 
-pub use closure::{Closure, callees, closure};
+pub use closure::{Closure, callees, calls, closure, closure_of_known};
 pub use definition::{Column, Definition, Parameter, Source, Tool, definition, definitions, names};
 pub use search::{ArtifactPage, ArtifactSearch, ArtifactSummary, search};
 pub use systems::systems;

@@ -40,7 +40,10 @@ impl Bed {
         let administrator = self.server.api_file(Role::Administrator);
         let arguments = [
             "serve".into(),
-            "--allow-changes".into(),
+            "--policy".into(),
+            "collect=allow".into(),
+            "--policy".into(),
+            "respond=allow".into(),
             "--config".into(),
             reader.into_os_string(),
             "--config".into(),

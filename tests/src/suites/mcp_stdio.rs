@@ -76,19 +76,31 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
 
     cases
         .case("changing tools are listed only when changes are allowed", async {
-            let mut child = stage.ready(&Role::ALL, &[]).await?;
+            let mut child = stage.ready(&Role::ALL, &["--read-only"]).await?;
             let closed = tools(&mut child).await?;
             ended_well(child).await?;
-            let mut child = stage.ready(&Role::ALL, &["--allow-changes"]).await?;
+            // Where nothing is said they are listed: a person is asked before they run.
+            let mut child = stage.ready(&Role::ALL, &[]).await?;
+            let asking = tools(&mut child).await?;
+            ended_well(child).await?;
+            let mut child = stage
+                .ready(&Role::ALL, &["--policy", "collect=allow", "--policy", "respond=allow"])
+                .await?;
             let open = tools(&mut child).await?;
             ended_well(child).await?;
-            let mut child = stage.ready(&Role::ALL, &["--allow-changes", "--read-only"]).await?;
+            let mut child = stage
+                .ready(
+                    &Role::ALL,
+                    &["--policy", "collect=allow", "--policy", "respond=allow", "--read-only"],
+                )
+                .await?;
             let read_only = tools(&mut child).await?;
             ended_well(child).await?;
             for tool in &closed {
                 ensure!(tool["annotations"]["readOnlyHint"] == true, "{} changes", tool["name"]);
             }
-            ensure!(closed == read_only, "--read-only does not win over --allow-changes");
+            ensure!(closed == read_only, "--read-only does not win over the policy");
+            ensure!(asking == open, "what is asked for is not listed");
             let names =
                 |tools: &[Value]| tools.iter().map(|t| t["name"].clone()).collect::<Vec<_>>();
             let all = names(&open);

@@ -70,7 +70,17 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
     let here = Fleet::enrol(&stage.server, "root", 1).await?;
     let there = Fleet::enrol(&stage.server, &second, 2).await?;
     let orgs = format!("--orgs=root,{second}");
-    let mut child = stage.ready(&Role::ALL, &["--allow-changes", &orgs]).await?;
+    let mut child = stage
+        .ready(
+            &Role::ALL,
+            &[
+                "--policy=collect=allow",
+                "--policy=respond=allow",
+                "--policy=vql_server=secret",
+                &orgs,
+            ],
+        )
+        .await?;
     let here = plant(&stage.server, &mut child, "root", "zzMarkOne", &here).await?;
     let there = plant(&stage.server, &mut child, &second, "zzMarkTwo", &there).await?;
 

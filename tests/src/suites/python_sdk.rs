@@ -44,7 +44,7 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
     let ways = [None, Some(&over_http)];
     for (way, revision) in ways.iter().flat_map(|way| revisions().map(move |r| (*way, r))) {
         let name = if way.is_some() { "http" } else { "stdio" };
-        let mut driver = driver(&python, &agent, revision);
+        let mut driver = driver(&python, server.folder(), &agent, revision);
         match way {
             Some(way) => way.reach(&mut driver),
             None => start_by_driver(&mut driver, &program, &server),
@@ -98,7 +98,7 @@ impl OverHttp {
     async fn start(program: &Path, server: &RealServer) -> anyhow::Result<Self> {
         let file = |role| server.api_file(role).into_os_string();
         let reading = ["--config".into(), file(Role::Reader)];
-        let changing = ["--allow-changes".into(), "--config".into(), file(Role::Administrator)];
+        let changing = ["--read-only".into(), "--config".into(), file(Role::Administrator)];
         Ok(Self {
             reading: HttpServer::start(program, "read", reading).await?,
             changing: HttpServer::start(program, "read,collect,respond", changing).await?,
@@ -114,18 +114,20 @@ impl OverHttp {
 }
 
 /// The driver, which is still to be told how it reaches megaraptor.
-fn driver(python: &Path, agent: &RealAgent, revision: &str) -> Command {
+fn driver(python: &Path, home: &Path, agent: &RealAgent, revision: &str) -> Command {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/drive.py");
     let mut command = Command::new(python);
+    // The SDK hands this on to the program, which keeps its records there.
+    command.env("HOME", home).env_remove("XDG_DATA_HOME");
     command.arg(script).args([revision, agent.client_id(), endless::QUERY]);
     command
 }
 
 /// Lets the driver start the program itself.
 fn start_by_driver(driver: &mut Command, program: &Path, server: &RealServer) {
-    driver.arg(program).args(["serve", "--config"]).arg(server.api_file(Role::Reader));
+    driver.arg(program).args(["serve", "--read-only", "--config"]).arg(server.api_file(Role::Reader));
     // For the one case whose query a reader may not run.
-    driver.args(["--", "serve", "--allow-changes", "--config"]);
+    driver.args(["--", "serve", "--read-only", "--config"]);
     driver.arg(server.api_file(Role::Administrator));
 }
 

@@ -71,7 +71,13 @@ struct Bench {
 impl Bench {
     /// The program with all identities, where changes are allowed.
     async fn changing(&self) -> anyhow::Result<McpChild> {
-        self.stage.ready(&Role::ALL, &["--allow-changes"]).await
+        // What the server may do for a query is left to its own access control here.
+        let policy = [
+            "--policy=collect=allow",
+            "--policy=respond=allow",
+            "--policy=vql_server=mutate,other_orgs",
+        ];
+        self.stage.ready(&Role::ALL, &policy).await
     }
 
     /// The artifacts, and the client that is away.

@@ -37,7 +37,7 @@ pub(super) fn readme() -> anyhow::Result<Vec<Generated>> {
 }
 
 fn tools() -> anyhow::Result<Vec<Tool>> {
-    let text = program::ask(&["tools", "--allow-changes", "--output", "json"])?;
+    let text = program::ask(&["tools", "--output", "json"])?;
     let tools: Vec<Tool> = serde_json::from_str(&text).context("reading the list of tools")?;
     ensure!(!tools.is_empty(), "the program has no tools");
     Ok(tools)
@@ -46,8 +46,8 @@ fn tools() -> anyhow::Result<Vec<Tool>> {
 fn describe(tools: &[Tool]) -> String {
     let mut text = String::from(
         "# Tools\n\nWritten by `cargo xtask codegen` from the tools' definitions; do not edit.\n\n\
-         `read` tools run as they are. The others change something: they are listed and run only \
-         with `--allow-changes`.\n",
+         `read` tools run as they are. For the others the policy says whether they run, a person \
+         is asked, or they are refused (`megaraptor policy`).\n",
     );
     for tool in tools {
         let Tool { name, title, description, effect, input_schema } = tool;

@@ -142,7 +142,7 @@ impl Confirmed {
 }
 
 impl Approval {
-    pub(super) fn pending(
+    pub(crate) fn pending(
         number: u64,
         question: &Question,
         plan: Plan,

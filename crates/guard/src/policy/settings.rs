@@ -294,6 +294,10 @@ impl ProtectedId {
     pub(super) fn of(id: &ClientId) -> Self {
         Self(id.as_str().to_ascii_lowercase())
     }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl Default for Settings {

@@ -325,7 +325,7 @@ fn what_cannot_be_understood_refuses_the_start_with_its_place() {
     policy.toml:2: the policy has no key "limits.client"; did you mean limits.clients?
     policy.toml:2: collect does not know "alow"; did you mean allow? (it takes allow, ask, deny)
     policy.toml:2: collect is 1: expected "allow", "ask" or "deny"
-    policy.toml:3: vql_server does not know "exce"; did you mean exec? (it takes host, mutate, exec, write, net, secret, dos, unknown, users, definitions, other_orgs)
+    policy.toml:3: vql_server does not know "exce"; did you mean exec? (it takes host, mutate, exec, write, net, secret, unknown, users, definitions, other_orgs)
     policy.toml:2: tools_deny does not know "quarantine_clients"; did you mean quarantine_client? (it takes collect_artifact, create_hunt, list_clients, quarantine_client, run_vql)
     policy.toml:2: servers does not know "acme-prd"; did you mean acme-prod? (it takes acme-prod, acme-test)
     policy.toml:2: protected_clients holds "DC01", which is no client id (C. and 16 hexadecimal digits): an endpoint chooses its own host name, so a name protects nothing; list_clients shows the id

@@ -3,8 +3,9 @@
 //! | effect | on an endpoint | on the server |
 //! |---|---|---|
 //! | pure, meta, read | collect | read |
+//! | dos: every query is bounded in time, rows and number | collect | read |
 //! | host | collect | denied unless named, then collect |
-//! | dos, secret | collect | denied unless named, then respond |
+//! | secret | collect | denied unless named, then respond |
 //! | mutate, exec, write, net, unknown | respond; named: collect | denied unless named, then respond |
 //! | a change of users or orgs | respond | denied unless `users` is named, then respond |
 //! | a change of definitions of artifacts or tools | respond | denied unless `definitions` is named, then respond |
@@ -47,7 +48,6 @@ pub(super) const SERVER_WORDS: &[&str] = &[
     "write",
     "net",
     "secret",
-    "dos",
     "unknown",
     "users",
     "definitions",
@@ -75,7 +75,7 @@ pub(super) fn needs(found: &Found, server: &[String], endpoint: &[String]) -> Ne
     let subject = subject(&found.call);
     let word = subject.unwrap_or(found.effect.as_str());
     match (found.place, found.effect) {
-        (Place::Server, VqlEffect::Pure | VqlEffect::Meta | VqlEffect::Read)
+        (Place::Server, VqlEffect::Pure | VqlEffect::Meta | VqlEffect::Read | VqlEffect::Dos)
             if subject.is_none() =>
         {
             Needs::Effect(Effect::Read)
@@ -128,7 +128,7 @@ mod tests {
     fn on_the_server_only_reading_is_free() {
         use VqlEffect as V;
         for effect in VqlEffect::ALL {
-            let free = matches!(effect, V::Pure | V::Meta | V::Read);
+            let free = matches!(effect, V::Pure | V::Meta | V::Read | V::Dos);
             let unnamed = of(Place::Server, effect, "f", &[]);
             let named = of(Place::Server, effect, "f", &[effect.as_str()]);
             if free {

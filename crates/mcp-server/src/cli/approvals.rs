@@ -4,12 +4,11 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use guard::approval::{Approval, ApprovalError, Approvals, State};
-use guard::home;
 use guard::record::Clock;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Form, output, person};
+use super::{Form, Global, output, person};
 use crate::tool_error::{Code, ToolError};
 use crate::{clock, evidence, table};
 
@@ -41,8 +40,8 @@ pub(super) enum ApprovalsCommand {
     },
 }
 
-pub(super) fn run(command: ApprovalsCommand, form: Form) -> Result<ExitCode, ToolError> {
-    let approvals = open()?;
+pub(super) fn run(global: &Global, command: ApprovalsCommand) -> Result<ExitCode, ToolError> {
+    let (approvals, form) = (open(global)?, global.output);
     match command {
         ApprovalsCommand::List { all } => list(&approvals, all, form),
         ApprovalsCommand::Show { id } => {
@@ -59,8 +58,8 @@ pub(super) fn run(command: ApprovalsCommand, form: Form) -> Result<ExitCode, Too
     Ok(ExitCode::SUCCESS)
 }
 
-fn open() -> Result<Approvals, ToolError> {
-    let home = home::find().map_err(|error| ToolError::invalid(error.to_string()))?;
+fn open(global: &Global) -> Result<Approvals, ToolError> {
+    let home = global.home()?;
     Approvals::open(&home, Clock::of_the_machine()).map_err(|error| told(error.into()))
 }
 

@@ -2,7 +2,6 @@
 
 use std::io::{IsTerminal, Read, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -11,8 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Form, Global, output};
 use crate::answer::State;
-use crate::context::{Progress, ToolCx};
-use crate::tool_error::ToolError;
+use crate::caller::Caller;
+use crate::context::Progress;
+use crate::gateway::{Mute, Request, Stop};
+use crate::tool_error::{Code, ToolError};
 use crate::tools::FAMILIES;
 
 #[derive(Debug, Args)]
@@ -31,20 +32,21 @@ fn tool_names() -> PossibleValuesParser {
 }
 
 pub(super) async fn run(global: &Global, args: CallArgs) -> Result<ExitCode, ToolError> {
-    let services = global.services()?;
-    let tool = services.tool(&args.tool)?;
-    let mut arguments = arguments(&args.json)?;
-    let (target, org) = services.target(&mut arguments)?;
-    let cancel = cancel_on_interrupt();
+    let gateway = global.gateway()?;
+    let arguments = arguments(&args.json)?;
+    let caller = Caller::cli();
     let progress = Terminal;
-    let cx = ToolCx {
-        services: &services,
-        server: Arc::clone(&target.server),
-        org,
-        cancel,
+    let request = Request {
+        caller: &caller,
+        cancel: cancel_on_interrupt(),
         progress: &progress,
+        voice: &Mute,
     };
-    let finished = tool.call(cx, arguments).await;
+    let finished = match gateway.call(&request, &args.tool, arguments).await {
+        Err(Stop::Error(error)) => Err(error),
+        Err(Stop::Ask(asking)) => Err(ToolError::new(Code::ApprovalRequired, asking.card)),
+        Ok(finished) => Ok(finished),
+    };
     Terminal.clear();
     let finished = finished?;
     match global.output {
@@ -150,7 +152,6 @@ impl Progress for Terminal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tool_error::Code;
 
     #[test]
     fn what_was_not_done_to_its_end_is_not_success() {

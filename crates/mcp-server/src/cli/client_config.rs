@@ -70,6 +70,9 @@ fn arguments(global: &Global) -> Result<Vec<String>, ToolError> {
         }
         None => {}
     }
+    if let Some(file) = &global.policy_file {
+        path("--policy-file", file)?;
+    }
     if global.lab {
         arguments.push(String::from("--lab"));
     }
@@ -78,8 +81,8 @@ fn arguments(global: &Global) -> Result<Vec<String>, ToolError> {
             arguments.extend([flag.to_owned(), list.join(",")]);
         }
     }
-    if global.allow_changes {
-        arguments.push(String::from("--allow-changes"));
+    for assignment in &global.policy {
+        arguments.extend([String::from("--policy"), assignment.clone()]);
     }
     if global.read_only {
         arguments.push(String::from("--read-only"));

@@ -70,7 +70,8 @@ async fn serve(lab: &Lab, folder: &std::path::Path) -> Result<McpClient, ToolErr
     std::fs::write(&settings, text).map_err(|error| failed(format!("settings: {error}")))?;
     let program =
         std::env::current_exe().map_err(|error| failed(format!("this program's path: {error}")))?;
-    let arguments = ["serve", "--allow-changes", "--settings"].map(String::from).into_iter();
-    let arguments: Vec<String> = arguments.chain([settings.display().to_string()]).collect();
-    McpClient::start(&program, &arguments).await
+    let arguments = ["serve", "--policy", "collect=allow", "--policy", "respond=allow"];
+    let mut arguments: Vec<String> = arguments.map(String::from).to_vec();
+    arguments.extend([String::from("--settings"), settings.display().to_string()]);
+    McpClient::start(&program, &arguments, &folder.join("state")).await
 }

@@ -215,10 +215,7 @@ fn readable_by_others(_: &Origin) -> Option<String> {
 
 /// The tools that no identity may run, with what the best one lacks.
 fn lost(profiles: &[Arc<Profile>]) -> Vec<LostTool> {
-    let all = Services::new(
-        Vec::new(),
-        crate::services::Switches { allow_changes: true, ..Default::default() },
-    );
+    let all = Services::default();
     all.tools()
         .filter_map(|tool| {
             let lacking = profiles

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use guard::grant::{Grant, GrantEnd, GrantError, GrantHosts, Grants, Terms};
-use guard::home;
 use guard::policy::{Glob, parse_bytes};
 use guard::record::Clock;
 use jiff::Timestamp;
 use serde_json::json;
 use velociraptor_api::ClientId;
 
-use super::{Form, output, person};
+use super::{Form, Global, output, person};
 use crate::tool_error::{Code, ToolError};
 use crate::{clock, evidence};
 
@@ -74,8 +73,8 @@ fn bytes(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("{text:?} is no size; expected such as 500 MB or 2 GiB"))
 }
 
-pub(super) fn run(command: GrantsCommand, form: Form) -> Result<ExitCode, ToolError> {
-    let home = home::find().map_err(|error| ToolError::invalid(error.to_string()))?;
+pub(super) fn run(global: &Global, command: GrantsCommand) -> Result<ExitCode, ToolError> {
+    let (home, form) = (global.home()?, global.output);
     let grants =
         Grants::open(&home, Clock::of_the_machine()).map_err(|error| told(error.into()))?;
     match command {

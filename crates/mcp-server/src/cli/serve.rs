@@ -64,7 +64,7 @@ pub(super) async fn run(global: &Global, args: ServeArgs) -> Result<ExitCode, To
 }
 
 async fn over_stdio(global: &Global) -> Result<ExitCode, ToolError> {
-    crate::mcp::serve_stdio(global.services()?).await.map_err(|error| {
+    crate::mcp::serve_stdio(global.gateway()?).await.map_err(|error| {
         ToolError::new(Code::Internal, format!("MCP over stdio ended: {error}"))
     })?;
     Ok(ExitCode::SUCCESS)
@@ -81,7 +81,7 @@ async fn over_http(global: &Global, bind: Bind, args: HttpArgs) -> Result<ExitCo
         ToolError::invalid(error.to_string())
             .next("give --tls-cert and --tls-key, or take 127.0.0.1")
     })?;
-    let services = global.services()?;
+    let gateway = global.gateway()?;
     let gate = gate()?;
     let limits = limits(&args);
     raise_open_files();
@@ -93,12 +93,13 @@ async fn over_http(global: &Global, bind: Bind, args: HttpArgs) -> Result<ExitCo
     let scheme = listener.scheme();
     let names = Names::new(Bind(address), scheme, &args.allowed_host, &args.allowed_origin)
         .map_err(|error| ToolError::invalid(error.to_string()).next("give --allowed-host NAME"))?;
-    tell_of_tokens(&gate, &services)?;
+    tell_of_tokens(&gate, gateway.services())?;
     output::error(&format!("serving MCP at {scheme}://{address}{}", http::PATH));
-    let ready = readiness(Arc::clone(&services));
+    let ready = readiness(Arc::clone(gateway.services()));
     let service = http::Service {
         handlers: Arc::new(move |caller| {
-            Shell::new(Arc::new(services.narrowed(&caller.scope)), caller.clone())
+            let narrowed = Arc::new(gateway.services().narrowed(&caller.scope));
+            Shell::new(gateway.before(narrowed), caller.clone())
         }),
         gate: Arc::new(gate),
         names,

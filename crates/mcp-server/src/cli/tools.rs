@@ -20,12 +20,8 @@ pub(super) struct ToolsArgs {
 
 pub(super) fn run(global: &Global, args: &ToolsArgs) -> Result<ExitCode, ToolError> {
     // A person reads about every tool, whether or not it may run now, and without a server.
-    let all = crate::services::Switches {
-        allow_changes: true,
-        read_only: global.read_only,
-        families: global.families.clone(),
-    };
-    let services = Services::new(Vec::new(), all);
+    let switches = global.switches(&[])?;
+    let services = Services::new(Vec::new(), switches);
     match (&args.tool, global.output) {
         (Some(name), Form::Text) => output::result(&describe(services.tool(name)?)),
         (Some(name), Form::Json) => output::json(&descriptor(services.tool(name)?))?,
@@ -42,7 +38,7 @@ fn list(services: &Services) -> String {
     });
     table::write(&mut out, &["tool", "effect", "what it does"], rows);
     out.push_str(
-        "\n\nRead tools run as they are; the others need --allow-changes.\n\
+        "\n\nRead tools run as they are; for the others the policy says whether a person is asked.\n\
          megaraptor tools NAME shows a tool's arguments.",
     );
     out
@@ -62,7 +58,8 @@ fn describe(tool: &ToolDef) -> String {
         }
     }
     if tool.effect != Effect::Read {
-        out.push_str("\n\nChanges something: needs --allow-changes.");
+        let _ =
+            write!(out, "\n\nThe policy decides on a tool to {}: megaraptor policy.", tool.effect);
     }
     out
 }

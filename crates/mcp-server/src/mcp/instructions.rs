@@ -27,16 +27,18 @@ pub(super) fn text(services: &Services) -> String {
          what answers the question, volatile things first, and do not contain or clean a host \
          before its evidence is collected.",
     );
-    let switches = services.switches();
     if !services.changes_allowed() {
         text.push_str("\n\nOnly tools that read are listed");
-        text.push_str(if switches.read_only {
-            " (--read-only)."
-        } else if services.reads_only_by_scope() {
+        text.push_str(if services.reads_only_by_scope() {
             " (the token of this connection covers no more)."
         } else {
-            "; a person can start megaraptor with --allow-changes to collect, hunt or contain."
+            " (the policy allows no more)."
         });
+    } else {
+        text.push_str(
+            "\n\nWhat does more than read may have to be approved by a person: say plainly what \
+             waits and why, and make the same call again when it is approved.",
+        );
     }
     if services.many_servers() || services.many_orgs() {
         text.push_str(
@@ -50,15 +52,13 @@ pub(super) fn text(services: &Services) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy;
     use crate::services::Switches;
 
     #[test]
     fn instructions_stay_under_two_kilobytes() {
-        for switches in [
-            Switches::default(),
-            Switches { allow_changes: true, ..Switches::default() },
-            Switches { read_only: true, ..Switches::default() },
-        ] {
+        let read_only = Switches { policy: policy::read_only(), ..Switches::default() };
+        for switches in [Switches::default(), read_only] {
             let text = text(&Services::new(Vec::new(), switches));
             assert!(text.len() < 1900, "{} bytes", text.len());
         }

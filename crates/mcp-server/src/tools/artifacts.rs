@@ -13,8 +13,8 @@ pub static FAMILY: Family = Family {
     purpose: "find artifacts, read their definitions and collect them",
     default: true,
     tools: &[
-        ToolDef::of::<list::ListArtifacts>(),
-        ToolDef::of::<get::GetArtifact>(),
-        ToolDef::of::<collect::CollectArtifact>(),
+        ToolDef::reads::<list::ListArtifacts>(),
+        ToolDef::reads::<get::GetArtifact>(),
+        ToolDef::acts::<collect::CollectArtifact>(),
     ],
 };

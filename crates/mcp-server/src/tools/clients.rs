@@ -13,9 +13,9 @@ pub static FAMILY: Family = Family {
     purpose: "find endpoints and say what is known of them",
     default: true,
     tools: &[
-        ToolDef::of::<list::ListClients>(),
-        ToolDef::of::<info::GetClientInfo>(),
-        ToolDef::of::<label::LabelClient>(),
-        ToolDef::of::<quarantine::QuarantineClient>(),
+        ToolDef::reads::<list::ListClients>(),
+        ToolDef::reads::<info::GetClientInfo>(),
+        ToolDef::acts::<label::LabelClient>(),
+        ToolDef::acts::<quarantine::QuarantineClient>(),
     ],
 };

@@ -14,9 +14,9 @@ pub static FAMILY: Family = Family {
     purpose: "follow collections on single clients and read what they found",
     default: true,
     tools: &[
-        ToolDef::of::<list::ListFlows>(),
-        ToolDef::of::<status::GetFlowStatus>(),
-        ToolDef::of::<results::GetFlowResults>(),
-        ToolDef::of::<cancel::CancelFlow>(),
+        ToolDef::reads::<list::ListFlows>(),
+        ToolDef::reads::<status::GetFlowStatus>(),
+        ToolDef::reads::<results::GetFlowResults>(),
+        ToolDef::acts::<cancel::CancelFlow>(),
     ],
 };

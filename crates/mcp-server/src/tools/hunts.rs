@@ -23,10 +23,10 @@ pub static FAMILY: Family = Family {
     purpose: "collect from many clients, and say for which of them nothing is established",
     default: true,
     tools: &[
-        ToolDef::of::<create::CreateHunt>(),
-        ToolDef::of::<list::ListHunts>(),
-        ToolDef::of::<results::GetHuntResults>(),
-        ToolDef::of::<modify::ModifyHunt>(),
+        ToolDef::acts::<create::CreateHunt>(),
+        ToolDef::reads::<list::ListHunts>(),
+        ToolDef::reads::<results::GetHuntResults>(),
+        ToolDef::acts::<modify::ModifyHunt>(),
     ],
 };
 
@@ -69,6 +69,11 @@ impl Summary {
             if description.is_empty() { String::new() } else { format!(" \"{description}\"") };
         format!("{hunt_id} {hunt_state}{named}: {} on {}", self.artifacts.join(", "), self.targets)
     }
+}
+
+/// The rule of a hunt in words; none where it is for listed clients.
+fn rule(scope: &HuntScope) -> Option<String> {
+    matches!(scope, HuntScope::Rule { .. }).then(|| targets(scope))
 }
 
 /// A scope in words.

@@ -13,5 +13,5 @@ pub static FAMILY: Family = Family {
     id: "vql",
     purpose: "run VQL on the server and explain it",
     default: true,
-    tools: &[ToolDef::of::<run::RunVql>(), ToolDef::of::<help::VqlHelp>()],
+    tools: &[ToolDef::acts::<run::RunVql>(), ToolDef::reads::<help::VqlHelp>()],
 };

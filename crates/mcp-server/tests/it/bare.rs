@@ -29,6 +29,7 @@ impl Bare {
             .arg("serve")
             .args(arguments)
             .env_clear()
+            .env("MEGARAPTOR_HOME", folder.path().join("state"))
             .current_dir(folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -85,7 +86,7 @@ async fn d10_the_program_starts_with_nothing_beside_it_and_ends_well() {
 
 #[tokio::test]
 async fn d11_every_tool_is_there_and_says_that_no_server_is_configured() {
-    let mut bare = Bare::serve(&["--allow-changes"]).await;
+    let mut bare = Bare::serve(&["--policy", "collect=allow", "--policy", "respond=allow"]).await;
     let tools = bare.tools().await;
     assert_eq!(tools.len(), TOOLS, "{tools:?}");
     for tool in tools {

@@ -1,55 +1,56 @@
-//! Tools called directly, with nothing between, on a simulated server.
-
-use std::sync::Arc;
+//! Tools called through the gateway, with no protocol between, on a simulated server.
 
 use lab::Lab;
-use mcp_server::context::{Silent, ToolCx};
-use mcp_server::services::{Services, Switches};
+use mcp_server::caller::Caller;
+use mcp_server::context::Silent;
+use mcp_server::gateway::{Gateway, Mute, Request, Stop};
 use mcp_server::tool::Finished;
 use mcp_server::tool_error::ToolError;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use velociraptor_api::Server;
 
-use crate::simulated::{apart, services};
+use crate::simulated::{allowing, apart, guarded, services};
 
 /// A simulated server with all three identities, changes allowed.
 pub(crate) struct Direct {
-    services: Services,
+    gateway: Gateway,
 }
 
 impl Direct {
     /// Starts one of its own.
     pub(crate) fn start() -> Self {
-        let switches = Switches { allow_changes: true, ..Switches::default() };
-        Self { services: services(switches, &[]) }
+        Self { gateway: guarded(services(allowing(), &[])) }
     }
 
     /// Starts one whose lab is in the caller's hand.
     pub(crate) fn with_lab() -> (Self, Lab) {
-        let switches = Switches { allow_changes: true, ..Switches::default() };
-        let (services, lab) = apart(switches, &[]);
-        (Self { services }, lab)
+        let (services, lab) = apart(allowing(), &[]);
+        (Self { gateway: guarded(services) }, lab)
     }
 
     /// The server behind the tools.
     pub(crate) fn server(&self) -> &Server {
-        &self.services.targets().first().expect("a server").server
+        &self.gateway.services().targets().first().expect("a server").server
     }
 
     /// Calls a tool.
     pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Result<Finished, ToolError> {
-        let mut arguments: Map<String, Value> =
+        let arguments: Map<String, Value> =
             serde_json::from_value(arguments).expect("arguments are an object");
-        let (target, org) = self.services.target(&mut arguments)?;
-        let cx = ToolCx {
-            services: &self.services,
-            server: Arc::clone(&target.server),
-            org,
+        let request = Request {
+            caller: &Caller::cli(),
             cancel: CancellationToken::new(),
             progress: &Silent,
+            voice: &Mute,
         };
-        self.services.tool(tool)?.call(cx, arguments).await
+        match self.gateway.call(&request, tool, arguments).await {
+            Ok(finished) => Ok(finished),
+            Err(Stop::Error(error)) => Err(error),
+            Err(Stop::Ask(asking)) => {
+                panic!("{tool} asks, where nobody can answer: {}", asking.card)
+            }
+        }
     }
 
     /// Calls a tool that must succeed, and gives its data.

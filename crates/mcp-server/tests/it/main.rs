@@ -11,6 +11,7 @@ mod clients;
 mod commands;
 mod direct;
 mod flows;
+mod gateway;
 mod http;
 mod hunts;
 mod mutations;

@@ -3,6 +3,7 @@
 use mcp_server::services::Services;
 use serde_json::{Value, json};
 
+use crate::simulated::read_only;
 use crate::wire::{STATELESS, Wire, stateless};
 
 fn no_server() -> Services {
@@ -151,7 +152,7 @@ async fn a_tool_that_is_switched_off_is_told_in_words() {
         .flat_map(|family| family.tools)
         .find(|tool| tool.effect != mcp_server::tool::Effect::Read);
     let tool = changing.expect("a tool that changes something");
-    let mut wire = Wire::ready(no_server()).await;
+    let mut wire = Wire::ready(Services::new(Vec::new(), read_only())).await;
     let result = wire.ask("tools/call", json!({ "name": tool.name, "arguments": {} })).await;
     assert_eq!(result["structuredContent"]["error"]["code"], "denied", "{result}");
 }

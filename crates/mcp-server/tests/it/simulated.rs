@@ -1,13 +1,45 @@
 //! Services over a simulated server.
 
-use std::sync::Once;
+use std::sync::{Arc, Mutex, Once};
 
 use lab::{Lab, LabOptions};
+use mcp_server::gateway::{Gateway, Guardian};
+use mcp_server::policy;
 use mcp_server::services::{Services, Switches};
 use mcp_server::settings;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::wire::Wire;
+
+/// Switches under which nobody is asked.
+pub(crate) fn allowing() -> Switches {
+    with_policy(&["collect=allow", "respond=allow", "vql_server=mutate"])
+}
+
+/// Switches under a policy of these flags.
+pub(crate) fn with_policy(flags: &[&str]) -> Switches {
+    let flags = flags.iter().map(ToString::to_string).collect();
+    let from = policy::From { flags, ..policy::From::default() };
+    Switches { policy: policy::load(&from, &[]).expect("good flags"), ..Switches::default() }
+}
+
+/// Switches under which nothing is changed.
+pub(crate) fn read_only() -> Switches {
+    let from = policy::From { read_only: true, ..policy::From::default() };
+    Switches { policy: policy::load(&from, &[]).expect("a switch"), ..Switches::default() }
+}
+
+/// Services behind a guard whose records are in a folder of their own. The folder goes when the
+/// process ends: what is recorded last is recorded after a test has ended.
+pub(crate) fn guarded(services: Services) -> Gateway {
+    let home = tempfile::tempdir().expect("a folder");
+    let guardian = Guardian::open(home.path()).expect("records");
+    FOLDERS.lock().expect("a list").push(home);
+    Gateway::new(Arc::new(services), Arc::new(guardian))
+}
+
+static FOLDERS: Mutex<Vec<TempDir>> = Mutex::new(Vec::new());
 
 /// A lab whose work takes next to no time, asked through all identities.
 pub(crate) fn services(switches: Switches, orgs: &[&str]) -> Services {
@@ -30,7 +62,7 @@ pub(crate) fn apart(switches: Switches, orgs: &[&str]) -> (Services, Lab) {
 
 /// A client of such services that may only look.
 pub(crate) async fn looking() -> Wire {
-    Wire::ready(services(Switches::default(), &[])).await
+    Wire::ready(services(read_only(), &[])).await
 }
 
 impl Wire {

@@ -1,13 +1,15 @@
 //! Whether a call waited: not by the clock, but by what woke it.
 //!
 //! Between two steps a call sleeps until somebody wakes it. Its server's answers come from the
-//! tasks of the connection, so those wake it from within a task. A timer that fires wakes it from
-//! the runtime itself, outside of every task: then it has waited for time to pass.
+//! tasks of the connection, so those wake it from within a task; the record of calls is written by a
+//! thread of its own. A timer that fires wakes it from the runtime itself, on its one thread and
+//! outside of every task: then it has waited for time to pass.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use mcp_server::tool_error::Code;
@@ -23,6 +25,7 @@ const LONG: u64 = 600;
 /// Passes a wake on, and notes the ones that no task gave.
 struct Watch {
     inner: Waker,
+    runtime: ThreadId,
     polling: AtomicBool,
     timer: AtomicBool,
 }
@@ -35,7 +38,8 @@ impl Wake for Watch {
     fn wake_by_ref(self: &Arc<Self>) {
         // What a call gives itself while it runs is no timer either.
         let own = self.polling.load(Ordering::SeqCst);
-        if !own && tokio::task::try_id().is_none() {
+        let here = std::thread::current().id() == self.runtime;
+        if !own && here && tokio::task::try_id().is_none() {
             self.timer.store(true, Ordering::SeqCst);
         }
         self.inner.wake_by_ref();
@@ -50,7 +54,8 @@ async fn without_waiting<T>(call: impl Future<Output = T>) -> Option<T> {
     std::future::poll_fn(move |cx| {
         let watch = watch.get_or_insert_with(|| {
             let (polling, timer) = (AtomicBool::new(false), AtomicBool::new(false));
-            Arc::new(Watch { inner: cx.waker().clone(), polling, timer })
+            let runtime = std::thread::current().id();
+            Arc::new(Watch { inner: cx.waker().clone(), runtime, polling, timer })
         });
         if watch.timer.load(Ordering::SeqCst) {
             return Poll::Ready(None);

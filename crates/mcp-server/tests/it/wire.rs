@@ -1,6 +1,5 @@
 //! A client that speaks raw lines to a served connection.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_server::services::Services;
@@ -9,6 +8,8 @@ use tokio::io::{
     AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
 };
 use tokio::task::JoinHandle;
+
+use crate::simulated::guarded;
 
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,9 +31,9 @@ impl Wire {
     pub(crate) fn open(services: Services) -> Self {
         let (ours, theirs) = tokio::io::duplex(64 << 10);
         let (input, output) = tokio::io::split(theirs);
-        let services = Arc::new(services);
+        let gateway = guarded(services);
         let served = tokio::spawn(async move {
-            mcp_server::mcp::serve(services, input, output).await.map_err(|error| error.to_string())
+            mcp_server::mcp::serve(gateway, input, output).await.map_err(|error| error.to_string())
         });
         let (read, write) = tokio::io::split(ours);
         let lines = BufReader::new(read).lines();

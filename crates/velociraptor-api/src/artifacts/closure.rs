@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use vql_builder::ast::Program;
+
 use super::definition::{Definition, definitions, known};
 use crate::fault::Fault;
 use crate::session::Session;
@@ -47,11 +49,42 @@ impl Closure {
 /// [`Fault::UnknownArtifact`] for the first of the names that the server does not know;
 /// [`Fault::Refused`] where more is called than anybody could check.
 pub async fn closure(session: &Session<'_>, names: &[&str]) -> Result<Closure, Fault> {
-    let mut found = Closure::default();
-    let mut fresh: Vec<(String, Definition)> = Vec::new();
-    for (name, definition) in names.iter().zip(definitions(session, names).await?) {
-        fresh.push(((*name).to_owned(), definition));
+    let found = definitions(session, names).await?;
+    let named = names.iter().map(|name| (*name).to_owned());
+    follow(session, named.zip(found).collect()).await
+}
+
+/// As [`closure`], where a name that the server does not know is no error: it is missing.
+///
+/// # Errors
+///
+/// [`Fault::Refused`] where more is called than anybody could check, [`Fault::Query`].
+pub async fn closure_of_known(session: &Session<'_>, names: &[&str]) -> Result<Closure, Fault> {
+    let answered = known(session, names).await?;
+    let mut fresh = Vec::new();
+    let mut missing = BTreeSet::new();
+    for name in names {
+        match named(&answered, name) {
+            Some(definition) => fresh.push(((*name).to_owned(), definition.clone())),
+            None => _ = missing.insert((*name).to_owned()),
+        }
     }
+    let mut found = follow(session, fresh).await?;
+    found.missing.append(&mut missing);
+    Ok(found)
+}
+
+fn named<'a>(definitions: &'a [Definition], name: &str) -> Option<&'a Definition> {
+    let is = |one: &&Definition| one.name == name || one.aliases.iter().any(|alias| alias == name);
+    definitions.iter().find(is)
+}
+
+/// Reads what the fresh definitions call, and what that calls, until nothing is new.
+async fn follow(
+    session: &Session<'_>,
+    mut fresh: Vec<(String, Definition)>,
+) -> Result<Closure, Fault> {
+    let mut found = Closure::default();
     loop {
         let mut called = BTreeSet::new();
         for (name, definition) in fresh.drain(..) {
@@ -65,17 +98,13 @@ pub async fn closure(session: &Session<'_>, names: &[&str]) -> Result<Closure, F
         }
         if found.definitions.len() + called.len() > MOST {
             return Err(Fault::refused(format!(
-                "{} calls more than {MOST} other artifacts, more than can be checked",
-                names.join(", ")
+                "it calls more than {MOST} artifacts over all steps, more than can be checked"
             )));
         }
         let wanted: Vec<&str> = called.iter().map(String::as_str).collect();
         let answered = known(session, &wanted).await?;
         for name in called {
-            let by_name = |definition: &&Definition| {
-                definition.name == name || definition.aliases.contains(&name)
-            };
-            match answered.iter().find(by_name) {
+            match named(&answered, &name) {
                 Some(definition) => fresh.push((name, definition.clone())),
                 None => _ = found.missing.insert(name),
             }
@@ -92,14 +121,17 @@ pub fn callees(definition: &Definition) -> BTreeSet<String> {
         .chain([definition.precondition.as_deref(), definition.export.as_deref()]);
     let mut called: BTreeSet<String> = definition.imports.iter().cloned().collect();
     for text in texts.flatten() {
-        let Ok(program) = vql_builder::parse(text).program() else { continue };
-        for call in program.calls() {
-            if let Some(name) = call.name.strip_prefix(CALLED) {
-                called.insert(name.to_owned());
-            }
+        if let Ok(program) = vql_builder::parse(text).program() {
+            called.append(&mut calls(&program));
         }
     }
     called
+}
+
+/// The artifacts that a text calls, by the names that it uses.
+pub fn calls(program: &Program) -> BTreeSet<String> {
+    let names = program.calls().into_iter();
+    names.filter_map(|call| call.name.strip_prefix(CALLED).map(str::to_owned)).collect()
 }
 
 #[cfg(test)]

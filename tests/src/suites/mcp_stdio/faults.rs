@@ -104,7 +104,9 @@ async fn odd_rows(stage: &Stage) -> anyhow::Result<()> {
 async fn cancelled(stage: &Stage) -> anyhow::Result<()> {
     endless::define(&stage.server).await?;
     // A reader may not run the artifact in which the endless query stands.
-    let mut child = stage.ready(&[Role::Administrator], &["--allow-changes"]).await?;
+    let mut child = stage
+        .ready(&[Role::Administrator], &["--policy", "collect=allow", "--policy", "respond=allow"])
+        .await?;
     let arguments = json!({ "query": endless::QUERY, "timeout": 60 });
     let params = json!({ "name": "run_vql", "arguments": arguments });
     let slow = child.send("tools/call", params).await?;

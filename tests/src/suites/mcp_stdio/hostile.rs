@@ -26,7 +26,9 @@ const TEXTS: &[&str] = &[
 const LEAST_CALLS: usize = 200;
 
 pub(super) async fn run(stage: &Stage, agent: &RealAgent) -> anyhow::Result<()> {
-    let mut child = stage.ready(&Role::ALL, &["--allow-changes"]).await?;
+    let mut child = stage
+        .ready(&Role::ALL, &["--policy", "collect=allow", "--policy", "respond=allow"])
+        .await?;
     let mut calls = 0;
     for tool in tools(&mut child).await? {
         let name = tool["name"].as_str().context("a tool without a name")?;

@@ -234,7 +234,17 @@ async fn first(child: &mut McpChild, here: &Org, there: &Org) -> anyhow::Result<
 /// The program with the second org alone: its tools take no org, and there is no way to the root.
 async fn alone(stage: &Stage, here: &Org, there: &Org) -> anyhow::Result<()> {
     let orgs = format!("--orgs={}", there.id);
-    let mut child = stage.ready(&crate::real::Role::ALL, &["--allow-changes", &orgs]).await?;
+    let mut child = stage
+        .ready(
+            &crate::real::Role::ALL,
+            &[
+                "--policy=collect=allow",
+                "--policy=respond=allow",
+                "--policy=vql_server=secret",
+                &orgs,
+            ],
+        )
+        .await?;
     let before = everything(&stage.server, &here.id).await?;
     for (tool, wish, _) in looks(there) {
         let result = child.call(tool, wish.clone()).await?;

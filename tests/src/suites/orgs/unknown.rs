@@ -77,7 +77,17 @@ async fn unset(child: &mut McpChild, second: &str) -> anyhow::Result<()> {
 
 async fn gone(stage: &Stage) -> anyhow::Result<()> {
     let orgs = format!("--orgs=root,{NOWHERE}");
-    let mut child = stage.ready(&Role::ALL, &["--allow-changes", &orgs]).await?;
+    let mut child = stage
+        .ready(
+            &Role::ALL,
+            &[
+                "--policy=collect=allow",
+                "--policy=respond=allow",
+                "--policy=vql_server=secret",
+                &orgs,
+            ],
+        )
+        .await?;
     let before = everything(&stage.server, "root").await?;
     for (tool, error) in each(&mut child, json!(NOWHERE)).await? {
         let code = error["code"].as_str().unwrap_or_default();

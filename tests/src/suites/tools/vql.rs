@@ -79,6 +79,12 @@ async fn reader(bench: &Bench) -> anyhow::Result<()> {
     let wish = json!({ "query": query, "env": { "C": bench.agent } });
     let error = refused(&mut child, "run_vql", wish).await?;
     says(&error, "denied", &["LABEL"])?;
+    // Without a word of the policy it is not even sent.
+    let mut usual = bench.stage.ready(&Role::ALL, &[]).await?;
+    let wish = json!({ "query": query, "env": { "C": bench.agent } });
+    let error = refused(&mut usual, "run_vql", wish).await?;
+    says(&error, "denied", &["label on the server (mutate)", "vql_server"])?;
+    ended_well(usual).await?;
     let vql = "SELECT labels FROM clients(client_id=C)";
     let known = bench.witness(vql, &[("C", &bench.agent)]).await?;
     ensure!(!known.to_string().contains("sneaked"), "{known}");

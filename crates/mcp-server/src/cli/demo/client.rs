@@ -37,9 +37,14 @@ pub(super) struct Called {
 
 impl McpClient {
     /// Starts `program` with `arguments` and shakes hands.
-    pub(super) async fn start(program: &Path, arguments: &[String]) -> Result<Self, ToolError> {
+    pub(super) async fn start(
+        program: &Path,
+        arguments: &[String],
+        state: &Path,
+    ) -> Result<Self, ToolError> {
         let mut child = Command::new(program)
             .args(arguments)
+            .env(guard::home::VARIABLE, state)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -13,9 +13,9 @@ pub(super) fn render(report: &Report) -> String {
         out,
         "changes   {}",
         if report.changes_allowed {
-            "allowed: tools that change something are listed and may run"
+            "possible: as the policy says, after a person was asked or at once (megaraptor policy)"
         } else {
-            "not allowed: only read tools are listed (--allow-changes lists the others)"
+            "refused by the policy: only read tools are listed (megaraptor policy)"
         }
     );
     match report.problems {

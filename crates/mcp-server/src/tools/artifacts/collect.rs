@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
+use guard::asked::Place;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use velociraptor_api::Permission;
-use velociraptor_api::collections::{self, Target};
+use velociraptor_api::clients::Client;
+use velociraptor_api::collections::{self, Checked, Target};
+use velociraptor_api::{Permission, Session};
 
 use crate::answer::{Answer, State};
-use crate::collection::{Bounds, Parameters, wanted};
+use crate::collection::{Bounds, Parameters, over_all, wanted};
 use crate::context::ToolCx;
+use crate::gateway::{Go, Work, programs};
 use crate::resolve::{self, Named};
-use crate::tool::{Effect, Tool};
+use crate::tool::{Acts, Effect, Tool};
 use crate::tool_error::ToolError;
 
 mod outcome;
@@ -78,8 +81,24 @@ impl Tool for CollectArtifact {
         &[Permission::AnyQuery, Permission::ReadResults, Permission::CollectClient];
     type Input = Input;
     type Output = Output;
+}
 
-    async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
+/// The collection, checked, and the clients.
+pub(super) struct Prepared {
+    checked: Checked,
+    named: Vec<Named>,
+    again: bool,
+    wait: Duration,
+}
+
+impl Acts for CollectArtifact {
+    type Prepared = Prepared;
+
+    async fn prepare(
+        _cx: &ToolCx<'_>,
+        session: &Session<'_>,
+        input: Input,
+    ) -> Result<(Work, Prepared), ToolError> {
         let bounds = Bounds {
             timeout: input.timeout,
             max_rows: input.max_rows,
@@ -88,19 +107,36 @@ impl Tool for CollectArtifact {
         };
         let collection = wanted(&input.artifacts, &input.parameters, bounds, input.urgent)?;
         let target = target(&input.clients)?;
-        let session = cx.session();
-        let checked = collections::check(&session, &collection, target).await?;
-        let named = resolve::each_for_change(&session, &input.clients).await?;
+        let checked = collections::check(session, &collection, target).await?;
+        let named = resolve::each_for_change(session, &input.clients).await?;
         if let [Named { found: Err(error), .. }] = named.as_slice() {
             return Err(error.clone());
         }
-        let plan = Plan {
-            session: &session,
-            checked: &checked,
-            again: input.again,
-            wait: Duration::from_secs(input.wait.unwrap_or(20).min(600)),
-            progress: cx.progress,
+        let names: Vec<&str> = checked.definitions().iter().map(|d| d.name.as_str()).collect();
+        let (place, clients) = match target {
+            Target::Server => (Place::Server, Vec::new()),
+            Target::Clients => (Place::Endpoint, known(&named)),
         };
+        let mut work = Work::that("runs the artifacts and keeps their rows on the server")
+            .running(programs::of_artifacts(session, &names, place).await?)
+            .within(over_all(checked.limits(), clients.len() as u64))
+            .needing(checked.permissions())
+            .undone_by("cancel_flow; what was collected stays");
+        work = match target {
+            Target::Server => work.on_the_server(),
+            Target::Clients => work.on(clients),
+        };
+        let wait = Duration::from_secs(input.wait.unwrap_or(20).min(600));
+        Ok((work, Prepared { checked, named, again: input.again, wait }))
+    }
+
+    async fn carry_out(
+        cx: &ToolCx<'_>,
+        session: &Session<'_>,
+        go: &Go,
+        Prepared { checked, named, again, wait }: Prepared,
+    ) -> Result<Answer<Output>, ToolError> {
+        let plan = Plan { session, go, checked: &checked, again, wait, progress: cx.progress };
         let mut outcomes = plan.run(named).await?;
         if let [only] = outcomes.as_mut_slice()
             && let Some(error) = only.refusal.take()
@@ -109,8 +145,14 @@ impl Tool for CollectArtifact {
         }
         let state = overall(&outcomes);
         let data = Output { outcomes };
-        Ok(Answer::of(&cx, &session, data).state(state))
+        Ok(Answer::of(cx, session, data).state(state))
     }
+}
+
+/// The clients among those that were named.
+fn known(named: &[Named]) -> Vec<Client> {
+    let found = named.iter().filter_map(|named| named.found.as_ref().ok());
+    found.filter_map(|resolved| resolved.client.clone()).collect()
 }
 
 /// The server, or endpoints; not both, since no artifact runs on both.

@@ -9,7 +9,7 @@ use velociraptor_api::catalogue::READ;
 use super::columns::columns;
 use crate::answer::Answer;
 use crate::context::ToolCx;
-use crate::tool::{Effect, Tool};
+use crate::tool::{Effect, Reads, Tool};
 use crate::tool_error::ToolError;
 
 mod render;
@@ -90,7 +90,9 @@ impl Tool for GetArtifact {
     const NEEDS: &'static [Permission] = READ;
     type Input = Input;
     type Output = Output;
+}
 
+impl Reads for GetArtifact {
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
         let name = input.name.trim();
         if name.is_empty() {

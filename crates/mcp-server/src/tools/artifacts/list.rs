@@ -14,7 +14,7 @@ use crate::context::ToolCx;
 use crate::page::{self, Binding};
 use crate::system::System;
 use crate::table;
-use crate::tool::{Effect, Tool};
+use crate::tool::{Effect, Reads, Tool};
 use crate::tool_error::ToolError;
 
 /// Most names that are suggested.
@@ -99,7 +99,9 @@ impl Tool for ListArtifacts {
     const NEEDS: &'static [Permission] = READ;
     type Input = Input;
     type Output = Output;
+}
 
+impl Reads for ListArtifacts {
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
         let binding = Binding::of(&cx, Self::NAME, &(&input.search, input.kind, input.os))?;
         let from: u64 = input.cursor.as_deref().map_or(Ok(0), |cursor| binding.open(cursor))?;

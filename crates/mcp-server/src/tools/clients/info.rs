@@ -17,7 +17,7 @@ use crate::clock;
 use crate::context::ToolCx;
 use crate::resolve;
 use crate::table;
-use crate::tool::{Effect, Tool};
+use crate::tool::{Effect, Reads, Tool};
 use crate::tool_error::ToolError;
 
 /// `get_client_info`.
@@ -89,7 +89,9 @@ impl Tool for GetClientInfo {
     const NEEDS: &'static [Permission] = READ;
     type Input = Input;
     type Output = Output;
+}
 
+impl Reads for GetClientInfo {
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
         let session = cx.session();
         let id = resolve::for_read(&session, &input.client).await?.id;

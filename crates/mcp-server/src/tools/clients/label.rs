@@ -2,15 +2,17 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use velociraptor_api::clients::Resolved;
 use velociraptor_api::labels::{self, LabelChange, LabelUse, Labelled};
-use velociraptor_api::{ClientId, Permission};
+use velociraptor_api::{ClientId, Permission, Session};
 
 use crate::answer::{Answer, Render};
 use crate::context::ToolCx;
+use crate::gateway::{Go, Work};
 use crate::resolve::{self, Named};
 use crate::table;
-use crate::tool::{Effect, Tool};
-use crate::tool_error::{Code, ToolError};
+use crate::tool::{Acts, Effect, Tool};
+use crate::tool_error::ToolError;
 
 /// `label_client`.
 pub(super) struct LabelClient;
@@ -55,46 +57,77 @@ impl Tool for LabelClient {
     const IDEMPOTENT: bool = true;
     type Input = Input;
     type Output = Output;
+}
 
-    async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
+/// The clients, what is to change, and what goes by the labels.
+pub(super) struct Prepared {
+    clients: Vec<ClientId>,
+    change: LabelChange,
+    consequences: Vec<String>,
+}
+
+impl Acts for LabelClient {
+    type Prepared = Prepared;
+
+    async fn prepare(
+        _cx: &ToolCx<'_>,
+        session: &Session<'_>,
+        input: Input,
+    ) -> Result<(Work, Prepared), ToolError> {
         if input.clients.is_empty() {
             return Err(ToolError::invalid("clients is empty: name at least one"));
         }
-        let session = cx.session();
-        let ids = all_known(resolve::each_for_change(&session, &input.clients).await?)?;
+        let named = all_known(resolve::each_for_change(session, &input.clients).await?)?;
         let change = LabelChange { add: input.add, remove: input.remove };
         let touched = [change.add.as_slice(), change.remove.as_slice()].concat();
         // Asked before the change: where it cannot be told what goes by a label, nothing is done.
-        let uses = labels::uses(&session, &touched).await?;
-        let done = labels::change(&session, &ids, &change).await.map_err(|fault| {
-            let error = ToolError::from(fault);
-            match error.code {
-                Code::ServerFailed | Code::Timeout | Code::Unavailable => {
-                    error.next("get_client_info shows the labels as they are; the same call again does what is missing")
-                }
-                _ => error,
-            }
-        })?;
+        let uses = labels::uses(session, &touched).await?;
+        let consequences: Vec<String> =
+            uses.iter().map(|used| consequence(used, &change)).collect();
+        let work = Work::that(what(&change))
+            .on(named.iter().filter_map(|resolved| resolved.client.clone()))
+            .beside(consequences.clone())
+            .undone_by("the opposite change; what acts on a label meanwhile is not undone")
+            .proved_by("the labels are read back");
+        let clients = named.into_iter().map(|resolved| resolved.id).collect();
+        Ok((work, Prepared { clients, change, consequences }))
+    }
+
+    async fn carry_out(
+        cx: &ToolCx<'_>,
+        session: &Session<'_>,
+        _go: &Go,
+        Prepared { clients, change, consequences }: Prepared,
+    ) -> Result<Answer<Output>, ToolError> {
+        let done = labels::change(session, &clients, &change).await?;
         let rows = done.into_iter().map(Row::from).collect::<Vec<_>>();
-        let warnings: Vec<String> = uses.iter().map(|used| consequence(used, &change)).collect();
         let count = rows.len();
-        Ok(Answer::of(&cx, &session, Output { clients: rows })
+        Ok(Answer::of(cx, session, Output { clients: rows })
             .page(count as u64, count, None)
-            .warn(warnings))
+            .warn(consequences))
     }
 }
 
-/// The ids, where all that were named exist. The server would make a client of any id.
-fn all_known(named: Vec<Named>) -> Result<Vec<ClientId>, ToolError> {
-    let mut ids = Vec::new();
+/// A change in words.
+fn what(change: &LabelChange) -> String {
+    let parts = [("sets", &change.add), ("takes off", &change.remove)];
+    let said = parts.iter().filter(|(_, labels)| !labels.is_empty());
+    said.map(|(does, labels)| format!("{does} {}", labels.join(", ")))
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// What was named, where all of it exists. The server would make a client of any id.
+fn all_known(named: Vec<Named>) -> Result<Vec<Resolved>, ToolError> {
+    let mut known = Vec::new();
     let mut unknown: Vec<(String, ToolError)> = Vec::new();
     for Named { given, found } in named {
         match found {
-            Ok(resolved) => ids.push(resolved.id),
+            Ok(resolved) => known.push(resolved),
             Err(error) => unknown.push((given, error)),
         }
     }
-    let Some((_, first)) = unknown.first() else { return Ok(ids) };
+    let Some((_, first)) = unknown.first() else { return Ok(known) };
     let mut error = first.clone();
     let others: Vec<&str> = unknown.iter().skip(1).map(|(given, _)| given.as_str()).collect();
     if !others.is_empty() {
@@ -158,6 +191,7 @@ impl Render for Output {
 
 #[cfg(test)]
 mod tests {
+    use crate::tool_error::Code;
     use velociraptor_api::HuntId;
     use velociraptor_api::clients::Resolved;
 

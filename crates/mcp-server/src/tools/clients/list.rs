@@ -16,7 +16,7 @@ use crate::context::ToolCx;
 use crate::page::{self, Binding};
 use crate::system::System;
 use crate::table;
-use crate::tool::{Effect, Tool};
+use crate::tool::{Effect, Reads, Tool};
 use crate::tool_error::ToolError;
 
 /// `list_clients`.
@@ -87,7 +87,9 @@ impl Tool for ListClients {
     const NEEDS: &'static [Permission] = READ;
     type Input = Input;
     type Output = Output;
+}
 
+impl Reads for ListClients {
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
         let asked = (&input.search, input.os, &input.labels, input.online, input.order);
         let binding = Binding::of(&cx, Self::NAME, &asked)?;

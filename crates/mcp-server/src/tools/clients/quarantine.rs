@@ -3,17 +3,19 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use guard::asked::Place;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use velociraptor_api::Permission;
 use velociraptor_api::quarantine::{self, Action, Options, Plan, Proof, Sent, StepState};
+use velociraptor_api::{Permission, Session};
 
 use crate::answer::{Answer, Render, State};
 use crate::clock;
 use crate::context::ToolCx;
+use crate::gateway::{Go, Work, programs};
 use crate::resolve;
-use crate::tool::{Effect, Tool};
+use crate::tool::{Acts, Effect, Tool};
 use crate::tool_error::{Code, ToolError};
 
 /// `quarantine_client`.
@@ -99,13 +101,26 @@ impl Tool for QuarantineClient {
     ];
     type Input = Input;
     type Output = Output;
+}
 
-    async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
+/// The order, checked, and how long its proof is awaited.
+pub(super) struct Prepared {
+    plan: Plan,
+    patience: Duration,
+}
+
+impl Acts for QuarantineClient {
+    type Prepared = Prepared;
+
+    async fn prepare(
+        _cx: &ToolCx<'_>,
+        session: &Session<'_>,
+        input: Input,
+    ) -> Result<(Work, Prepared), ToolError> {
         if let Some(hours) = input.queue_hours.filter(|hours| !(1..=720).contains(hours)) {
             return Err(ToolError::invalid(format!("queue_hours is from 1 to 720, not {hours}")));
         }
-        let session = cx.session();
-        let id = resolve::for_change(&session, &input.client).await?.id;
+        let id = resolve::for_change(session, &input.client).await?.id;
         let action = match input.action {
             Wanted::Isolate => Action::Isolate,
             Wanted::Release => Action::Release,
@@ -115,7 +130,7 @@ impl Tool for QuarantineClient {
             forbidden_url: input.forbidden_url,
             wait_for_client: input.queue_hours.map(|hours| Duration::from_secs(hours * 3600)),
         };
-        let plan = quarantine::plan(&session, &id, action, &options).await.map_err(|fault| {
+        let plan = quarantine::plan(session, &id, action, &options).await.map_err(|fault| {
             let error = ToolError::from(fault);
             if error.code == Code::Offline {
                 error.next("queue_hours lets the order wait for the client, and expire")
@@ -123,14 +138,40 @@ impl Tool for QuarantineClient {
                 error
             }
         })?;
+        let (effect, undo) = match action {
+            Action::Isolate => {
+                ("blocks all but Velociraptor, DNS, DHCP", "release; nothing automatic")
+            }
+            Action::Release => ("lets the endpoint back on the network", "isolate again"),
+        };
+        let mut work = Work::that(effect)
+            .on([plan.client().clone()])
+            .running(programs::of_artifacts(session, &[plan.artifact()], Place::Endpoint).await?)
+            .undone_by(undo)
+            .proved_by("its report, renewed contact with the server, the label read back");
+        if let Some(hours) = input.queue_hours.filter(|_| !plan.client().is_online()) {
+            work = work.expiring(hours * 3600);
+        }
+        let patience = Duration::from_secs(input.wait.unwrap_or(60).min(600));
+        Ok((work, Prepared { plan, patience }))
+    }
+
+    async fn carry_out(
+        cx: &ToolCx<'_>,
+        session: &Session<'_>,
+        go: &Go,
+        Prepared { plan, patience }: Prepared,
+    ) -> Result<Answer<Output>, ToolError> {
+        let id = plan.client().client_id.clone();
         cx.progress.report(0, Some(2), &format!("{}: sending", plan.artifact()));
         let mut data = Output::of(&plan);
-        let order = quarantine::send(&session, &plan).await?;
+        let order = quarantine::send(session, &plan).await?;
         let hunts = order.taken_back.hunts.iter().map(ToString::to_string);
         data.taken_back =
             hunts.chain(order.taken_back.flows.iter().map(ToString::to_string)).collect();
         let state = match order.sent {
             Sent::Queued { hunt, expires, existing } => {
+                go.started_hunt(&hunt);
                 data.hunt_id = Some(hunt.to_string());
                 data.expires = expires.map(clock::to_second);
                 data.existing = existing;
@@ -138,9 +179,9 @@ impl Tool for QuarantineClient {
             }
             Sent::Nothing => State::Offline,
             Sent::Scheduled { flow } => {
+                go.started_flow(&id, &flow.flow_id);
                 cx.progress.report(1, Some(2), "sent; waiting for the report and renewed contact");
-                let patience = Duration::from_secs(input.wait.unwrap_or(60).min(600));
-                let proof = quarantine::prove(&session, &plan, &flow.flow_id, patience).await?;
+                let proof = quarantine::prove(session, &plan, &flow.flow_id, patience).await?;
                 data.prove(&proof);
                 if let Some(failed) = failed(&data, &proof) {
                     return Err(failed);
@@ -149,7 +190,7 @@ impl Tool for QuarantineClient {
             }
         };
         let link = cx.link(&format!("/host/{id}"));
-        Ok(Answer::of(&cx, &session, data).state(state).link(link))
+        Ok(Answer::of(cx, session, data).state(state).link(link))
     }
 }
 

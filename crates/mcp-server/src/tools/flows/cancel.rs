@@ -2,12 +2,13 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use velociraptor_api::{FlowId, Permission, flows};
+use velociraptor_api::{ClientId, FlowId, Permission, Session, flows};
 
 use crate::answer::{Answer, Render};
 use crate::context::ToolCx;
+use crate::gateway::{Go, Work};
 use crate::resolve;
-use crate::tool::{Effect, Tool};
+use crate::tool::{Acts, Effect, Tool};
 use crate::tool_error::ToolError;
 
 /// `cancel_flow`.
@@ -47,23 +48,53 @@ impl Tool for CancelFlow {
     const IDEMPOTENT: bool = true;
     type Input = Input;
     type Output = Output;
+}
 
-    async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
-        let session = cx.session();
-        let id = FlowId::parse(input.flow_id.trim())?;
-        let client = resolve::for_change(&session, &input.client).await?;
-        let done = flows::cancel(&session, &client.id, &id).await?;
-        let link = cx.link(&format!("/collected/{}/{id}", client.id));
+/// The flow that is to be ended.
+pub(super) struct Prepared {
+    client: ClientId,
+    flow: FlowId,
+}
+
+impl Acts for CancelFlow {
+    type Prepared = Prepared;
+
+    async fn prepare(
+        _cx: &ToolCx<'_>,
+        session: &Session<'_>,
+        input: Input,
+    ) -> Result<(Work, Prepared), ToolError> {
+        let flow = FlowId::parse(input.flow_id.trim())?;
+        let client = resolve::for_change(session, &input.client).await?;
+        let status = flows::flow(session, &client.id, &flow).await?;
+        let work = Work::that(format!(
+            "ends {flow} ({}), which is {}; rows collected so far are kept",
+            status.artifacts.join(", "),
+            status.state
+        ))
+        .on_resolved(&client)
+        .undone_by("collecting again");
+        Ok((work, Prepared { client: client.id, flow }))
+    }
+
+    async fn carry_out(
+        cx: &ToolCx<'_>,
+        session: &Session<'_>,
+        _go: &Go,
+        Prepared { client, flow }: Prepared,
+    ) -> Result<Answer<Output>, ToolError> {
+        let done = flows::cancel(session, &client, &flow).await?;
+        let link = cx.link(&format!("/collected/{client}/{flow}"));
         let output = Output {
-            client_id: client.id.to_string(),
-            flow_id: id.to_string(),
+            client_id: client.to_string(),
+            flow_id: flow.to_string(),
             cancelled: done.cancelled,
             before: done.before.as_str(),
             after: done.flow.state.as_str(),
             status: done.flow.status.clone(),
             rows_kept: done.flow.rows,
         };
-        Ok(Answer::of(&cx, &session, output).link(link))
+        Ok(Answer::of(cx, session, output).link(link))
     }
 }
 

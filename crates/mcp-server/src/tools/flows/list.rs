@@ -13,7 +13,7 @@ use crate::context::ToolCx;
 use crate::page::{self, Binding};
 use crate::resolve;
 use crate::table;
-use crate::tool::{Effect, Tool};
+use crate::tool::{Effect, Reads, Tool};
 use crate::tool_error::ToolError;
 
 /// `list_flows`.
@@ -85,7 +85,9 @@ impl Tool for ListFlows {
     const NEEDS: &'static [Permission] = READ;
     type Input = Input;
     type Output = Output;
+}
 
+impl Reads for ListFlows {
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
         let session = cx.session();
         let client = resolve::for_read(&session, &input.client).await?;

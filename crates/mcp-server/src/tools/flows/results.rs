@@ -21,7 +21,7 @@ use crate::page::{self, Binding, Row, Rows};
 use crate::resolve;
 use crate::rows::{self, Handed, Reading, Walk, Wish};
 use crate::table;
-use crate::tool::{Effect, Tool};
+use crate::tool::{Effect, Reads, Tool};
 use crate::tool_error::ToolError;
 
 mod tables;
@@ -108,7 +108,9 @@ impl Tool for GetFlowResults {
     const NEEDS: &'static [Permission] = READ;
     type Input = Input;
     type Output = Output;
+}
 
+impl Reads for GetFlowResults {
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
         let session = cx.session();
         let id = FlowId::parse(input.flow_id.trim())?;

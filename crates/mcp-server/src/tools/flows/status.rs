@@ -16,7 +16,7 @@ use crate::clock;
 use crate::context::ToolCx;
 use crate::resolve;
 use crate::table;
-use crate::tool::{Effect, Tool};
+use crate::tool::{Effect, Reads, Tool};
 use crate::tool_error::ToolError;
 
 /// `get_flow_status`.
@@ -81,7 +81,9 @@ impl Tool for GetFlowStatus {
     const NEEDS: &'static [Permission] = READ;
     type Input = Input;
     type Output = Output;
+}
 
+impl Reads for GetFlowStatus {
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
         let session = cx.session();
         let id = FlowId::parse(input.flow_id.trim())?;

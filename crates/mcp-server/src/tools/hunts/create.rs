@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
+use guard::asked::Place;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use velociraptor_api::clients::{self, Client};
+use velociraptor_api::clients::Client;
 use velociraptor_api::collections::{self, Target};
 use velociraptor_api::hunts::{self, HuntPlan, HuntScope, HuntState};
 use velociraptor_api::{Os, Permission, Session};
@@ -15,9 +16,10 @@ use super::applies::{For, applies};
 use crate::answer::{Answer, Render, State};
 use crate::collection::{self, Bounds, Parameters};
 use crate::context::ToolCx;
+use crate::gateway::{Go, Work, programs};
 use crate::resolve;
 use crate::system::System;
-use crate::tool::{Effect, Tool};
+use crate::tool::{Acts, Effect, Tool};
 use crate::tool_error::ToolError;
 
 /// How long a hunt schedules clients where nothing else is said: the server's own default.
@@ -81,21 +83,48 @@ impl Tool for CreateHunt {
     ];
     type Input = Input;
     type Output = Output;
+}
 
-    async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
-        let session = cx.session();
+/// The hunt as it is to be made, and whom it reaches now.
+pub(super) struct Prepared {
+    plan: HuntPlan,
+    reaches: u64,
+    online: u64,
+    elsewhere: Vec<String>,
+}
+
+impl Acts for CreateHunt {
+    type Prepared = Prepared;
+
+    async fn prepare(
+        _cx: &ToolCx<'_>,
+        session: &Session<'_>,
+        input: Input,
+    ) -> Result<(Work, Prepared), ToolError> {
         let wanted = collection::wanted(&input.artifacts, &input.parameters, input.limits, false)?;
-        let scope = scope(&session, &input).await?;
-        let checked = collections::check(&session, &wanted, Target::Clients).await?;
-        let systems = listed(&session, &scope).await?;
+        let scope = scope(session, &input).await?;
+        let checked = collections::check(session, &wanted, Target::Clients).await?;
+        let reached = hunts::reach(session, &scope).await?;
+        let systems: Vec<Option<Os>> = reached.iter().map(Client::system).collect();
         let wanted = match &scope {
             HuntScope::Clients(_) => For::Listed(&systems),
             HuntScope::Rule { os: Some(os), .. } => For::System(*os),
             HuntScope::Rule { os: None, .. } => For::Anybody,
         };
         let elsewhere = applies(checked.definitions(), wanted)?;
-        let reached = hunts::reach(&session, &scope).await?;
         let life = super::hours(input.expires_hours.unwrap_or(DEFAULT_HOURS))?;
+        let (reaches, online) = (reached.len() as u64, online(&reached));
+        let names: Vec<&str> = checked.definitions().iter().map(|d| d.name.as_str()).collect();
+        let does =
+            if input.start { "collects at once" } else { "is made paused: runs nothing yet" };
+        let work = Work::that(does)
+            .running(programs::of_artifacts(session, &names, Place::Endpoint).await?)
+            .hunting(super::rule(&scope), reached)
+            .within(collection::over_all(checked.limits(), reaches))
+            .expiring(life.as_secs())
+            .needing(checked.permissions())
+            .undone_by("modify_hunt stop; flows that it has started go on until they are cancelled")
+            .because(Some(input.description.clone()).filter(|text| !text.is_empty()));
         let plan = HuntPlan {
             collection: checked,
             description: input.description,
@@ -104,28 +133,31 @@ impl Tool for CreateHunt {
             expires: Some(Timestamp::now() + life),
             start: input.start,
         };
-        let made = hunts::create(&session, &plan).await?;
-        let nobody = (reached.is_empty())
-            .then(|| String::from("no client fits now; those that enrol later may"));
+        Ok((work, Prepared { plan, reaches, online, elsewhere }))
+    }
+
+    async fn carry_out(
+        cx: &ToolCx<'_>,
+        session: &Session<'_>,
+        go: &Go,
+        Prepared { plan, reaches, online, elsewhere }: Prepared,
+    ) -> Result<Answer<Output>, ToolError> {
+        let made = hunts::create(session, &plan).await?;
+        go.started_hunt(&made.hunt.hunt_id);
+        let nobody =
+            (reaches == 0).then(|| String::from("no client fits now; those that enrol later may"));
         let link = cx.link(&format!("/hunts/{}", made.hunt.hunt_id));
         let state = match made.hunt.state {
             HuntState::Running => State::Pending,
             _ => State::Complete,
         };
-        let data = Output {
-            hunt: Summary::of(&made.hunt),
-            reaches: reached.len() as u64,
-            online: reached.iter().filter(|client| client.is_online()).count() as u64,
-        };
-        Ok(Answer::of(&cx, &session, data).state(state).warn(nobody).warn(elsewhere).link(link))
+        let data = Output { hunt: Summary::of(&made.hunt), reaches, online };
+        Ok(Answer::of(cx, session, data).state(state).warn(nobody).warn(elsewhere).link(link))
     }
 }
 
-/// The systems of listed clients.
-async fn listed(session: &Session<'_>, scope: &HuntScope) -> Result<Vec<Option<Os>>, ToolError> {
-    let HuntScope::Clients(ids) = scope else { return Ok(Vec::new()) };
-    let found = clients::by_ids(session, ids).await?;
-    Ok(found.iter().map(Client::system).collect())
+fn online(clients: &[Client]) -> u64 {
+    clients.iter().filter(|client| client.is_online()).count() as u64
 }
 
 /// Which clients are meant. A list stands alone: it is exact, and nothing narrows it.

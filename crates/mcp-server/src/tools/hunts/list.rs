@@ -11,7 +11,7 @@ use super::Summary;
 use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
 use crate::page::{self, Binding};
-use crate::tool::{Effect, Tool};
+use crate::tool::{Effect, Reads, Tool};
 use crate::tool_error::ToolError;
 use crate::{clock, table};
 
@@ -75,7 +75,9 @@ impl Tool for ListHunts {
     const NEEDS: &'static [Permission] = READ;
     type Input = Input;
     type Output = Output;
+}
 
+impl Reads for ListHunts {
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
         let binding = Binding::of(&cx, Self::NAME, &(input.state, &input.search))?;
         let from: u64 = input.cursor.as_deref().map_or(Ok(0), |cursor| binding.open(cursor))?;

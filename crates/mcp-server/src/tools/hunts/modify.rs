@@ -2,16 +2,18 @@
 
 use std::fmt::Write;
 
+use guard::asked::Place;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use velociraptor_api::hunts::{self, HuntChange, HuntState};
-use velociraptor_api::{HuntId, Permission};
+use velociraptor_api::{HuntId, Permission, Session};
 
 use super::Summary;
 use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
-use crate::tool::{Effect, Tool};
+use crate::gateway::{Go, Work, programs};
+use crate::tool::{Acts, Effect, Tool};
 use crate::tool_error::ToolError;
 
 /// Most flows that are named as still running.
@@ -73,16 +75,54 @@ impl Tool for ModifyHunt {
     const IDEMPOTENT: bool = true;
     type Input = Input;
     type Output = Output;
+}
 
-    async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
+/// The hunt as it was, and what is to change.
+pub(super) struct Prepared {
+    id: HuntId,
+    was: &'static str,
+    changes: Vec<(&'static str, HuntChange)>,
+}
+
+impl Acts for ModifyHunt {
+    type Prepared = Prepared;
+
+    async fn prepare(
+        _cx: &ToolCx<'_>,
+        session: &Session<'_>,
+        input: Input,
+    ) -> Result<(Work, Prepared), ToolError> {
         let id = HuntId::parse(input.hunt_id.trim())?;
         let changes = changes(&input)?;
-        let session = cx.session();
-        let was = hunts::status(&session, &id).await?.hunt.state.as_str();
+        let hunt = hunts::status(session, &id).await?.hunt;
+        let starts = changes.iter().any(|(_, change)| *change == HuntChange::Start);
+        let names: Vec<&str> = changes.iter().map(|(name, _)| *name).collect();
+        let does = format!("{} of hunt {id}, which is {}", names.join(", "), hunt.state);
+        let mut work = Work::that(does).undone_by("another change; what ran meanwhile stays");
+        if starts {
+            let artifacts: Vec<&str> = hunt.artifacts.iter().map(String::as_str).collect();
+            let reached = hunts::reach(session, &hunt.scope).await?;
+            work = work
+                .hunting(super::rule(&hunt.scope), reached)
+                .running(programs::of_artifacts(session, &artifacts, Place::Endpoint).await?)
+                .undone_by("stop; flows that it has started go on until they are cancelled");
+        }
+        Ok((work, Prepared { id, was: hunt.state.as_str(), changes }))
+    }
+
+    async fn carry_out(
+        cx: &ToolCx<'_>,
+        session: &Session<'_>,
+        go: &Go,
+        Prepared { id, was, changes }: Prepared,
+    ) -> Result<Answer<Output>, ToolError> {
         let mut done: Vec<&str> = Vec::new();
         for (name, change) in &changes {
+            if *change == HuntChange::Start {
+                go.started_hunt(&id);
+            }
             // Several changes are several steps: a failure says which were made.
-            if let Err(fault) = hunts::modify(&session, &id, change).await {
+            if let Err(fault) = hunts::modify(session, &id, change).await {
                 let mut error = ToolError::from(fault);
                 if !done.is_empty() {
                     error.message = format!("{} (done before: {})", error.message, done.join(", "));
@@ -91,10 +131,10 @@ impl Tool for ModifyHunt {
             }
             done.push(name);
         }
-        let after = hunts::status(&session, &id).await?;
+        let after = hunts::status(session, &id).await?;
         let running = match after.hunt.state {
             HuntState::Running => Vec::new(),
-            _ => hunts::running_flows(&session, &id).await?,
+            _ => hunts::running_flows(session, &id).await?,
         };
         let data = Output {
             hunt: Summary::of(&after.hunt),
@@ -110,7 +150,7 @@ impl Tool for ModifyHunt {
                 .collect(),
         };
         let link = cx.link(&format!("/hunts/{id}"));
-        Ok(Answer::of(&cx, &session, data).state(State::Complete).link(link))
+        Ok(Answer::of(cx, session, data).state(State::Complete).link(link))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::answer::{Answer, State};
 use crate::context::ToolCx;
 use crate::page::{self, Binding, Rows};
 use crate::rows::{self, Handed, Walk, Wish};
-use crate::tool::{Effect, Tool};
+use crate::tool::{Effect, Reads, Tool};
 use crate::tool_error::ToolError;
 
 mod names;
@@ -105,7 +105,9 @@ impl Tool for GetHuntResults {
     const NEEDS: &'static [Permission] = READ;
     type Input = Input;
     type Output = Output;
+}
 
+impl Reads for GetHuntResults {
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
         let id = HuntId::parse(input.hunt_id.trim())?;
         let (_, query) = rows::query(&Wish {

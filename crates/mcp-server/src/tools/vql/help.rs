@@ -11,7 +11,7 @@ use velociraptor_api::near::near;
 use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
 use crate::table;
-use crate::tool::{Effect, Tool};
+use crate::tool::{Effect, Reads, Tool};
 use crate::tool_error::{Code, ToolError};
 
 pub(crate) mod guide;
@@ -83,7 +83,9 @@ impl Tool for VqlHelp {
     const NEEDS: &'static [Permission] = &[Permission::AnyQuery];
     type Input = Input;
     type Output = Output;
+}
 
+impl Reads for VqlHelp {
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
         let wanted = input.topic.unwrap_or_default();
         let wanted = wanted.trim().trim_end_matches("()");

@@ -1,11 +1,15 @@
 //! `run_vql`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use velociraptor_api::{Cut, Identity, IdentityKind, Permission, QueryError, QueryErrorKind, Rows};
+use velociraptor_api::near::near;
+use velociraptor_api::{
+    Cut, Identity, IdentityKind, Permission, QueryError, QueryErrorKind, Rows, Session,
+};
 use vql_builder::ast::Program;
 use vql_builder::{Query, RawVql};
 
@@ -13,8 +17,9 @@ use super::{excerpt, host, names};
 use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
 use crate::evidence;
+use crate::gateway::{Go, Work, programs};
 use crate::page;
-use crate::tool::{Effect, Tool};
+use crate::tool::{Acts, Effect, Tool};
 use crate::tool_error::{Code, ToolError};
 
 mod cells;
@@ -64,9 +69,26 @@ impl Tool for RunVql {
     const NEEDS: &'static [Permission] = &[Permission::AnyQuery];
     type Input = Input;
     type Output = Output;
+}
 
-    async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
-        let (max_rows, max_bytes, timeout) = input.limits()?;
+/// A query that parses, and was judged.
+pub(super) struct Prepared {
+    input: Input,
+    program: Program,
+    remarks: Vec<String>,
+    /// It does nothing but read what the server stores.
+    reads: bool,
+}
+
+impl Acts for RunVql {
+    type Prepared = Prepared;
+
+    async fn prepare(
+        cx: &ToolCx<'_>,
+        session: &Session<'_>,
+        input: Input,
+    ) -> Result<(Work, Prepared), ToolError> {
+        input.limits()?;
         if input.query.len() > LONGEST {
             return Err(ToolError::invalid(format!(
                 "the query has {} bytes, and {LONGEST} is the most that is sent",
@@ -81,35 +103,54 @@ impl Tool for RunVql {
             [] => program?,
             errors => return Err(excerpt::error(&input.query, errors)),
         };
-        let remarks = parse.warnings();
-        let (identity, stronger) = reader(&cx).await?;
+        let remarks = parse.warnings().iter().map(|remark| format!("line {remark}")).collect();
+        let judged = programs::of_text(session, &input.query).await?;
+        let reads = judged.reads();
+        if !judged.unlisted.is_empty() {
+            exists(cx, session, &judged.unlisted).await?;
+        }
+        let instead = if reads { None } else { host::hint(cx, &program).await };
+        let work = Work::that("runs the query on the server")
+            .sending(&input.query, judged.found)
+            .or_instead(instead);
+        Ok((work, Prepared { input, program, remarks, reads }))
+    }
+
+    async fn carry_out(
+        cx: &ToolCx<'_>,
+        _session: &Session<'_>,
+        _go: &Go,
+        Prepared { input, program, remarks, reads }: Prepared,
+    ) -> Result<Answer<Output>, ToolError> {
+        let (max_rows, max_bytes, timeout) = input.limits()?;
+        let (identity, stronger) = reader(cx).await?;
         let bind = |query| bind(query, &input.env);
         let query = bind(Query::raw("run_vql", RawVql::from_caller(input.query.as_str())))?;
         let mut call = cx.call_within(timeout);
         // What cannot be handed over is not asked for; a large first row is cut field by field.
         call.limits = call.limits.rows(max_rows).bytes(max_bytes as u64).keep_first();
         let mut rows = cx.server.run_as(identity, &query, &call, stronger.is_none()).await?;
-        let hint = host::hint(&cx, &program).await;
+        let hint = host::hint(cx, &program).await;
         if !rows.failures.is_empty() && rows.rows.iter().all(is_nothing) {
             let kind = rows.failures.swap_remove(0);
             let lines = input.env.values().filter(|value| !value.is_string()).count();
-            return Err(failed(&cx, identity, moved_up(kind, lines), hint));
+            return Err(failed(cx, identity, moved_up(kind, lines), hint));
         }
         let denied = rows.failures.iter().find_map(|kind| not_stronger(identity, kind));
         let mut warnings: Vec<String> =
             rows.failures.iter().map(|failure| format!("failed in part: {failure}")).collect();
         warnings.append(&mut rows.warnings);
-        warnings.extend(remarks.iter().map(|remark| format!("line {remark}")));
+        warnings.extend(remarks);
         warnings.extend(hint);
         warnings.extend(denied);
-        // The sources are read once more, so only by whoever can do nothing else.
-        if stronger.is_none() {
+        // The sources are read once more, so only where that is all that it does.
+        if reads {
             let whole = (input.query.as_str(), &program);
             let bound: Vec<&str> = input.env.keys().map(String::as_str).collect();
-            warnings.extend(names::unknown(&cx, identity, whole, &bound, bind).await);
+            warnings.extend(names::unknown(cx, identity, whole, &bound, bind).await);
         }
         warnings.extend(stronger);
-        answer(&cx, &program, rows, max_bytes, timeout, warnings)
+        answer(cx, &program, rows, max_bytes, timeout, warnings)
     }
 }
 
@@ -141,6 +182,23 @@ impl Input {
     }
 }
 
+/// Refuses names that the connected server does not have: nothing of it could run.
+async fn exists(
+    cx: &ToolCx<'_>,
+    session: &Session<'_>,
+    names: &BTreeSet<String>,
+) -> Result<(), ToolError> {
+    let symbols = cx.services.help().symbols(session).await?;
+    let Some(name) = names.iter().find(|name| symbols.find(name).is_empty()) else {
+        return Ok(());
+    };
+    let near = near(name, symbols.iter().map(|symbol| symbol.name.as_str()));
+    let meant =
+        if near.is_empty() { String::new() } else { format!("did you mean {}? ", near.join(", ")) };
+    Err(ToolError::new(Code::InvalidQuery, format!("this server has no function or plugin {name}"))
+        .next(format!("{meant}vql_help lists and explains what there is")))
+}
+
 /// The identity that runs the query, and a warning where it may do more than read.
 async fn reader<'a>(cx: &'a ToolCx<'_>) -> Result<(&'a Identity, Option<String>), ToolError> {
     let identity = cx.identity(&[Permission::AnyQuery]).await?;
@@ -149,15 +207,7 @@ async fn reader<'a>(cx: &'a ToolCx<'_>) -> Result<(&'a Identity, Option<String>)
     if kind == IdentityKind::Reader {
         return Ok((identity, None));
     }
-    if !cx.services.changes_allowed() {
-        let text = format!("run_vql uses an identity that can only read, and {user} is {kind}");
-        return Err(ToolError::new(Code::Denied, text).next(
-            "make a reader on the server (velociraptor --config server.config.yaml config \
-             api_client --name NAME --role reader,api FILE) and give its file to megaraptor too; \
-             or a person starts megaraptor with --allow-changes",
-        ));
-    }
-    Ok((identity, Some(format!("ran as {user}, {kind}: the query could have changed something"))))
+    Ok((identity, Some(format!("ran as {user}, {kind}: no reader is configured here"))))
 }
 
 fn answer(

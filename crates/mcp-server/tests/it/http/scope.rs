@@ -2,15 +2,13 @@
 
 use guard::effect::Effect;
 use guard::tokens::Scope;
-use mcp_server::services::Switches;
 use serde_json::json;
 
 use super::served::{Served, Setting, everything, only};
 use crate::simulated;
 
 async fn product(orgs: &[&str]) -> Served {
-    let switches = Switches { allow_changes: true, ..Switches::default() };
-    Served::product(simulated::services(switches, orgs), Setting::default()).await
+    Served::product(simulated::services(simulated::allowing(), orgs), Setting::default()).await
 }
 
 fn effect_of(tool: &str) -> Effect {

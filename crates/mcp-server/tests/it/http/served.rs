@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::client::{Client, PATIENCE};
+use crate::simulated::guarded;
 
 /// A running server.
 pub(super) struct Served {
@@ -47,9 +48,10 @@ pub(super) fn only(effects: &[Effect]) -> Scope {
 impl Served {
     /// Serves the product.
     pub(super) async fn product(services: Services, setting: Setting) -> Self {
-        let services = Arc::new(services);
+        let gateway = guarded(services);
         let handlers: Handlers<Shell> = Arc::new(move |caller| {
-            Shell::new(Arc::new(services.narrowed(&caller.scope)), caller.clone())
+            let narrowed = Arc::new(gateway.services().narrowed(&caller.scope));
+            Shell::new(gateway.before(narrowed), caller.clone())
         });
         Self::start(handlers, setting).await
     }

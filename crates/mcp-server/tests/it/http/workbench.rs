@@ -13,6 +13,8 @@ use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::simulated::guarded;
+
 /// Its tools: `wait` says that it has begun and waits until it is let go, `who` tells who called,
 /// `fail` panics.
 #[derive(Clone)]
@@ -34,7 +36,7 @@ impl Workbench {
         let go = Arc::new(Semaphore::new(0));
         let reins = Reins { begun: seen, go: Arc::clone(&go) };
         let handlers: Handlers<Self> = Arc::new(move |caller| Self {
-            shell: Shell::new(Arc::new(Services::default()), caller.clone()),
+            shell: Shell::new(guarded(Services::default()), caller.clone()),
             begun: begun.clone(),
             go: Arc::clone(&go),
         });

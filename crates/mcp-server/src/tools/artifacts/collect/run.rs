@@ -16,6 +16,7 @@ use velociraptor_api::{ClientId, Fault, Session};
 use super::outcome::{Outcome, TableRows, Word};
 use crate::clock;
 use crate::context::Progress;
+use crate::gateway::Go;
 use crate::page;
 use crate::resolve::Named;
 use crate::tool_error::{ToolError, may_have_acted};
@@ -33,6 +34,7 @@ const FIRST: u32 = 20;
 /// What is to be done.
 pub(super) struct Plan<'a> {
     pub(super) session: &'a Session<'a>,
+    pub(super) go: &'a Go,
     pub(super) checked: &'a Checked,
     pub(super) again: bool,
     pub(super) wait: Duration,
@@ -103,9 +105,15 @@ impl Plan<'_> {
         match collections::start(self.session, &id, self.checked).await {
             Ok(started) => {
                 let flow = started.status.flow;
+                self.go.started_flow(&id, &flow.flow_id);
                 Ok(Begun { id, client, flow, outcome, existing: false })
             }
-            Err(Fault::Unproved { what, flow }) => Err(outcome.unproved(flow.as_ref(), &what)),
+            Err(Fault::Unproved { what, flow }) => {
+                if let Some(flow) = &flow {
+                    self.go.started_flow(&id, flow);
+                }
+                Err(outcome.unproved(flow.as_ref(), &what))
+            }
             Err(Fault::Query(error)) if may_have_acted(&error) => {
                 Err(outcome.unproved(None, &error.to_string()))
             }

@@ -1,0 +1,225 @@
+//! The one way to a tool.
+//!
+//! Whoever calls, by MCP or on the command line, comes through [`Gateway::call`]. It finds out what
+//! the call is about to do ([`Work`]), judges it by the policy, asks a person where the policy says
+//! so, records it before it runs and after, and only then lets it run. A tool cannot be called
+//! around it: a call takes a [`Passage`], and nobody else can make one.
+//!
+//! ```compile_fail
+//! fn around(passage: mcp_server::gateway::Passage<'_>, tool: &mcp_server::tool::ToolDef) {
+//!     // A passage cannot be made outside the gateway, and the call is not public.
+//!     let _ = tool.call(todo!(), Default::default(), &passage);
+//! }
+//! ```
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use guard::audit::{AuditError, Decision, Intent, Outcome, Who};
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+
+use crate::caller::Caller;
+use crate::context::{Progress, ToolCx};
+use crate::services::Services;
+use crate::tool::{Effect, Finished};
+use crate::tool_error::{Code, ToolError};
+
+mod guardian;
+mod passage;
+pub mod programs;
+mod voice;
+mod work;
+
+pub use guardian::Guardian;
+pub use passage::{Go, Passage};
+pub use voice::{Mute, Said, Voice};
+pub use work::Work;
+
+/// Services behind their guard, for one caller or several.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    services: Arc<Services>,
+    guardian: Arc<Guardian>,
+    /// Numbers the calls of this process.
+    calls: Arc<AtomicU64>,
+}
+
+/// Why a call did not run to its end.
+#[derive(Debug)]
+pub enum Stop {
+    /// It failed, or may not run.
+    Error(ToolError),
+    /// The person is asked, and the word comes with the next call.
+    Ask(Box<Asking>),
+}
+
+/// A question for the person in the chat.
+#[derive(Debug)]
+pub struct Asking {
+    /// What would be done, to be read before the answer.
+    pub card: String,
+    /// Comes back with the answer.
+    pub state: String,
+}
+
+impl From<ToolError> for Stop {
+    fn from(error: ToolError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// One call, as its caller makes it.
+pub struct Request<'a> {
+    /// Who calls.
+    pub caller: &'a Caller,
+    /// Cancelled when the caller no longer wants the answer.
+    pub cancel: CancellationToken,
+    /// Where progress is told.
+    pub progress: &'a dyn Progress,
+    /// How the caller's person is asked.
+    pub voice: &'a dyn Voice,
+}
+
+impl Gateway {
+    /// Puts a guard before services.
+    pub fn new(services: Arc<Services>, guardian: Arc<Guardian>) -> Self {
+        Self { services, guardian, calls: Arc::default() }
+    }
+
+    /// What is behind it.
+    pub const fn services(&self) -> &Arc<Services> {
+        &self.services
+    }
+
+    /// The records: audit, approvals, grants.
+    pub fn guardian(&self) -> &Guardian {
+        &self.guardian
+    }
+
+    /// The same guard before what a narrower caller may see.
+    #[must_use]
+    pub fn before(&self, services: Arc<Services>) -> Self {
+        Self { services, ..self.clone() }
+    }
+
+    /// Calls a tool.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop::Error`] with what the tool says, or `denied`, `approval_required`, `not_recorded`;
+    /// [`Stop::Ask`] where the question goes back with this answer.
+    pub async fn call(
+        &self,
+        request: &Request<'_>,
+        name: &str,
+        mut arguments: Map<String, Value>,
+    ) -> Result<Finished, Stop> {
+        let whole = arguments.clone();
+        let tool = match self.services.tool(name) {
+            Ok(tool) => tool,
+            Err(error) => {
+                self.refused(request, name, Effect::Read, whole, &error).await?;
+                return Err(error.into());
+            }
+        };
+        let cancel = request.cancel.clone();
+        let cx = match ToolCx::of(&self.services, &mut arguments, cancel, request.progress) {
+            Ok(cx) => cx,
+            Err(error) => {
+                self.refused(request, name, tool.effect, whole, &error).await?;
+                return Err(error.into());
+            }
+        };
+        let passage = Passage::new(self, request, self.number(), tool, arguments.clone());
+        let done = tool.call(cx.clone(), arguments, &passage).await;
+        passage.close(&cx, done).await
+    }
+
+    /// Reads something that is no tool: a resource, a prompt, a completion. `bytes` gives what of
+    /// the answer is recorded.
+    ///
+    /// # Errors
+    ///
+    /// What `read` says, or `not_recorded`.
+    pub async fn reading<T>(
+        &self,
+        request: &Request<'_>,
+        what: &str,
+        arguments: Map<String, Value>,
+        read: impl Future<Output = Result<T, ToolError>>,
+        bytes: impl FnOnce(&T) -> Vec<u8>,
+    ) -> Result<T, ToolError> {
+        let intent = Intent {
+            call: self.number(),
+            who: who(request.caller),
+            tool: what.to_owned(),
+            arguments: Value::Object(arguments),
+            vql: None,
+            server: None,
+            org: None,
+            identity: None,
+            effect: Effect::Read,
+            decision: Decision::Allowed { on: self.services.policy().reading() },
+        };
+        let begun = self.guardian.audit.begin(intent).await.map_err(unrecorded)?;
+        let done = read.await;
+        let outcome = match &done {
+            Ok(answer) => Outcome::answered("ok", &bytes(answer)),
+            Err(error) => Outcome::without_answer(error.code.as_str()),
+        };
+        if let Err(error) = begun.end(outcome).await {
+            tracing::error!(%error, "what came of {what} is not on record");
+        }
+        done
+    }
+
+    /// Records a call that was refused before it was known what it is about.
+    async fn refused(
+        &self,
+        request: &Request<'_>,
+        name: &str,
+        effect: Effect,
+        arguments: Map<String, Value>,
+        error: &ToolError,
+    ) -> Result<(), ToolError> {
+        let intent = Intent {
+            call: self.number(),
+            who: who(request.caller),
+            tool: name.to_owned(),
+            arguments: Value::Object(arguments),
+            vql: None,
+            server: None,
+            org: None,
+            identity: None,
+            effect,
+            decision: Decision::Refused { rule: None, why: error.message.clone() },
+        };
+        let begun = self.guardian.audit.begin(intent).await.map_err(unrecorded)?;
+        begun.end(Outcome::without_answer(error.code.as_str())).await.map_err(unrecorded)?;
+        Ok(())
+    }
+
+    fn number(&self) -> String {
+        (self.calls.fetch_add(1, Ordering::Relaxed) + 1).to_string()
+    }
+}
+
+fn who(caller: &Caller) -> Who {
+    Who {
+        client: caller.client.as_ref().map(|client| guard::audit::ClientName {
+            name: client.name.clone(),
+            version: client.version.clone(),
+        }),
+        transport: caller.transport.as_str().to_owned(),
+        subject: caller.subject.as_ref().map(|subject| subject.name.clone()),
+    }
+}
+
+/// A call that cannot be recorded does not run.
+fn unrecorded(error: AuditError) -> ToolError {
+    let message = format!("the call is not run, since it cannot be recorded: {error}");
+    ToolError::new(Code::NotRecorded, message).next(
+        "a person makes room or mends the record (megaraptor audit verify says what is wrong)",
+    )
+}

@@ -1,0 +1,229 @@
+//! What a call is about to do, told by the tool before it does it.
+
+use std::collections::BTreeMap;
+
+use guard::approval::{Counts, Host, Hosts, Plan};
+use guard::asked::{Bounds, Clients, Definition, VqlFound};
+use guard::policy::Policy;
+use jiff::Timestamp;
+use velociraptor_api::clients::{Client, Resolved};
+use velociraptor_api::{ClientId, Permission};
+
+use super::programs::Programs;
+
+/// More hosts than these are counted by system and not named.
+const NAMED: usize = 25;
+
+/// What a call is about to do, resolved: clients by id, definitions as they are now.
+#[derive(Debug, Default)]
+pub struct Work {
+    pub(super) clients: Clients,
+    pub(super) hosts: Vec<Client>,
+    pub(super) artifacts: BTreeMap<String, Definition>,
+    pub(super) vql: VqlFound,
+    pub(super) text: Option<String>,
+    pub(super) bounds: Bounds,
+    pub(super) expires_after: Option<u64>,
+    pub(super) further: Vec<Permission>,
+    effect: String,
+    others: Vec<String>,
+    undo: String,
+    proof: String,
+    reason: Option<String>,
+    pub(super) instead: Option<String>,
+}
+
+impl Work {
+    /// A look at what the server has.
+    pub fn reading() -> Self {
+        Self::default()
+    }
+
+    /// Something that has an effect, in words such as `blocks all but Velociraptor`.
+    pub fn that(effect: impl Into<String>) -> Self {
+        Self { effect: effect.into(), ..Self::default() }
+    }
+
+    /// On exactly these clients.
+    #[must_use]
+    pub fn on(mut self, clients: impl IntoIterator<Item = Client>) -> Self {
+        self.hosts = clients.into_iter().collect();
+        self.clients = Clients::exactly(self.hosts.iter().map(|client| client.client_id.clone()));
+        self
+    }
+
+    /// On the client, or the server, that a name stands for.
+    #[must_use]
+    pub fn on_resolved(self, resolved: &Resolved) -> Self {
+        match &resolved.client {
+            Some(client) => self.on([client.clone()]),
+            None => self.on_the_server(),
+        }
+    }
+
+    /// On the server itself.
+    #[must_use]
+    pub fn on_the_server(mut self) -> Self {
+        self.clients.ids.insert(ClientId::server());
+        self
+    }
+
+    /// As a hunt over those that fit a rule in words, which are these now; of an exact list where
+    /// there is no rule.
+    #[must_use]
+    pub fn hunting(
+        mut self,
+        rule: Option<String>,
+        reached: impl IntoIterator<Item = Client>,
+    ) -> Self {
+        self = self.on(reached);
+        let ids = std::mem::take(&mut self.clients.ids);
+        self.clients = match rule {
+            Some(rule) => Clients::hunt_by(rule, ids),
+            None => Clients::hunt_over(ids),
+        };
+        self
+    }
+
+    /// Runs artifacts.
+    #[must_use]
+    pub fn running(mut self, programs: Programs) -> Self {
+        self.artifacts = programs.artifacts;
+        self.vql = programs.found;
+        self
+    }
+
+    /// Runs a text of VQL on the server.
+    #[must_use]
+    pub fn sending(mut self, text: &str, found: VqlFound) -> Self {
+        self.text = Some(text.to_owned());
+        self.vql = found;
+        self
+    }
+
+    /// Within these bounds.
+    #[must_use]
+    pub fn within(self, bounds: Bounds) -> Self {
+        Self { bounds, ..self }
+    }
+
+    /// Waits so many seconds for endpoints.
+    #[must_use]
+    pub fn expiring(self, seconds: u64) -> Self {
+        Self { expires_after: Some(seconds), ..self }
+    }
+
+    /// Needs these permissions beside those of the tool.
+    #[must_use]
+    pub fn needing(self, further: Vec<Permission>) -> Self {
+        Self { further, ..self }
+    }
+
+    /// How it is undone, and what is not undone by itself.
+    #[must_use]
+    pub fn undone_by(self, undo: impl Into<String>) -> Self {
+        Self { undo: undo.into(), ..self }
+    }
+
+    /// How it is proved that it worked.
+    #[must_use]
+    pub fn proved_by(self, proof: impl Into<String>) -> Self {
+        Self { proof: proof.into(), ..self }
+    }
+
+    /// Who else is at work there, one text each.
+    #[must_use]
+    pub fn beside(self, others: Vec<String>) -> Self {
+        Self { others, ..self }
+    }
+
+    /// Why, in the words of whoever asks.
+    #[must_use]
+    pub fn because(self, reason: Option<String>) -> Self {
+        Self { reason, ..self }
+    }
+
+    /// What to do instead, where it may not be done.
+    #[must_use]
+    pub fn or_instead(self, instead: Option<String>) -> Self {
+        Self { instead, ..self }
+    }
+
+    /// What a person reads before they say yes.
+    pub(super) fn plan(&self, policy: &Policy) -> Plan {
+        let or = |text: &str, otherwise: &str| {
+            if text.is_empty() { otherwise.to_owned() } else { text.to_owned() }
+        };
+        Plan {
+            hosts: self.shown(policy),
+            effect: or(&self.effect, "reads"),
+            others: self.others.clone(),
+            undo: or(&self.undo, "nothing automatic"),
+            proof: or(&self.proof, "read back from the server"),
+            cost: self.cost(),
+            reason: self.reason.clone(),
+        }
+    }
+
+    fn shown(&self, policy: &Policy) -> Hosts {
+        if self.clients.ids.is_empty() {
+            return Hosts::None;
+        }
+        if self.hosts.is_empty() {
+            let of = |id: &ClientId| Host {
+                id: id.clone(),
+                name: String::from("the server"),
+                system: String::from("server"),
+                last_seen: None,
+                protected: policy.protects(id),
+            };
+            return Hosts::Each(self.clients.ids.iter().map(of).collect());
+        }
+        if self.hosts.len() <= NAMED {
+            return Hosts::Each(self.hosts.iter().map(|client| host(client, policy)).collect());
+        }
+        let mut by_system = BTreeMap::new();
+        for client in &self.hosts {
+            *by_system.entry(system(client)).or_insert(0) += 1;
+        }
+        let count = |is: &dyn Fn(&Client) -> bool| {
+            self.hosts.iter().filter(|client| is(client)).count() as u64
+        };
+        Hosts::Many(Counts {
+            by_system,
+            online: count(&|client| client.is_online()),
+            protected: count(&|client| policy.protects(&client.client_id)),
+        })
+    }
+
+    /// What a hunt costs, as far as its bounds say it.
+    fn cost(&self) -> Option<String> {
+        if !self.clients.hunt {
+            return None;
+        }
+        let online = self.hosts.iter().filter(|client| client.is_online()).count();
+        let each = self.bounds.seconds.map_or_else(
+            || String::from("for as long as it takes"),
+            |seconds| format!("for at most {seconds} s"),
+        );
+        Some(format!("{online} of {} hosts work now, each {each}", self.hosts.len()))
+    }
+}
+
+fn host(client: &Client, policy: &Policy) -> Host {
+    Host {
+        id: client.client_id.clone(),
+        name: client.hostname.clone(),
+        system: system(client),
+        last_seen: client.last_seen.map(whole_seconds),
+        protected: policy.protects(&client.client_id),
+    }
+}
+
+fn whole_seconds(time: Timestamp) -> Timestamp {
+    crate::clock::to_second(time)
+}
+
+fn system(client: &Client) -> String {
+    client.os.clone().unwrap_or_else(|| String::from("unknown system"))
+}

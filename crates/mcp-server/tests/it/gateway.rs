@@ -1,0 +1,266 @@
+//! What stands before every tool: policy, questions, records.
+
+use guard::approver::Approver;
+use guard::audit;
+use guard::effect::Effect;
+use mcp_server::caller::Caller;
+use mcp_server::context::Silent;
+use mcp_server::gateway::{Gateway, Mute, Request, Stop};
+use mcp_server::services::Switches;
+use mcp_server::tool::Finished;
+use mcp_server::tool_error::{Code, ToolError};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::simulated::{allowing, guarded, read_only, services, with_policy};
+use crate::wire::{Wire, stateless};
+
+async fn call(gateway: &Gateway, tool: &str, arguments: Value) -> Result<Finished, ToolError> {
+    let request = Request {
+        caller: &Caller::cli(),
+        cancel: CancellationToken::new(),
+        progress: &Silent,
+        voice: &Mute,
+    };
+    let arguments = serde_json::from_value(arguments).expect("an object");
+    match gateway.call(&request, tool, arguments).await {
+        Ok(finished) => Ok(finished),
+        Err(Stop::Error(error)) => Err(error),
+        Err(Stop::Ask(asking)) => panic!("nobody can be asked: {}", asking.card),
+    }
+}
+
+fn collect() -> Value {
+    json!({ "clients": ["FIN-WS07"], "artifacts": ["Windows.System.Pslist"], "wait": 30 })
+}
+
+fn approver() -> Approver {
+    Approver { user: "bob".into(), host: "soc-1".into(), terminal: "/dev/pts/3".into() }
+}
+
+/// Approves the only request that waits, as a person at a terminal does.
+fn approve(gateway: &Gateway) -> String {
+    let approvals = gateway.guardian().approvals();
+    let [pending] = approvals.list().expect("approvals").try_into().expect("one waits");
+    let card = pending.card(jiff::Timestamp::now());
+    let seen = pending.confirm(&pending.id()[..4]).expect("its digits");
+    approvals.approve(seen, approver()).expect("it is approved");
+    card
+}
+
+#[tokio::test]
+async fn what_is_asked_for_outside_runs_once_after_it_was_approved() {
+    let gateway = guarded(services(Switches::default(), &[]));
+    let label = json!({ "clients": ["FIN-WS07"], "add": ["case-41"] });
+    let error = call(&gateway, "label_client", label.clone()).await.unwrap_err();
+    assert_eq!(error.code, Code::ApprovalRequired, "{error}");
+    assert!(error.message.contains("nothing was done"), "{error}");
+    assert!(error.message.contains("RESPOND label_client"), "{error}");
+    assert!(error.next_step.expect("a next step").contains("megaraptor approvals approve"));
+
+    let card = approve(&gateway);
+    assert!(card.contains("FIN-WS07") && card.contains("case-41"), "{card}");
+    let done = call(&gateway, "label_client", label.clone()).await.expect("it was approved");
+    assert!(done.text.contains("case-41"), "{}", done.text);
+    // An approval is for one run.
+    let error = call(&gateway, "label_client", label).await.unwrap_err();
+    assert_eq!(error.code, Code::ApprovalRequired, "{error}");
+    // And for one request.
+    let other = json!({ "clients": ["FIN-WS07"], "add": ["case-42"] });
+    let error = call(&gateway, "label_client", other).await.unwrap_err();
+    assert_eq!(error.code, Code::ApprovalRequired, "{error}");
+}
+
+#[tokio::test]
+async fn a_person_who_says_no_is_told_to_the_caller() {
+    let gateway = guarded(services(Switches::default(), &[]));
+    call(&gateway, "collect_artifact", collect()).await.unwrap_err();
+    let approvals = gateway.guardian().approvals();
+    let pending = approvals.list().expect("approvals").pop().expect("one waits");
+    approvals.deny(&pending, approver(), Some("not now".into())).expect("it is denied");
+    let error = call(&gateway, "collect_artifact", collect()).await.unwrap_err();
+    assert_eq!(error.code, Code::Denied);
+    assert!(error.message.contains("not now"), "{error}");
+}
+
+/// A handshake of a client that can show forms.
+async fn with_forms(switches: Switches) -> Wire {
+    let mut wire = Wire::open(services(switches, &[]));
+    let params = json!({
+        "protocolVersion": "2025-11-25", "capabilities": { "elicitation": {} },
+        "clientInfo": { "name": "forms", "version": "1" },
+    });
+    wire.ask("initialize", params).await;
+    wire.line(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
+    wire
+}
+
+#[tokio::test]
+async fn a_collection_is_asked_for_in_the_chat_during_the_call() {
+    for (answer, done) in [
+        (json!({ "action": "accept", "content": { "approve": true } }), true),
+        (json!({ "action": "accept", "content": { "approve": false } }), false),
+        (json!({ "action": "accept", "content": {} }), false),
+        (json!({ "action": "decline" }), false),
+        (json!({ "action": "cancel" }), false),
+    ] {
+        let mut wire = with_forms(Switches::default()).await;
+        let id = wire
+            .send("tools/call", json!({ "name": "collect_artifact", "arguments": collect() }))
+            .await;
+        let question = wire.find(|message| message["method"] == "elicitation/create").await;
+        let card = question["params"]["message"].as_str().expect("a card");
+        assert!(card.starts_with("COLLECT collect_artifact"), "{card}");
+        assert!(card.contains("Windows.System.Pslist") && card.contains("FIN-WS07"), "{card}");
+        wire.line(json!({ "jsonrpc": "2.0", "id": question["id"], "result": answer }).to_string())
+            .await;
+        let result = wire.find(|message| message["id"] == id && message["method"].is_null()).await;
+        let result = &result["result"];
+        assert_eq!(result["isError"] != true, done, "{answer}: {result}");
+        if !done {
+            assert_eq!(result["structuredContent"]["error"]["code"], "denied", "{result}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn containment_is_never_approved_in_the_chat() {
+    let mut wire = with_forms(Switches::default()).await;
+    let isolate = json!({ "client": "FIN-WS07", "action": "isolate" });
+    let error = wire.failed("quarantine_client", isolate).await;
+    assert_eq!(error["code"], "approval_required", "{error}");
+}
+
+/// Parameters of the revision that knows no session, with a client that can show forms.
+fn later(arguments: Value, more: Value) -> Value {
+    let mut params = stateless(json!({ "name": "collect_artifact", "arguments": arguments }));
+    params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({ "elicitation": {} });
+    for (name, value) in more.as_object().expect("an object") {
+        params[name] = value.clone();
+    }
+    params
+}
+
+#[tokio::test]
+async fn without_a_session_the_question_is_the_answer_and_its_state_is_used_once() {
+    let mut wire = Wire::open(services(Switches::default(), &[]));
+    let asked = wire.ask("tools/call", later(collect(), json!({}))).await;
+    assert_eq!(asked["resultType"], "input_required", "{asked}");
+    let card = asked["inputRequests"]["approve"]["params"]["message"].as_str().expect("a card");
+    assert!(card.starts_with("COLLECT collect_artifact"), "{card}");
+    let state = asked["requestState"].as_str().expect("a state").to_owned();
+    let yes = json!({ "approve": { "action": "accept", "content": { "approve": true } } });
+    let answered = |state: &str| json!({ "requestState": state, "inputResponses": yes });
+
+    // For another request, altered, forged: refused, and nothing is used up.
+    let mut other = collect();
+    other["artifacts"] = json!(["Windows.Network.NetstatEnriched"]);
+    let mut altered = state.clone().into_bytes();
+    altered[40] = if altered[40] == b'A' { b'B' } else { b'A' };
+    let altered = String::from_utf8(altered).expect("text");
+    for (arguments, state) in
+        [(other, state.as_str()), (collect(), altered.as_str()), (collect(), "bm9uc2Vuc2U")]
+    {
+        let result = wire.ask("tools/call", later(arguments, answered(state))).await;
+        assert_eq!(result["structuredContent"]["error"]["code"], "denied", "{result}");
+    }
+    let result = wire.ask("tools/call", later(collect(), answered(&state))).await;
+    assert_eq!(result["structuredContent"]["outcomes"][0]["state"], "finished", "{result}");
+    let result = wire.ask("tools/call", later(collect(), answered(&state))).await;
+    let error = &result["structuredContent"]["error"];
+    assert_eq!(error["code"], "denied", "{result}");
+    assert!(error["message"].as_str().expect("text").contains("used before"), "{error}");
+}
+
+#[tokio::test]
+async fn read_only_hides_what_changes_and_refuses_queries_that_do() {
+    let gateway = guarded(services(read_only(), &[]));
+    assert!(gateway.services().tools().all(|tool| tool.effect == Effect::Read));
+    for tool in ["collect_artifact", "create_hunt", "label_client", "quarantine_client"] {
+        let error = call(&gateway, tool, json!({})).await.unwrap_err();
+        assert_eq!(error.code, Code::Denied, "{tool}: {error}");
+    }
+    for query in [
+        "SELECT collect_client(client_id='C.1', artifacts='X') FROM scope()",
+        "SELECT * FROM foreach(row={ SELECT * FROM clients() }, query={ SELECT label(client_id=client_id, labels='x', op='set') FROM scope() })",
+        "SELECT * FROM query(query='SELECT * FROM ' + 'execve(argv=1)')",
+        "SELECT cache(filename='/tmp/x') FROM scope()",
+    ] {
+        let error = call(&gateway, "run_vql", json!({ "query": query })).await.unwrap_err();
+        assert_eq!(error.code, Code::Denied, "{query}: {error}");
+    }
+    call(&gateway, "run_vql", json!({ "query": "SELECT * FROM clients()" })).await.expect("a read");
+}
+
+#[tokio::test]
+async fn limits_lists_and_modes_of_the_policy_are_felt_by_the_tools() {
+    let two =
+        json!({ "clients": ["FIN-WS07", "LAPTOP-19"], "artifacts": ["Windows.System.Pslist"] });
+    for (flags, arguments, cause) in [
+        (vec!["collect=deny"], collect(), "collect"),
+        (vec!["collect=allow", "limits.clients=1"], two, "more than 1"),
+        (vec!["collect=allow", "artifacts_deny=Windows.*"], collect(), "Windows."),
+        (vec!["collect=allow", "artifacts_allow=Linux.*"], collect(), "fits no pattern"),
+        (vec!["collect=allow", "tools_deny=collect_artifact"], collect(), "collect_artifact"),
+    ] {
+        let gateway = guarded(services(with_policy(&flags), &[]));
+        let error = call(&gateway, "collect_artifact", arguments).await.unwrap_err();
+        assert_eq!(error.code, Code::Denied, "{flags:?}: {error}");
+        assert!(error.message.contains(cause), "{flags:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn every_call_is_on_record_before_and_after_and_the_record_is_sound() {
+    let gateway = guarded(services(allowing(), &[]));
+    call(&gateway, "list_clients", json!({})).await.expect("a list");
+    call(&gateway, "collect_artifact", collect()).await.expect("a collection");
+    call(&gateway, "list_clients", json!({ "limt": 1 })).await.unwrap_err();
+    call(&gateway, "no_such_tool", json!({})).await.unwrap_err();
+    let query = "SELECT * FROM execve(argv='id')";
+    call(&gateway, "run_vql", json!({ "query": query })).await.unwrap_err();
+    let folder = gateway.guardian().home().join("audit");
+    drop(gateway);
+    let calls = audit::show(&folder, &audit::Filter::default()).expect("the record");
+    let said: Vec<(String, String)> = calls
+        .iter()
+        .map(|call| (call.intent.tool.clone(), call.outcome.clone().unwrap_or_default()))
+        .collect();
+    let expected = [
+        ("list_clients", "complete"),
+        ("collect_artifact", "complete"),
+        ("list_clients", "invalid_input"),
+        ("no_such_tool", "not_found"),
+        ("run_vql", "denied"),
+    ];
+    assert_eq!(said, expected.map(|(tool, code)| (tool.to_owned(), code.to_owned())));
+    assert_eq!(calls[4].intent.vql.as_deref(), Some(query));
+    let report = audit::verify(&folder, &audit::Expected::default()).expect("it can be read");
+    assert!(report.faults.is_empty(), "{report:?}");
+}
+
+#[tokio::test]
+async fn where_nothing_can_be_recorded_nothing_runs() {
+    let gateway = guarded(services(allowing(), &[]));
+    call(&gateway, "list_clients", json!({})).await.expect("a list");
+    let folder = gateway.guardian().home().join("audit");
+    std::fs::rename(&folder, folder.with_extension("away")).expect("it is moved");
+    for (tool, arguments) in [("list_clients", json!({})), ("collect_artifact", collect())] {
+        let error = call(&gateway, tool, arguments).await.unwrap_err();
+        assert_eq!(error.code, Code::NotRecorded, "{tool}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_started_is_in_the_ledger() {
+    let gateway = guarded(services(allowing(), &[]));
+    let done = call(&gateway, "collect_artifact", collect()).await.expect("a collection");
+    let flow = done.data().expect("data")["outcomes"][0]["flow_id"].clone();
+    let hunt = json!({ "artifacts": ["Windows.System.Pslist"], "description": "x" });
+    call(&gateway, "create_hunt", hunt).await.expect("a hunt");
+    let standing = gateway.guardian().ledger().standing().expect("the ledger");
+    assert_eq!(standing.started.len(), 2, "{standing:?}");
+    assert!(standing.unknown.is_empty(), "{standing:?}");
+    let first = serde_json::to_value(&standing.started[0].work).expect("JSON");
+    assert_eq!(first["flow"], flow, "{first}");
+}
