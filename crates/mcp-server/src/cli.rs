@@ -19,6 +19,7 @@ mod call;
 mod client_config;
 mod demo;
 mod doctor;
+mod emergency;
 mod grants;
 mod lab;
 mod output;
@@ -117,6 +118,8 @@ enum Command {
     Lab(lab::LabArgs),
     /// Call one tool
     Call(call::CallArgs),
+    /// Hold every hunt and cancel every flow that Megaraptor started; asks nobody, undoes nothing
+    EmergencyStop,
     /// Show what may run, what is asked for, and where that was set
     Policy,
     /// List the tools, or describe one
@@ -258,10 +261,11 @@ async fn run(cli: Cli) -> ExitCode {
         Command::Demo(args) => demo::run(&cli.global, args).await,
         Command::Lab(args) => lab::run(&cli.global, args).await,
         Command::Tools(args) => tools::run(&cli.global, &args),
+        Command::EmergencyStop => emergency::run(&cli.global).await,
         Command::Policy => policy::run(&cli.global),
         Command::Doctor => doctor::run(&cli.global).await,
         Command::ClientConfig(args) => client_config::run(&cli.global, &args),
-        Command::Audit(command) => audit::run(command, form),
+        Command::Audit(command) => audit::run(&cli.global, command),
         Command::Vql(command) => vql::run(command, form),
         Command::Completions { shell } => {
             let mut script = Vec::new();

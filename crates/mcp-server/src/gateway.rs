@@ -220,6 +220,7 @@ fn who(caller: &Caller) -> Who {
 fn unrecorded(error: AuditError) -> ToolError {
     let message = format!("the call is not run, since it cannot be recorded: {error}");
     ToolError::new(Code::NotRecorded, message).next(
-        "a person makes room or mends the record (megaraptor audit verify says what is wrong)",
+        "a person makes room or mends the record (megaraptor audit verify says what is wrong); \
+         megaraptor emergency-stop works all the same",
     )
 }

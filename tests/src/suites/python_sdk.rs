@@ -125,7 +125,10 @@ fn driver(python: &Path, home: &Path, agent: &RealAgent, revision: &str) -> Comm
 
 /// Lets the driver start the program itself.
 fn start_by_driver(driver: &mut Command, program: &Path, server: &RealServer) {
-    driver.arg(program).args(["serve", "--read-only", "--config"]).arg(server.api_file(Role::Reader));
+    driver
+        .arg(program)
+        .args(["serve", "--read-only", "--config"])
+        .arg(server.api_file(Role::Reader));
     // For the one case whose query a reader may not run.
     driver.args(["--", "serve", "--read-only", "--config"]);
     driver.arg(server.api_file(Role::Administrator));

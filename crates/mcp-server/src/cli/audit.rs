@@ -8,11 +8,10 @@ use clap::{Args, Subcommand};
 use guard::audit::{Call, Decision, Expected, Filter, Report, Tip};
 use guard::digest::Digest;
 use guard::effect::Effect;
-use guard::home;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Form, output};
+use super::{Form, Global, output};
 use crate::clock;
 use crate::evidence::{escape_text, escape_value};
 use crate::table;
@@ -88,21 +87,19 @@ pub(super) struct ExportArgs {
     to: Option<PathBuf>,
 }
 
-pub(super) fn run(command: AuditCommand, form: Form) -> Result<ExitCode, ToolError> {
+pub(super) fn run(global: &Global, command: AuditCommand) -> Result<ExitCode, ToolError> {
     match command {
-        AuditCommand::Verify(args) => verify(args, form),
-        AuditCommand::Show(args) => show(args, form),
-        AuditCommand::Export(args) => export(args),
+        AuditCommand::Verify(args) => verify(global, args),
+        AuditCommand::Show(args) => show(global, args),
+        AuditCommand::Export(args) => export(global, args),
     }
 }
 
 impl Place {
-    fn folder(self) -> Result<PathBuf, ToolError> {
+    fn folder(self, global: &Global) -> Result<PathBuf, ToolError> {
         match self.folder {
             Some(folder) => Ok(folder),
-            None => home::find()
-                .map(|home| home.join("audit"))
-                .map_err(|error| ToolError::invalid(error.to_string())),
+            None => Ok(global.home()?.join("audit")),
         }
     }
 }
@@ -128,7 +125,7 @@ fn effect(text: &str) -> Result<Effect, String> {
     })
 }
 
-fn verify(args: VerifyArgs, form: Form) -> Result<ExitCode, ToolError> {
+fn verify(global: &Global, args: VerifyArgs) -> Result<ExitCode, ToolError> {
     let mut expected = Expected::default();
     if let Some(head) = args.expect {
         expected = expected.with_head(head);
@@ -138,9 +135,9 @@ fn verify(args: VerifyArgs, form: Form) -> Result<ExitCode, ToolError> {
             ToolError::invalid(format!("{key:?} is no public key: expected 64 digits of 0-9, a-f"))
         })?;
     }
-    let folder = args.place.folder()?;
+    let folder = args.place.folder(global)?;
     let report = guard::audit::verify(&folder, &expected)?;
-    match form {
+    match global.output {
         Form::Json => output::json(&json!(report))?,
         Form::Text => output::result(&escape_text(&text_of(&report, args.key.is_some()))),
     }
@@ -168,14 +165,14 @@ fn text_of(report: &Report, key_was_given: bool) -> String {
     lines.join("\n")
 }
 
-fn show(args: ShowArgs, form: Form) -> Result<ExitCode, ToolError> {
-    let folder = args.place.folder()?;
+fn show(global: &Global, args: ShowArgs) -> Result<ExitCode, ToolError> {
+    let folder = args.place.folder(global)?;
     let mut calls = guard::audit::show(&folder, &args.narrow.filter())?;
     let all = calls.len();
     if args.last > 0 {
         calls.drain(..all.saturating_sub(args.last));
     }
-    match form {
+    match global.output {
         Form::Json => {
             let mut value = json!({ "calls": calls, "total": all });
             escape_value(&mut value);
@@ -216,8 +213,8 @@ fn decision(decision: &Decision) -> String {
     }
 }
 
-fn export(args: ExportArgs) -> Result<ExitCode, ToolError> {
-    let folder = args.place.folder()?;
+fn export(global: &Global, args: ExportArgs) -> Result<ExitCode, ToolError> {
+    let folder = args.place.folder(global)?;
     let filter = args.narrow.filter();
     let Some(to) = args.to else {
         let mut lines = Vec::new();

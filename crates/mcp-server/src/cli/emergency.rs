@@ -1,0 +1,33 @@
+//! `megaraptor emergency-stop`: end what was started, whatever else is broken.
+
+use std::process::ExitCode;
+
+use guard::audit::EmergencySink;
+use guard::ledger::Ledger;
+use guard::record::Clock;
+
+use super::{Form, Global, call, output};
+use crate::emergency;
+use crate::tool_error::{Code, ToolError};
+
+/// The exit code of a stop that could not end everything: as an answer in part has it.
+const IN_PART: u8 = 9;
+
+pub(super) async fn run(global: &Global) -> Result<ExitCode, ToolError> {
+    let services = global.services()?;
+    let home = global.home()?;
+    let ledger = Ledger::open(&home, Clock::of_the_machine()).map_err(|error| {
+        ToolError::new(Code::Conflict, format!("the ledger cannot be opened: {error}"))
+            .next("list_flows and list_hunts on each server show what runs")
+    })?;
+    let sink = EmergencySink::new(&home.join("audit"));
+    let cancel = call::cancel_on_interrupt();
+    let report = emergency::stop(&services, &ledger, &sink, &cancel).await?;
+    match global.output {
+        Form::Text => output::result(&crate::evidence::escape_text(&report.text())),
+        Form::Json => output::json(&serde_json::to_value(&report).map_err(|error| {
+            ToolError::new(Code::Internal, format!("the report cannot be written: {error}"))
+        })?)?,
+    }
+    Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::from(IN_PART) })
+}

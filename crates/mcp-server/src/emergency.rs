@@ -1,0 +1,188 @@
+//! The emergency stop: ends what Megaraptor started, by its own ledger, and says what it could not.
+//!
+//! It needs no approval, works under `--read-only`, and runs where nothing else can be recorded. It
+//! holds hunts and cancels flows; it never undoes what was done: a host that is cut off stays so.
+
+use std::fmt::Write;
+
+use futures_util::stream::{self, StreamExt as _};
+use guard::audit::EmergencySink;
+use guard::ledger::{Ledger, Standing, Started, Work};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+use velociraptor_api::hunts::{self, HuntChange, HuntState};
+use velociraptor_api::{Fault, HuntId, OrgId, Session, flows};
+
+use crate::services::Services;
+use crate::tool_error::ToolError;
+
+/// How much is ended at a time.
+const AT_ONCE: usize = 8;
+
+/// What became of one thing that was started.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ended {
+    /// The configured server.
+    pub server: String,
+    /// The org.
+    pub org: String,
+    /// The flow with its client, or the hunt.
+    pub what: String,
+    /// What was done, or why nothing was.
+    pub outcome: String,
+    /// It does not go on.
+    pub stopped: bool,
+}
+
+/// What the stop did.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Everything that was started and not known to have ended.
+    pub ended: Vec<Ended>,
+    /// Starts of which nobody knows what came of them, to be looked for on the server.
+    pub unknown: Vec<String>,
+    /// Lines of the ledger that cannot be read.
+    pub unreadable: usize,
+    /// What the emergency record could not take.
+    pub unrecorded: Option<String>,
+}
+
+impl Report {
+    /// Whether nothing that was started goes on, as far as is known.
+    pub fn is_whole(&self) -> bool {
+        self.ended.iter().all(|one| one.stopped) && self.unknown.is_empty() && self.unreadable == 0
+    }
+
+    /// The report for reading.
+    pub fn text(&self) -> String {
+        let stopped = self.ended.iter().filter(|one| one.stopped).count();
+        let mut out = format!("EMERGENCY STOP  {stopped} of {} ended", self.ended.len());
+        if self.ended.is_empty() {
+            out.push_str("\nnothing that Megaraptor started is known to run");
+        }
+        for one in &self.ended {
+            let sign = if one.stopped { ' ' } else { '!' };
+            let Ended { server, org, what, outcome, .. } = one;
+            let _ = write!(out, "\n{sign} {server} / {org}  {what}: {outcome}");
+        }
+        for start in &self.unknown {
+            let _ = write!(out, "\n! {start}");
+        }
+        if self.unreadable > 0 {
+            let _ = write!(out, "\n! {} lines of the ledger cannot be read", self.unreadable);
+        }
+        if let Some(why) = &self.unrecorded {
+            let _ = write!(out, "\n! the stop itself is not on record: {why}");
+        }
+        out.push_str("\nNothing was undone: what was contained stays so.");
+        out
+    }
+}
+
+/// Ends everything that stands in the ledger.
+///
+/// # Errors
+///
+/// Where the ledger cannot be read. What cannot be ended is part of the report.
+pub async fn stop(
+    services: &Services,
+    ledger: &Ledger,
+    sink: &EmergencySink,
+    cancel: &CancellationToken,
+) -> Result<Report, ToolError> {
+    let Standing { started, unknown, torn } = ledger
+        .standing()
+        .map_err(|error| ToolError::invalid(format!("the ledger cannot be read: {error}")))?;
+    let begun = sink.record("emergency_stop", &format!("ending {} starts", started.len()));
+    let ended: Vec<Ended> = stream::iter(&started)
+        .map(|one| end(services, ledger, one, cancel))
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
+    let mut unrecorded = begun.written.err().map(|error| error.to_string());
+    for one in &ended {
+        let text = format!("{} / {} {}: {}", one.server, one.org, one.what, one.outcome);
+        if let Err(error) = sink.record("emergency_stop", &text).written {
+            unrecorded.get_or_insert_with(|| error.to_string());
+        }
+    }
+    let unknown = unknown.into_iter().map(|start| {
+        let clients: Vec<String> = start.clients.iter().map(ToString::to_string).collect();
+        format!(
+            "{} / {}  {} at {} on {}: what came of it is not known; look with list_flows and \
+             list_hunts",
+            start.server,
+            start.org,
+            start.tool,
+            crate::clock::to_second(start.at),
+            clients.join(", ")
+        )
+    });
+    Ok(Report { ended, unknown: unknown.collect(), unreadable: torn, unrecorded })
+}
+
+async fn end(
+    services: &Services,
+    ledger: &Ledger,
+    started: &Started,
+    cancel: &CancellationToken,
+) -> Ended {
+    let Started { server, org, work, .. } = started;
+    let what = match work {
+        Work::Flow { client, flow } => format!("{flow} on {client}"),
+        Work::Hunt { hunt } => hunt.to_string(),
+    };
+    let done = end_on_its_server(services, started, cancel).await;
+    let (outcome, stopped) = match done {
+        Ok(how) => match ledger.ended(started, &how) {
+            Ok(()) => (how, true),
+            Err(error) => (format!("{how}; the ledger still has it: {error}"), true),
+        },
+        Err(why) => (format!("NOT ended: {why}"), false),
+    };
+    Ended { server: server.clone(), org: org.clone(), what, outcome, stopped }
+}
+
+async fn end_on_its_server(
+    services: &Services,
+    started: &Started,
+    cancel: &CancellationToken,
+) -> Result<String, String> {
+    let target = services
+        .targets()
+        .iter()
+        .find(|target| target.server.name() == started.server)
+        .ok_or_else(|| String::from("its server is not configured here"))?;
+    let org = OrgId::parse(&started.org).map_err(|error| error.to_string())?;
+    let session = Session::new(&target.server, &org, cancel);
+    match &started.work {
+        Work::Flow { client, flow } => match flows::cancel(&session, client, flow).await {
+            Ok(done) if done.cancelled => Ok(format!("cancelled, was {}", done.before)),
+            Ok(done) => Ok(format!("had ended: {}", done.flow.state)),
+            Err(Fault::UnknownFlow { .. }) => Ok(String::from("is gone from the server")),
+            Err(fault) => Err(fault.to_string()),
+        },
+        Work::Hunt { hunt } => end_hunt(&session, hunt).await,
+    }
+}
+
+/// Holds a hunt, and cancels the flows that it has started.
+async fn end_hunt(session: &Session<'_>, hunt: &HuntId) -> Result<String, String> {
+    let told = |fault: Fault| fault.to_string();
+    let status = match hunts::status(session, hunt).await {
+        Ok(status) => status,
+        Err(Fault::UnknownHunt { .. }) => return Ok(String::from("is gone from the server")),
+        Err(fault) => return Err(told(fault)),
+    };
+    let before = status.hunt.state;
+    if before == HuntState::Running {
+        hunts::modify(session, hunt, &HuntChange::Pause).await.map_err(told)?;
+    }
+    let mut cancelled = 0;
+    for flow in hunts::running_flows(session, hunt).await.map_err(told)? {
+        let done = flows::cancel(session, &flow.client_id, &flow.flow_id).await;
+        cancelled += usize::from(done.map_err(told)?.cancelled);
+    }
+    let held = if before == HuntState::Running { "held" } else { "did not run" };
+    Ok(format!("{held}, was {before}; {cancelled} of its flows cancelled"))
+}
