@@ -217,6 +217,12 @@ impl Approvals {
                 NotApproved::Changed { id, changes: change::between(&approval.asked, asked) }
             }
             State::Pending => NotApproved::Pending { id, void_after: approval.void_after },
+            // A no is for the request that was shown, for as long as that would have lived.
+            State::Denied { .. }
+                if approval.digest != question.digest() || now >= approval.void_after =>
+            {
+                NotApproved::NotAsked
+            }
             State::Denied { by, reason, .. } => {
                 NotApproved::Denied { id, by: Box::new(by.clone()), reason: reason.clone() }
             }

@@ -46,6 +46,8 @@ pub struct Policy {
 pub enum Decision {
     /// It may.
     Allow {
+        /// The heaviest effect in it: the tool's, or that of its VQL.
+        needed: Effect,
         /// The setting that allows it.
         rule: Rule,
         /// What lets it run.
@@ -132,11 +134,11 @@ impl Policy {
     fn judge_at(&self, asked: &Asked, now: Instant) -> Decision {
         if stops(asked) {
             let rule = Rule { setting: EMERGENCY_STOP.to_owned(), origin: Origin::Default };
-            return allowed(asked, rule);
+            return allowed(asked, asked.effect, rule);
         }
         match self.verdict(asked, now) {
             Err(denial) => Decision::Deny(*denial),
-            Ok(Verdict { mode: Mode::Allow, rule, .. }) => allowed(asked, rule),
+            Ok(Verdict { mode: Mode::Allow, rule, needed, .. }) => allowed(asked, needed, rule),
             Ok(Verdict { needed, rule, protected, .. }) => {
                 let place = self.place(asked, needed, protected);
                 let question = Question::new(asked, needed, rule.clone(), place, protected);
@@ -320,6 +322,8 @@ impl Policy {
                 "narrow it down",
             );
         }
+        // A call that runs nothing brings nothing in: to stop a flow needs no bound of bytes.
+        let brings_in = !asked.artifacts.is_empty() || !asked.vql.is_empty();
         let bounds = &asked.bounds;
         for (limit, setting, given) in [
             (&settings.bytes, "bytes", bounds.bytes),
@@ -330,6 +334,7 @@ impl Policy {
             let cause = match given {
                 Some(given) if given <= most => continue,
                 Some(given) => format!("{given} {setting} are more than {most}"),
+                None if !brings_in => continue,
                 None => format!("the call has no bound of {setting}, and {most} are allowed"),
             };
             let over = if setting == "seconds" { "on each" } else { "over all clients together" };
@@ -353,9 +358,9 @@ fn stops(asked: &Asked) -> bool {
     asked.tool == EMERGENCY_STOP && asked.artifacts.is_empty() && asked.vql.is_empty()
 }
 
-fn allowed(asked: &Asked, rule: Rule) -> Decision {
+fn allowed(asked: &Asked, needed: Effect, rule: Rule) -> Decision {
     let permit = Permit::new(asked.digest(), Authority::Policy { rule: rule.clone() });
-    Decision::Allow { rule, permit }
+    Decision::Allow { needed, rule, permit }
 }
 
 fn deny<T, R>(

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use guard::audit::{AuditError, Decision, Intent, Outcome, Who};
+use guard::policy::Mode;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +25,7 @@ use crate::context::{Progress, ToolCx};
 use crate::services::Services;
 use crate::tool::{Effect, Finished};
 use crate::tool_error::{Code, ToolError};
+use crate::tools::FAMILIES;
 
 mod guardian;
 mod passage;
@@ -32,7 +34,9 @@ mod voice;
 mod work;
 
 pub use guardian::Guardian;
+pub(crate) use passage::Opening;
 pub use passage::{Go, Passage};
+pub use programs::contains;
 pub use voice::{Mute, Said, Voice};
 pub use work::Work;
 
@@ -119,7 +123,10 @@ impl Gateway {
         let tool = match self.services.tool(name) {
             Ok(tool) => tool,
             Err(error) => {
-                self.refused(request, name, Effect::Read, whole, &error).await?;
+                let all = FAMILIES.iter().flat_map(|family| family.tools);
+                let effect = all.into_iter().find(|tool| tool.name == name);
+                let effect = effect.map_or(Effect::Read, |tool| tool.effect);
+                self.refused(request, name, effect, whole, &error).await?;
                 return Err(error.into());
             }
         };
@@ -154,13 +161,21 @@ impl Gateway {
             call: self.number(),
             who: who(request.caller),
             tool: what.to_owned(),
-            arguments: Value::Object(arguments),
+            arguments: Value::Object(arguments.clone()),
             vql: None,
             server: None,
             org: None,
             identity: None,
             effect: Effect::Read,
-            decision: Decision::Allowed { on: self.services.policy().reading() },
+            decision: match self.services.policy().mode(Effect::Read) {
+                (Mode::Allow, _) => Decision::Allowed { on: self.services.policy().reading() },
+                (_, rule) => {
+                    let why = format!("{what} reads, and the policy does not allow that at once");
+                    let error = ToolError::new(Code::Denied, format!("{why} ({rule})"));
+                    self.refused(request, what, Effect::Read, arguments, &error).await?;
+                    return Err(error.next("a person can change read in the policy"));
+                }
+            },
         };
         let begun = self.guardian.audit.begin(intent).await.map_err(unrecorded)?;
         let done = read.await;

@@ -21,7 +21,7 @@ use velociraptor_api::{Permission, Session};
 
 use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
-use crate::gateway::{Go, Passage, Stop, Work};
+use crate::gateway::{Go, Opening, Passage, Stop, Work};
 use crate::tool_error::{Code, ToolError};
 
 mod bounds;
@@ -190,7 +190,10 @@ async fn read<T: Reads>(
     passage: &Passage<'_>,
 ) -> Result<Finished, Stop> {
     let input = arguments_of::<T>(arguments)?;
-    passage.open(&cx, &Work::reading()).await?;
+    let work = Work::reading();
+    if let Opening::Agreed(permit, needed) = passage.open(&cx, &work).await? {
+        passage.go_on(&cx, &work, (permit, needed)).await?;
+    }
     Ok(T::run(cx, input).await?.finish()?)
 }
 
@@ -199,10 +202,18 @@ async fn act<T: Acts>(
     arguments: Map<String, Value>,
     passage: &Passage<'_>,
 ) -> Result<Finished, Stop> {
-    let input = arguments_of::<T>(arguments)?;
+    let input = arguments_of::<T>(arguments.clone())?;
     let session = cx.session();
-    let (work, prepared) = T::prepare(&cx, &session, input).await?;
-    let go = passage.open(&cx, &work).await?;
+    let (work, mut prepared) = T::prepare(&cx, &session, input).await?;
+    let go = match passage.open(&cx, &work).await? {
+        Opening::Go(go) => go,
+        Opening::Agreed(permit, needed) => {
+            let input = arguments_of::<T>(arguments)?;
+            let (work, anew) = T::prepare(&cx, &session, input).await?;
+            prepared = anew;
+            passage.go_on(&cx, &work, (permit, needed)).await?
+        }
+    };
     let done = T::carry_out(&cx, &session, &go, prepared).await;
     go.settle(&done);
     Ok(done?.finish()?)

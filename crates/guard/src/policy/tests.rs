@@ -23,7 +23,7 @@ fn policy(lines: &str) -> Policy {
 /// An answer in one line.
 fn judged(policy: &Policy, asked: &Asked) -> String {
     match policy.judge(asked) {
-        Decision::Allow { rule, permit } => {
+        Decision::Allow { rule, permit, .. } => {
             permit.spend(asked).unwrap();
             format!("allow: {}", rule.setting)
         }

@@ -60,7 +60,7 @@ struct Narrow {
     /// Calls with this effect
     #[arg(long, value_parser = effect)]
     effect: Option<Effect>,
-    /// Calls with this outcome: ok, abandoned, open, or an error's code
+    /// Calls with this outcome: a state such as complete, abandoned, open, or an error's code
     #[arg(long)]
     outcome: Option<String>,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use guard::approval::NotApproved;
@@ -41,6 +42,23 @@ pub struct Passage<'a> {
 pub struct Go {
     authority: Authority,
     starting: Option<Starting>,
+    unsure: AtomicBool,
+}
+
+/// How far a passage is open.
+pub(crate) enum Opening {
+    /// It may be done.
+    Go(Go),
+    /// A person was waited for and agreed, to what was found before.
+    Agreed(Permit, Effect),
+}
+
+/// Somebody's word that lets a request run.
+enum Word {
+    /// It was there, for the request as it is now.
+    Given(Permit),
+    /// It was waited for.
+    Awaited(Permit),
 }
 
 impl<'a> Passage<'a> {
@@ -59,40 +77,104 @@ impl<'a> Passage<'a> {
     /// # Errors
     ///
     /// Where it may not run, or not yet.
-    pub(crate) async fn open(&self, cx: &ToolCx<'_>, work: &Work) -> Result<Go, Stop> {
+    pub(crate) async fn open(&self, cx: &ToolCx<'_>, work: &Work) -> Result<Opening, Stop> {
         use guard::policy::Decision as Judged;
         let asked = self.asked(cx, work).await?;
-        let permit = match self.gateway.services.policy().judge(&asked) {
-            Judged::Allow { permit, .. } => permit,
+        let (permit, needed) = match self.gateway.services.policy().judge(&asked) {
+            Judged::Allow { permit, needed, .. } => {
+                self.in_scope(&asked, work, needed).await?;
+                (permit, needed)
+            }
             Judged::Deny(denial) => {
                 let why = Decision::Refused {
                     rule: Some(denial.rule.clone()),
                     why: denial.cause.clone(),
                 };
-                self.record(&asked, work, why).await?;
+                self.record(&asked, work, asked.effect, why).await?;
                 return Err(denied(&denial, work.instead.as_deref()).into());
             }
             Judged::Ask { rule, place, question } => {
+                let needed = question.needed();
+                self.in_scope(&asked, work, needed).await?;
                 match self.ask(cx, question, place, &rule, work).await {
-                    Ok(permit) => permit,
+                    Ok(Word::Given(permit)) => (permit, needed),
+                    // It took the person a while: what would run is looked at again.
+                    Ok(Word::Awaited(permit)) => return Ok(Opening::Agreed(permit, needed)),
                     Err(stop) => {
-                        self.record(&asked, work, Decision::Asked { rule }).await?;
+                        let decision = match &stop {
+                            Stop::Error(error) if error.code == Code::Denied => {
+                                Decision::Refused { rule: Some(rule), why: error.message.clone() }
+                            }
+                            _ => Decision::Asked { rule },
+                        };
+                        self.record(&asked, work, needed, decision).await?;
                         return Err(stop);
                     }
                 }
             }
         };
-        let authority = permit
-            .spend(&asked)
-            .map_err(|error| ToolError::new(Code::Denied, error.to_string()))?;
-        self.record(&asked, work, Decision::Allowed { on: authority.clone() }).await?;
-        let starting = if work.artifacts.is_empty() {
+        self.go(&asked, work, permit, needed).await.map(Opening::Go)
+    }
+
+    /// Goes on after a word that was awaited, with the work as it is found now.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no longer what the person saw.
+    pub(crate) async fn go_on(
+        &self,
+        cx: &ToolCx<'_>,
+        work: &Work,
+        (permit, needed): (Permit, Effect),
+    ) -> Result<Go, Stop> {
+        let asked = self.asked(cx, work).await?;
+        self.go(&asked, work, permit, needed).await
+    }
+
+    async fn go(
+        &self,
+        asked: &Asked,
+        work: &Work,
+        permit: Permit,
+        needed: Effect,
+    ) -> Result<Go, Stop> {
+        let authority = match permit.spend(asked) {
+            Ok(authority) => authority,
+            Err(error) => {
+                let why = format!("it is no longer what the person was shown: {error}");
+                let decision = Decision::Refused { rule: None, why: why.clone() };
+                self.record(asked, work, needed, decision).await?;
+                return Err(ToolError::new(Code::Denied, format!("nothing was done: {why}"))
+                    .next("make the call again, to be asked about it as it is now")
+                    .into());
+            }
+        };
+        self.record(asked, work, needed, Decision::Allowed { on: authority.clone() }).await?;
+        let starting = if needed == Effect::Read {
             None
         } else {
-            let begun = self.gateway.guardian.ledger.starting(&asked);
+            let begun = self.gateway.guardian.ledger.starting(asked);
             Some(begun.map_err(|error| not_in_ledger(&error))?)
         };
-        Ok(Go { authority, starting })
+        Ok(Go { authority, starting, unsure: AtomicBool::new(false) })
+    }
+
+    /// Refuses what the token of the caller does not cover: what a call does can weigh more than
+    /// its tool.
+    async fn in_scope(&self, asked: &Asked, work: &Work, needed: Effect) -> Result<(), Stop> {
+        if self.gateway.services.in_scope(needed) {
+            return Ok(());
+        }
+        let why = format!(
+            "the token of this connection does not cover {needed}, and that is what this call to \
+             {} comes to",
+            asked.tool
+        );
+        let decision = Decision::Refused { rule: None, why: why.clone() };
+        self.record(asked, work, needed, decision).await?;
+        Err(ToolError::new(Code::Denied, why)
+            .next("a person can make another with megaraptor token create NAME --effects")
+            .into())
     }
 
     /// The call as it is judged.
@@ -100,16 +182,19 @@ impl<'a> Passage<'a> {
         let identity = if self.tool.effect == Effect::Read && work.vql.is_empty() {
             AsWhom { kind: String::new(), user: String::new() }
         } else {
-            let needs = [self.tool.needs, work.further.as_slice()].concat();
+            let own = work.needs.as_deref().unwrap_or(self.tool.needs);
+            let needs = [own, work.further.as_slice()].concat();
             let identity = cx.identity(&needs).await?;
             let profile = cx.server.profile(identity, &cx.org, &cx.cancel).await?;
             AsWhom { kind: profile.kind().to_string(), user: profile.user.clone() }
         };
+        let mut arguments = self.arguments.clone();
+        arguments.extend(work.bound.clone());
         Ok(Asked {
             caller: self.request.caller.as_asked(),
             tool: self.tool.name.to_owned(),
-            effect: self.tool.effect,
-            arguments: self.arguments.clone(),
+            effect: work.effect.map_or(self.tool.effect, |effect| effect.max(self.tool.effect)),
+            arguments,
             server: cx.server.name().to_owned(),
             org: cx.org.to_string(),
             identity,
@@ -129,15 +214,18 @@ impl<'a> Passage<'a> {
         place: Where,
         rule: &Rule,
         work: &Work,
-    ) -> Result<Permit, Stop> {
+    ) -> Result<Word, Stop> {
         let guardian = &*self.gateway.guardian;
+        if let Some((_, ChatAnswer::No)) = self.request.voice.resumed() {
+            return Err(declined(&NotInChat::Declined).into());
+        }
         match guardian.grants.cover(&question, &labels(work)) {
-            Ok(Cover::Covered(permit)) => return Ok(permit),
+            Ok(Cover::Covered(permit)) => return Ok(Word::Given(permit)),
             Ok(Cover::Not(_)) => {}
             Err(error) => return Err(unreadable(&error).into()),
         }
         let changed = match guardian.approvals.carry_out(&question) {
-            Ok(permit) => return Ok(permit),
+            Ok(permit) => return Ok(Word::Given(permit)),
             Err(error @ NotApproved::Denied { .. }) => {
                 return Err(ToolError::new(Code::Denied, error.to_string())
                     .next("another request is another question")
@@ -153,6 +241,7 @@ impl<'a> Passage<'a> {
                 return guardian
                     .sealer
                     .redeem(state, question, answer)
+                    .map(Word::Given)
                     .map_err(|error| ToolError::new(Code::Denied, error.to_string()).into());
             }
             let card = question.card(plan.clone(), IN_CHAT);
@@ -163,13 +252,22 @@ impl<'a> Passage<'a> {
                     .map_err(|error| ToolError::new(Code::Denied, error.to_string()))?;
                 return Err(Stop::Ask(Box::new(Asking { card, state })));
             }
+            let unanswered = |why: &str| {
+                ToolError::new(Code::Denied, format!("nothing was done: {why}"))
+                    .next("make the call again, to be asked again")
+            };
             let said = tokio::select! {
                 said = self.request.voice.ask(&card) => said,
-                () = tokio::time::sleep(IN_CHAT) => Said::Answered(ChatAnswer::No),
-                () = cx.cancel.cancelled() => Said::Answered(ChatAnswer::No),
+                () = tokio::time::sleep(IN_CHAT) => {
+                    return Err(unanswered("nobody answered within 15 minutes").into());
+                }
+                () = cx.cancel.cancelled() => {
+                    return Err(unanswered("the call was cancelled before anybody answered").into());
+                }
             };
             if let Said::Answered(answer) = said {
-                return question.answered(answer).map_err(|error| declined(&error).into());
+                let permit = question.answered(answer).map_err(|error| declined(&error))?;
+                return Ok(Word::Awaited(permit));
             }
         }
         let approval = guardian
@@ -182,9 +280,12 @@ impl<'a> Passage<'a> {
         }
         let id = approval.id();
         let card = approval.card(jiff::Timestamp::now());
+        // What is done to the simulated server is kept apart.
+        let lab = if self.gateway.services.simulated() { " --lab" } else { "" };
         Err(ToolError::new(Code::ApprovalRequired, format!("{message}\n{card}"))
             .next(format!(
-                "a person runs: megaraptor approvals approve {id} - then make the same call again"
+                "a person runs: megaraptor approvals approve {id}{lab} - then make the same call \
+                 again"
             ))
             .into())
     }
@@ -193,6 +294,7 @@ impl<'a> Passage<'a> {
         &self,
         asked: &Asked,
         work: &Work,
+        needed: Effect,
         decision: Decision,
     ) -> Result<(), ToolError> {
         let identity = Some(asked.identity.user.clone()).filter(|user| !user.is_empty());
@@ -205,7 +307,7 @@ impl<'a> Passage<'a> {
             server: Some(asked.server.clone()),
             org: Some(asked.org.clone()),
             identity,
-            effect: asked.effect,
+            effect: needed.max(asked.effect),
             decision,
         };
         let begun = self.gateway.guardian.audit.begin(intent).await.map_err(unrecorded)?;
@@ -285,6 +387,11 @@ impl Go {
         self.started(Started::Hunt { hunt: hunt.clone() });
     }
 
+    /// Says that something may have been started whose id is not known: the ledger keeps it as such.
+    pub fn unsure(&self) {
+        self.unsure.store(true, Ordering::Relaxed);
+    }
+
     fn started(&self, work: Started) {
         let Some(starting) = &self.starting else { return };
         if let Err(error) = starting.started(work) {
@@ -306,6 +413,7 @@ impl Go {
                     | Code::Internal
             ),
         };
+        let known = known && !self.unsure.into_inner();
         if let Some(starting) = self.starting.filter(|_| known)
             && let Err(error) = starting.settled()
         {

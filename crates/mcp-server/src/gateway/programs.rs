@@ -6,7 +6,7 @@ use guard::asked::{Definition, Place, VqlFound};
 use guard::digest::Digest;
 use velociraptor_api::artifacts::{self, Closure};
 use velociraptor_api::{Fault, Session};
-use vql_builder::effects::{self, Analyser, Effect, Kind};
+use vql_builder::effects::{self, Analyser, Effect, EffectSet, Kind, Report};
 
 /// Artifacts as they are defined now, and what they can do.
 #[derive(Debug, Default)]
@@ -35,7 +35,9 @@ pub async fn of_artifacts(
     let mut programs = Programs::default();
     for name in names {
         if let Some(definition) = known.get(*name) {
-            programs.found.add(place, &analyser.artifact(definition));
+            let report = analyser.artifact(definition);
+            let simulated = session.server().name() == lab::SIMULATED;
+            programs.found.add(place, &if simulated { of_the_lab(report) } else { report });
         }
         if let Some(identity) = identity(&closure, name) {
             programs.artifacts.insert((*name).to_owned(), identity);
@@ -59,6 +61,13 @@ impl Judged {
         let reads = |effect| effect <= Effect::Read || effect == Effect::Dos;
         !self.found.other_orgs && self.found.calls.iter().all(|one| reads(one.effect))
     }
+}
+
+/// Whether artifacts cut endpoints off, or let them back: to end their work is to undo containment.
+pub fn contains<S: AsRef<str>>(artifacts: &[S]) -> bool {
+    artifacts
+        .iter()
+        .any(|name| name.as_ref().to_ascii_lowercase().ends_with("remediation.quarantine"))
 }
 
 /// What a text can do on the server. Artifacts that it calls are read from there.
@@ -92,6 +101,21 @@ pub async fn of_text(session: &Session<'_>, text: &str) -> Result<Judged, Fault>
     let mut found = VqlFound::default();
     found.add(Place::Server, &report);
     Ok(Judged { found, unlisted })
+}
+
+/// The plugin by which artifacts of the simulated server look at its hosts. No real server has it.
+const OF_THE_LAB: &str = "lab_table";
+
+/// What an artifact of the simulated server can do.
+fn of_the_lab(mut report: Report) -> Report {
+    for finding in &mut report.findings {
+        if finding.kind == Kind::Plugin && finding.name == OF_THE_LAB {
+            finding.effects = Effect::Host.into();
+        }
+    }
+    let all = report.findings.iter().map(|finding| finding.effects);
+    report.effects = all.fold(EffectSet::NONE, EffectSet::with);
+    report
 }
 
 fn identity(closure: &Closure, name: &str) -> Option<Definition> {

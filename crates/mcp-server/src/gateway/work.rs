@@ -6,10 +6,13 @@ use guard::approval::{Counts, Host, Hosts, Plan};
 use guard::asked::{Bounds, Clients, Definition, VqlFound};
 use guard::policy::Policy;
 use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
 use velociraptor_api::clients::{Client, Resolved};
 use velociraptor_api::{ClientId, Permission};
 
 use super::programs::Programs;
+use crate::tool::Effect;
 
 /// More hosts than these are counted by system and not named.
 const NAMED: usize = 25;
@@ -24,8 +27,11 @@ pub struct Work {
     pub(super) text: Option<String>,
     pub(super) bounds: Bounds,
     pub(super) expires_after: Option<u64>,
+    pub(super) effect: Option<Effect>,
+    pub(super) bound: Map<String, Value>,
+    pub(super) needs: Option<Vec<Permission>>,
     pub(super) further: Vec<Permission>,
-    effect: String,
+    does: String,
     others: Vec<String>,
     undo: String,
     proof: String,
@@ -41,7 +47,7 @@ impl Work {
 
     /// Something that has an effect, in words such as `blocks all but Velociraptor`.
     pub fn that(effect: impl Into<String>) -> Self {
-        Self { effect: effect.into(), ..Self::default() }
+        Self { does: effect.into(), ..Self::default() }
     }
 
     /// On exactly these clients.
@@ -113,6 +119,27 @@ impl Work {
         Self { expires_after: Some(seconds), ..self }
     }
 
+    /// Weighs at least as much as this effect, whatever the tool's own is.
+    #[must_use]
+    pub fn weighing(self, effect: Effect) -> Self {
+        Self { effect: Some(effect), ..self }
+    }
+
+    /// Also depends on this, which is no argument: what is approved is bound to it.
+    #[must_use]
+    pub fn bound_to(mut self, name: &str, value: &impl Serialize) -> Self {
+        // Types of ours: what cannot be written would be equal to nothing, and so never approved.
+        let value = serde_json::to_value(value).unwrap_or_else(|error| error.to_string().into());
+        self.bound.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Needs these permissions and not those of the tool.
+    #[must_use]
+    pub fn needing_only(self, needs: Vec<Permission>) -> Self {
+        Self { needs: Some(needs), ..self }
+    }
+
     /// Needs these permissions beside those of the tool.
     #[must_use]
     pub fn needing(self, further: Vec<Permission>) -> Self {
@@ -156,7 +183,7 @@ impl Work {
         };
         Plan {
             hosts: self.shown(policy),
-            effect: or(&self.effect, "reads"),
+            effect: or(&self.does, "reads"),
             others: self.others.clone(),
             undo: or(&self.undo, "nothing automatic"),
             proof: or(&self.proof, "read back from the server"),

@@ -7,13 +7,16 @@ use mcp_server::caller::Caller;
 use mcp_server::context::Silent;
 use mcp_server::emergency;
 use mcp_server::gateway::{Gateway, Mute, Request, Stop};
-use mcp_server::services::Switches;
+use mcp_server::services::{Services, Switches};
+use mcp_server::settings;
 use mcp_server::tool::Finished;
 use mcp_server::tool_error::{Code, ToolError};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use velociraptor_api::labels::{self, LabelChange};
+use velociraptor_api::{OrgId, Session};
 
-use crate::simulated::{allowing, guarded, read_only, services, with_policy};
+use crate::simulated::{allowing, apart, guarded, read_only, services, with_policy};
 use crate::wire::{Wire, stateless};
 
 async fn call(gateway: &Gateway, tool: &str, arguments: Value) -> Result<Finished, ToolError> {
@@ -86,7 +89,11 @@ async fn a_person_who_says_no_is_told_to_the_caller() {
 
 /// A handshake of a client that can show forms.
 async fn with_forms(switches: Switches) -> Wire {
-    let mut wire = Wire::open(services(switches, &[]));
+    open_with_forms(services(switches, &[])).await
+}
+
+async fn open_with_forms(services: Services) -> Wire {
+    let mut wire = Wire::open(services);
     let params = json!({
         "protocolVersion": "2025-11-25", "capabilities": { "elicitation": {} },
         "clientInfo": { "name": "forms", "version": "1" },
@@ -298,8 +305,63 @@ async fn the_emergency_stop_ends_what_was_started_and_says_what_it_could_not() {
     let report = emergency::stop(gateway.services(), ledger, &sink, &cancel).await.expect("a stop");
     assert!(report.ended.is_empty(), "{}", report.text());
     call(&gateway, "collect_artifact", collect()).await.expect("a collection");
-    let nowhere = mcp_server::services::Services::default();
+    let nowhere = Services::default();
     let report = emergency::stop(&nowhere, ledger, &sink, &cancel).await.expect("a stop");
     assert!(!report.is_whole(), "{}", report.text());
     assert!(report.text().contains("its server is not configured here"), "{}", report.text());
+}
+
+#[tokio::test]
+async fn a_token_does_not_cover_a_call_that_weighs_more_than_its_tool() {
+    let scope = guard::tokens::Scope {
+        effects: vec![Effect::Read, Effect::Collect],
+        ..guard::tokens::Scope::everything()
+    };
+    let whole = guarded(services(allowing(), &[]));
+    let narrow = whole.before(std::sync::Arc::new(whole.services().narrowed(&scope)));
+    call(&narrow, "collect_artifact", collect()).await.expect("a collection");
+    let isolate =
+        json!({ "clients": ["FIN-WS07"], "artifacts": ["Windows.Remediation.Quarantine"] });
+    let error = call(&narrow, "collect_artifact", isolate).await.unwrap_err();
+    assert_eq!(error.code, Code::Denied, "{error}");
+    assert!(error.message.contains("does not cover respond"), "{error}");
+}
+
+#[tokio::test]
+async fn a_limit_of_what_is_brought_in_stops_nothing_that_brings_nothing_in() {
+    let flags = ["collect=allow", "respond=allow", "limits.bytes=5 MB"];
+    let gateway = guarded(services(with_policy(&flags), &[]));
+    call(&gateway, "list_clients", json!({})).await.expect("a list");
+    let label = json!({ "clients": ["FIN-WS07"], "add": ["x"] });
+    call(&gateway, "label_client", label).await.expect("a label");
+    let error = call(&gateway, "collect_artifact", collect()).await.unwrap_err();
+    assert!(error.message.contains("more than 5000000"), "{error}");
+    let mut bounded = collect();
+    bounded["max_mb"] = json!(4);
+    call(&gateway, "collect_artifact", bounded).await.expect("within the limit");
+}
+
+#[tokio::test]
+async fn what_changed_while_a_person_was_asked_is_not_done() {
+    let (services, lab) = apart(Switches::default(), &[]);
+    let mut wire = open_with_forms(services).await;
+    let wish = json!({ "artifacts": ["Windows.System.Pslist"], "description": "x",
+                       "exclude_labels": ["left-out"], "start": true });
+    let id = wire.send("tools/call", json!({ "name": "create_hunt", "arguments": wish })).await;
+    let question = wire.find(|message| message["method"] == "elicitation/create").await;
+    // Meanwhile somebody else takes a client out of the hunt's reach.
+    let other = settings::from_lab(&lab, &[]).expect("its files");
+    let (org, cancel) = (OrgId::root(), CancellationToken::new());
+    let session = Session::new(&other.server, &org, &cancel);
+    let search = velociraptor_api::clients::ClientSearch::default();
+    let found = velociraptor_api::clients::search(&session, &search).await.expect("clients");
+    let client = found.clients[0].client_id.clone();
+    let change = LabelChange { add: vec!["left-out".into()], remove: Vec::new() };
+    labels::change(&session, &[client], &change).await.expect("a label");
+    let yes = json!({ "action": "accept", "content": { "approve": true } });
+    wire.line(json!({ "jsonrpc": "2.0", "id": question["id"], "result": yes }).to_string()).await;
+    let result = wire.find(|message| message["id"] == id && message["method"].is_null()).await;
+    let error = &result["result"]["structuredContent"]["error"];
+    assert_eq!(error["code"], "denied", "{result}");
+    assert!(error["message"].as_str().expect("text").contains("no longer"), "{error}");
 }

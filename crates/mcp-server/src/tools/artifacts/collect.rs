@@ -12,7 +12,7 @@ use velociraptor_api::{Permission, Session};
 use crate::answer::{Answer, State};
 use crate::collection::{Bounds, Parameters, over_all, wanted};
 use crate::context::ToolCx;
-use crate::gateway::{Go, Work, programs};
+use crate::gateway::{Go, Work, contains, programs};
 use crate::resolve::{self, Named};
 use crate::tool::{Acts, Effect, Tool};
 use crate::tool_error::ToolError;
@@ -122,8 +122,15 @@ impl Acts for CollectArtifact {
             .within(over_all(checked.limits(), clients.len() as u64))
             .needing(checked.permissions())
             .undone_by("cancel_flow; what was collected stays");
+        if contains(&names) {
+            work = work.weighing(Effect::Respond);
+        }
         work = match target {
-            Target::Server => work.on_the_server(),
+            Target::Server => work.on_the_server().needing_only(vec![
+                Permission::AnyQuery,
+                Permission::ReadResults,
+                Permission::CollectServer,
+            ]),
             Target::Clients => work.on(clients),
         };
         let wait = Duration::from_secs(input.wait.unwrap_or(20).min(600));

@@ -7,11 +7,13 @@ use guard::asked::Place;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use velociraptor_api::collections::CollectionLimits;
 use velociraptor_api::quarantine::{self, Action, Options, Plan, Proof, Sent, StepState};
 use velociraptor_api::{Permission, Session};
 
 use crate::answer::{Answer, Render, State};
 use crate::clock;
+use crate::collection;
 use crate::context::ToolCx;
 use crate::gateway::{Go, Work, programs};
 use crate::resolve;
@@ -146,11 +148,16 @@ impl Acts for QuarantineClient {
         };
         let mut work = Work::that(effect)
             .on([plan.client().clone()])
+            .within(collection::over_all(&CollectionLimits::default(), 1))
             .running(programs::of_artifacts(session, &[plan.artifact()], Place::Endpoint).await?)
             .undone_by(undo)
             .proved_by("its report, renewed contact with the server, the label read back");
-        if let Some(hours) = input.queue_hours.filter(|_| !plan.client().is_online()) {
+        // Said whether or not the client is there now: it may come or go before somebody agrees.
+        if let Some(hours) = input.queue_hours {
             work = work.expiring(hours * 3600);
+        }
+        if !plan.client().is_online() {
+            work = work.needing(vec![Permission::StartHunt]);
         }
         let patience = Duration::from_secs(input.wait.unwrap_or(60).min(600));
         Ok((work, Prepared { plan, patience }))

@@ -6,7 +6,7 @@ use velociraptor_api::{ClientId, FlowId, Permission, Session, flows};
 
 use crate::answer::{Answer, Render};
 use crate::context::ToolCx;
-use crate::gateway::{Go, Work};
+use crate::gateway::{Go, Work, contains};
 use crate::resolve;
 use crate::tool::{Acts, Effect, Tool};
 use crate::tool_error::ToolError;
@@ -74,6 +74,7 @@ impl Acts for CancelFlow {
         ))
         .on_resolved(&client)
         .undone_by("collecting again");
+        let work = if contains(&status.artifacts) { work.weighing(Effect::Respond) } else { work };
         Ok((work, Prepared { client: client.id, flow }))
     }
 

@@ -16,7 +16,7 @@ use super::applies::{For, applies};
 use crate::answer::{Answer, Render, State};
 use crate::collection::{self, Bounds, Parameters};
 use crate::context::ToolCx;
-use crate::gateway::{Go, Work, programs};
+use crate::gateway::{Go, Work, contains, programs};
 use crate::resolve;
 use crate::system::System;
 use crate::tool::{Acts, Effect, Tool};
@@ -125,6 +125,7 @@ impl Acts for CreateHunt {
             .needing(checked.permissions())
             .undone_by("modify_hunt stop; flows that it has started go on until they are cancelled")
             .because(Some(input.description.clone()).filter(|text| !text.is_empty()));
+        let work = if contains(&names) { work.weighing(Effect::Respond) } else { work };
         let plan = HuntPlan {
             collection: checked,
             description: input.description,

@@ -1,18 +1,22 @@
 //! `modify_hunt`.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use guard::asked::Place;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use velociraptor_api::hunts::{self, HuntChange, HuntState};
+use velociraptor_api::collections::CollectionLimits;
+use velociraptor_api::flows::Request;
+use velociraptor_api::hunts::{self, HuntChange, HuntState, HuntStatus};
 use velociraptor_api::{HuntId, Permission, Session};
 
 use super::Summary;
 use crate::answer::{Answer, Render, State};
+use crate::collection;
 use crate::context::ToolCx;
-use crate::gateway::{Go, Work, programs};
+use crate::gateway::{Go, Work, contains, programs};
 use crate::tool::{Acts, Effect, Tool};
 use crate::tool_error::ToolError;
 
@@ -94,15 +98,26 @@ impl Acts for ModifyHunt {
     ) -> Result<(Work, Prepared), ToolError> {
         let id = HuntId::parse(input.hunt_id.trim())?;
         let changes = changes(&input)?;
-        let hunt = hunts::status(session, &id).await?.hunt;
+        let HuntStatus { hunt, request } = hunts::status(session, &id).await?;
         let starts = changes.iter().any(|(_, change)| *change == HuntChange::Start);
+        // A later end of a hunt that runs, or whose time is over, lets further clients join.
+        let prolongs = input.expires_hours.is_some() && hunt.state == HuntState::Running;
         let names: Vec<&str> = changes.iter().map(|(name, _)| *name).collect();
         let does = format!("{} of hunt {id}, which is {}", names.join(", "), hunt.state);
         let mut work = Work::that(does).undone_by("another change; what ran meanwhile stays");
-        if starts {
+        if contains(&hunt.artifacts) {
+            work = work.weighing(Effect::Respond);
+        }
+        if let Some(hours) = input.expires_hours {
+            work = work.expiring(hours.saturating_mul(3600));
+        }
+        if starts || prolongs {
             let artifacts: Vec<&str> = hunt.artifacts.iter().map(String::as_str).collect();
             let reached = hunts::reach(session, &hunt.scope).await?;
+            let bounds = collection::over_all(&limits(&request), reached.len() as u64);
             work = work
+                .bound_to("hunt", &request)
+                .within(bounds)
                 .hunting(super::rule(&hunt.scope), reached)
                 .running(programs::of_artifacts(session, &artifacts, Place::Endpoint).await?)
                 .undone_by("stop; flows that it has started go on until they are cancelled");
@@ -118,7 +133,7 @@ impl Acts for ModifyHunt {
     ) -> Result<Answer<Output>, ToolError> {
         let mut done: Vec<&str> = Vec::new();
         for (name, change) in &changes {
-            if *change == HuntChange::Start {
+            if matches!(change, HuntChange::Start | HuntChange::Expire(_)) {
                 go.started_hunt(&id);
             }
             // Several changes are several steps: a failure says which were made.
@@ -151,6 +166,17 @@ impl Acts for ModifyHunt {
         };
         let link = cx.link(&format!("/hunts/{id}"));
         Ok(Answer::of(cx, session, data).state(State::Complete).link(link))
+    }
+}
+
+/// The bounds that a hunt has for each client.
+fn limits(request: &Request) -> CollectionLimits {
+    let set = |value: u64| (value > 0).then_some(value);
+    CollectionLimits {
+        timeout: set(request.timeout).map(Duration::from_secs),
+        max_rows: set(request.max_rows),
+        max_bytes: set(request.max_upload_bytes),
+        cpu_percent: None,
     }
 }
 

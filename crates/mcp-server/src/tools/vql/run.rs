@@ -88,7 +88,12 @@ impl Acts for RunVql {
         session: &Session<'_>,
         input: Input,
     ) -> Result<(Work, Prepared), ToolError> {
-        input.limits()?;
+        let (rows, bytes, time) = input.limits()?;
+        let bounds = guard::asked::Bounds {
+            bytes: Some(bytes as u64),
+            rows: Some(rows),
+            seconds: Some(time.as_secs()),
+        };
         if input.query.len() > LONGEST {
             return Err(ToolError::invalid(format!(
                 "the query has {} bytes, and {LONGEST} is the most that is sent",
@@ -112,6 +117,7 @@ impl Acts for RunVql {
         let instead = if reads { None } else { host::hint(cx, &program).await };
         let work = Work::that("runs the query on the server")
             .sending(&input.query, judged.found)
+            .within(bounds)
             .or_instead(instead);
         Ok((work, Prepared { input, program, remarks, reads }))
     }

@@ -109,12 +109,14 @@ impl Plan<'_> {
                 Ok(Begun { id, client, flow, outcome, existing: false })
             }
             Err(Fault::Unproved { what, flow }) => {
-                if let Some(flow) = &flow {
-                    self.go.started_flow(&id, flow);
+                match &flow {
+                    Some(flow) => self.go.started_flow(&id, flow),
+                    None => self.go.unsure(),
                 }
                 Err(outcome.unproved(flow.as_ref(), &what))
             }
             Err(Fault::Query(error)) if may_have_acted(&error) => {
+                self.go.unsure();
                 Err(outcome.unproved(None, &error.to_string()))
             }
             Err(fault) => Err(refused(fault.into())),
