@@ -4,6 +4,7 @@ mod agreement;
 mod api;
 mod conformance;
 mod contract;
+mod effects;
 mod facade;
 mod inspector;
 mod mcp_stdio;
@@ -19,6 +20,7 @@ pub const ALL: &[Suite] = &[
     api::SUITE,
     contract::SUITE,
     agreement::SUITE,
+    effects::SUITE,
     facade::SUITE,
     mcp_stdio::SUITE,
     tools::SUITE,

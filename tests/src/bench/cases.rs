@@ -6,6 +6,7 @@ use crate::bed::Bed;
 use crate::figures::Row;
 
 mod calls;
+mod effects;
 mod flow_rows;
 mod http;
 mod parser;
@@ -68,5 +69,10 @@ pub(crate) const ALL: &[Case] = &[
         name: "parser",
         about: "bytes per second of the parser on the built-in texts, against the engine's",
         run: |bed| Box::pin(parser::run(bed)),
+    },
+    Case {
+        name: "effects",
+        about: "what every built-in text can do, in one pass, against parsing alone",
+        run: |bed| Box::pin(effects::run(bed)),
     },
 ];

@@ -96,7 +96,7 @@ impl ConfigFiles<'_> {
     /// # Errors
     /// Velociraptor fails, or leaves out a key that it does not know.
     pub(super) async fn generate_server(&self, ports: Ports) -> anyhow::Result<()> {
-        let store = self.folder.join("store");
+        let store = self.store();
         let merge = json!({
             "Client": {
                 "server_urls": [format!("https://localhost:{}/", ports.frontend)],
@@ -135,6 +135,11 @@ impl ConfigFiles<'_> {
         let shown: Value = serde_json::from_str(&shown).context("reading the configuration")?;
         missing("", &merge, &shown)
             .map_or(Ok(()), |key| anyhow::bail!("Velociraptor dropped {key} of its configuration"))
+    }
+
+    /// Where the server keeps its data.
+    pub(super) fn store(&self) -> PathBuf {
+        self.folder.join("store")
     }
 
     /// Mints the API file of `role` and grants the role, which works on a stopped server only.

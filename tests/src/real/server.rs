@@ -302,6 +302,11 @@ impl RealServer {
         self.files().api(role)
     }
 
+    /// The folder of the server's data.
+    pub fn datastore(&self) -> PathBuf {
+        self.files().store()
+    }
+
     /// Where the API listens.
     pub fn api_address(&self) -> SocketAddr {
         self.address(self.ports.api)

@@ -97,6 +97,26 @@ impl Entry {
 }
 
 impl Entry {
+    /// The arguments that its rules look at.
+    pub fn arguments(&self) -> impl Iterator<Item = &'static str> {
+        self.rules.iter().filter_map(|rule| match rule {
+            Rule::Accessor => Some("accessor"),
+            Rule::Lambda(name)
+            | Rule::ScopeLambda(name)
+            | Rule::Vql(name)
+            | Rule::Code(name)
+            | Rule::Profile(name)
+            | Rule::Template(name)
+            | Rule::Sql(name)
+            | Rule::Import(name)
+            | Rule::Member(name)
+            | Rule::Small(name)
+            | Rule::Given(name, _)
+            | Rule::Org(name) => Some(name),
+            Rule::Orgs | Rule::Variable | Rule::Scope | Rule::Columns | Rule::Passes => None,
+        })
+    }
+
     /// Whether what it can do depends on its arguments.
     pub(super) fn depends(&self) -> bool {
         self.rules.iter().any(|rule| !matches!(rule, Rule::Columns | Rule::Passes))

@@ -117,3 +117,24 @@ pub(super) fn load(places: &[PathBuf]) -> Result<HashMap<String, Definition>, To
 pub(super) fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == "yaml" || end == "yml")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_decides_about_an_artifact_is_read() {
+        let text = "name: A.B\naliases: [C]\ntype: SERVER\nexport: LET f = 1\nimports: [D]\n\
+                    tools: [{name: T, url: x}]\nparameters:\n- name: P\n  default: 5\n- name: Q\n\
+                    sources:\n- name:\n  query: SELECT 1 FROM scope()\n  queries: [a]\n- precondition: b\n";
+        let (definition, aliases) = parse(text, Path::new("a.yaml")).unwrap();
+        assert_eq!((definition.name.as_str(), definition.kind.as_str()), ("A.B", "SERVER"));
+        assert_eq!(aliases, ["C"]);
+        assert_eq!(definition.sources[0].queries, ["SELECT 1 FROM scope()", "a"]);
+        assert_eq!(definition.sources[1].precondition.as_deref(), Some("b"));
+        assert_eq!((definition.imports[0].as_str(), definition.tools[0].as_str()), ("D", "T"));
+        assert_eq!(definition.parameters[0].default, "5");
+        let error = parse("name: [", Path::new("a.yaml")).unwrap_err();
+        assert!(error.text().contains("a.yaml"), "{}", error.text());
+    }
+}

@@ -90,3 +90,27 @@ fn object(report: &Report) -> Value {
 fn names(effects: vql_builder::effects::EffectSet) -> Vec<&'static str> {
     effects.iter().map(vql_builder::effects::Effect::as_str).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use vql_builder::effects::{NoArtifacts, analyse};
+
+    use super::*;
+
+    #[test]
+    fn the_verdict_comes_first_and_the_reasons_after_it() {
+        let report = analyse("SELECT rm(filename='\u{202e}a') FROM clients()", &NoArtifacts);
+        let shown = shown("a.vql", &report);
+        assert_eq!(shown, "a.vql: does more than read: read, write\n    1:8: function rm: write");
+        let object = object(&report);
+        assert_eq!(
+            (object["effect"].as_str(), object["read"].as_bool()),
+            (Some("write"), Some(false))
+        );
+        assert_eq!(object["calls"][0]["name"], "rm");
+        assert_eq!(
+            (object["calls"][0]["line"].as_u64(), object["calls"][0]["column"].as_u64()),
+            (Some(1), Some(8))
+        );
+    }
+}
