@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
+use guard::outlet::hostile;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{MASK, Masked, escape_text, is_hostile};
+use super::{MASK, Masked, escape_text};
 
 /// Members whose value is enrolment or key material wherever they occur.
 const SECRET_MEMBERS: &[&str] = &["nonce", "_client_config", "client_private_key", "private_key"];
@@ -231,7 +232,7 @@ fn is_clean(json: &str) -> bool {
                 let Some(c) = json.get(at..).and_then(|rest| rest.chars().next()) else {
                     return false;
                 };
-                if is_hostile(c) {
+                if hostile::is_hostile(c) {
                     return false;
                 }
                 at += c.len_utf8() - 1;
