@@ -5,10 +5,23 @@
 //! so, records it before it runs and after, and only then lets it run. A tool cannot be called
 //! around it: a call takes a [`Passage`], and nobody else can make one.
 //!
+//! What a program over this crate may write:
+//!
+//! ```
+//! use mcp_server::{context::ToolCx, gateway::Passage, tool::ToolDef};
+//!
+//! fn beside(cx: ToolCx<'_>, tool: &ToolDef, passage: &Passage<'_>) {
+//!     let _ = (cx, tool.name, passage);
+//! }
+//! ```
+//!
+//! and the one line more that does not compile, even for whoever had a passage:
+//!
 //! ```compile_fail
-//! fn around(passage: mcp_server::gateway::Passage<'_>, tool: &mcp_server::tool::ToolDef) {
-//!     // A passage cannot be made outside the gateway, and the call is not public.
-//!     let _ = tool.call(todo!(), Default::default(), &passage);
+//! use mcp_server::{context::ToolCx, gateway::Passage, tool::ToolDef};
+//!
+//! fn around(cx: ToolCx<'_>, tool: &ToolDef, passage: &Passage<'_>) {
+//!     let _ = tool.call(cx, serde_json::Map::new(), passage);
 //! }
 //! ```
 
@@ -183,9 +196,12 @@ impl Gateway {
             Ok(answer) => Outcome::answered("ok", &bytes(answer)),
             Err(error) => Outcome::without_answer(error.code.as_str()),
         };
-        if let Err(error) = begun.end(outcome).await {
-            tracing::error!(%error, "what came of {what} is not on record");
-        }
+        // Nothing was changed, so it can be withheld: an answer that is not on record is none.
+        begun.end(outcome).await.map_err(|error| {
+            let message =
+                format!("what was read is withheld, since it cannot be recorded: {error}");
+            ToolError::new(Code::NotRecorded, message).next(MEND)
+        })?;
         done
     }
 
@@ -234,8 +250,9 @@ fn who(caller: &Caller) -> Who {
 /// A call that cannot be recorded does not run.
 fn unrecorded(error: AuditError) -> ToolError {
     let message = format!("the call is not run, since it cannot be recorded: {error}");
-    ToolError::new(Code::NotRecorded, message).next(
-        "a person makes room or mends the record (megaraptor audit verify says what is wrong); \
-         megaraptor emergency-stop works all the same",
-    )
+    ToolError::new(Code::NotRecorded, message).next(MEND)
 }
+
+/// What is done about a record that cannot be kept.
+const MEND: &str = "a person makes room or mends the record (megaraptor audit verify says what is \
+    wrong); megaraptor emergency-stop works all the same";
