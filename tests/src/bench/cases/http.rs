@@ -23,8 +23,12 @@ const SESSIONS: usize = 100;
 
 async fn served(bed: &Bed) -> anyhow::Result<HttpServer> {
     let arguments = ["--config".into(), bed.server.api_file(Role::Reader).into_os_string()];
-    // The benchmark is not to measure the limit.
-    let limits = ["--max-rate".into(), "1000000".into(), "--max-connections".into(), "3000".into()];
+    // The benchmark is not to measure the limits.
+    let limits = [
+        "--max-rate=1000000".into(),
+        "--max-connections=3000".into(),
+        "--policy=limits.calls_per_minute=1000000".into(),
+    ];
     HttpServer::start(&bed.megaraptor, "read", arguments.into_iter().chain(limits)).await
 }
 
