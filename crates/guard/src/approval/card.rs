@@ -153,10 +153,12 @@ impl Approval {
     fn limits(&self) -> String {
         let bounds = &self.asked.bounds;
         let all = [
-            bounds.bytes.map(|bytes| format!("{bytes} bytes")),
+            bounds.bytes.map(size),
             bounds.rows.map(|rows| format!("{rows} rows")),
             bounds.seconds.map(|seconds| format!("{seconds} s on each")),
-            self.asked.expires_after.map(|seconds| format!("waits for endpoints for {seconds} s")),
+            self.asked
+                .expires_after
+                .map(|seconds| format!("waits for endpoints for {} h", seconds.div_ceil(3600))),
         ];
         all.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
@@ -170,6 +172,16 @@ fn of_host(host: &Host, now: Timestamp) -> String {
     let protected = if host.protected { "PROTECTED" } else { "not protected" };
     let (name, system) = (one_line(&host.name), one_line(&host.system));
     format!("{name} {}  {system}, {seen}, {protected}", host.id)
+}
+
+/// Bytes in one unit; a bound is never shown smaller than it is.
+fn size(bytes: u64) -> String {
+    match bytes {
+        ..10_000 => format!("{bytes} bytes"),
+        10_000..10_000_000 => format!("{} kB", bytes.div_ceil(1000)),
+        10_000_000..10_000_000_000 => format!("{} MB", bytes.div_ceil(1_000_000)),
+        _ => format!("{} GB", bytes.div_ceil(1_000_000_000)),
+    }
 }
 
 /// A length of time in one unit, rounded down.

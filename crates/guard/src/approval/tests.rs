@@ -127,7 +127,7 @@ fn the_card_of_a_hunt_counts() {
     runs    Windows.Sys.Users  sha256 b127eee9…, and 1 that it calls
     can     host on the endpoint (users)
     effect  blocks all but Velociraptor, DNS, DHCP
-    limits  1000 bytes, 100 rows, 60 s on each, waits for endpoints for 3600 s
+    limits  1000 bytes, 100 rows, 60 s on each, waits for endpoints for 1 h
     cost    about 3 s and 2 MB on each
     undo    release; nothing automatic
     proof   policy row, server reachable, target blocked
