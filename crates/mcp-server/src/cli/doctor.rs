@@ -18,6 +18,7 @@ use velociraptor_api::{
 use super::{Form, Global, output};
 use crate::queries;
 use crate::services::{Services, Target};
+use crate::tool::Effect;
 use crate::tool_error::{Code, ToolError};
 
 mod text;
@@ -34,6 +35,8 @@ struct Report {
     as_of: Timestamp,
     servers: Vec<ServerReport>,
     changes_allowed: bool,
+    /// Some identity of some server may run a tool that changes something.
+    changes_possible: bool,
     problems: usize,
 }
 
@@ -66,6 +69,14 @@ struct IdentityReport {
     certificate_days: i64,
 }
 
+impl ServerReport {
+    /// Whether one of these tools is not lost here. A server that did not answer may run none.
+    fn may_run_any(&self, tools: &[&str]) -> bool {
+        let lost = |tool: &&str| self.tools_lost.iter().any(|lost| lost.tool == *tool);
+        self.version.is_some() && tools.iter().any(|tool| !lost(tool))
+    }
+}
+
 /// A tool that no identity may run here.
 #[derive(Debug, Serialize)]
 struct LostTool {
@@ -87,8 +98,12 @@ pub(super) async fn run(global: &Global) -> Result<ExitCode, ToolError> {
             servers.push(examine(target, org, &cancel).await);
         }
     }
+    let changing: Vec<&str> =
+        services.tools().filter(|tool| tool.effect != Effect::Read).map(|tool| tool.name).collect();
+    let changes_possible = servers.iter().any(|server| server.may_run_any(&changing));
     let report = Report {
         as_of: Timestamp::now(),
+        changes_possible,
         problems: servers.iter().map(|server| server.problems.len()).sum(),
         changes_allowed: services.changes_allowed(),
         servers,

@@ -12,10 +12,12 @@ pub(super) fn render(report: &Report) -> String {
     let _ = writeln!(
         out,
         "changes   {}",
-        if report.changes_allowed {
-            "possible: as the policy says, after a person was asked or at once (megaraptor policy)"
-        } else {
-            "refused by the policy: only read tools are listed (megaraptor policy)"
+        match (report.changes_allowed, report.changes_possible) {
+            (false, _) => "refused by the policy: only read tools are listed (megaraptor policy)",
+            (true, false) => "none: no identity given here may run a tool that changes anything",
+            (true, true) => {
+                "possible: as the policy says, after a person was asked or at once (megaraptor policy)"
+            }
         }
     );
     match report.problems {
