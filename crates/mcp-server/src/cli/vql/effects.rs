@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::{Value, json};
-use vql_builder::effects::{Analyser, Report};
+use vql_builder::effects::{Analyser, Effect, EffectSet, Report};
 
 use super::super::{Form, output};
 use super::{definitions, each_line, read_text};
@@ -49,8 +49,16 @@ pub(super) fn run(args: EffectsArgs, form: Form) -> Result<ExitCode, ToolError> 
 
 /// The verdict first, then what keeps the text from being a read.
 fn shown(file: &str, report: &Report) -> String {
-    let read = if report.is_read() { "reads only" } else { "does more than read" };
-    let mut text = format!("{file}: {read}: {}", report.effects);
+    let beyond: EffectSet =
+        report.effects.iter().filter(|effect| !EffectSet::of(*effect).is_read()).collect();
+    let verdict = if report.is_read() {
+        format!("reads only: {}", report.effects)
+    } else if beyond == EffectSet::of(Effect::Unknown) {
+        String::from("what it does cannot be told, so it does not count as reading")
+    } else {
+        format!("does more than read: {beyond}")
+    };
+    let mut text = format!("{file}: {verdict}");
     if report.other_orgs {
         text.push_str("\n    names another org");
     }
@@ -87,8 +95,8 @@ fn object(report: &Report) -> Value {
     })
 }
 
-fn names(effects: vql_builder::effects::EffectSet) -> Vec<&'static str> {
-    effects.iter().map(vql_builder::effects::Effect::as_str).collect()
+fn names(effects: EffectSet) -> Vec<&'static str> {
+    effects.iter().map(Effect::as_str).collect()
 }
 
 #[cfg(test)]
@@ -98,10 +106,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_cannot_be_told_is_not_said_to_do_something() {
+        let shown = shown("a.vql", &analyse("SELECT FROM FROM", &NoArtifacts));
+        assert!(shown.starts_with("a.vql: what it does cannot be told"), "{shown}");
+    }
+
+    #[test]
     fn the_verdict_comes_first_and_the_reasons_after_it() {
         let report = analyse("SELECT rm(filename='\u{202e}a') FROM clients()", &NoArtifacts);
         let shown = shown("a.vql", &report);
-        assert_eq!(shown, "a.vql: does more than read: read, write\n    1:8: function rm: write");
+        assert_eq!(shown, "a.vql: does more than read: write\n    1:8: function rm: write");
         let object = object(&report);
         assert_eq!(
             (object["effect"].as_str(), object["read"].as_bool()),
