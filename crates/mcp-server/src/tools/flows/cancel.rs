@@ -67,13 +67,14 @@ impl Acts for CancelFlow {
         let flow = FlowId::parse(input.flow_id.trim())?;
         let client = resolve::for_change(session, &input.client).await?;
         let status = flows::flow(session, &client.id, &flow).await?;
-        let work = Work::that(format!(
-            "ends {flow} ({}), which is {}; rows collected so far are kept",
-            status.artifacts.join(", "),
-            status.state
-        ))
-        .on_resolved(&client)
-        .undone_by("collecting again");
+        let artifacts = status.artifacts.join(", ");
+        let does = if status.state.is_final() {
+            format!("leaves {flow} ({artifacts}) alone: it has ended ({})", status.state)
+        } else {
+            let state = status.state;
+            format!("ends {flow} ({artifacts}), which is {state}; rows so far are kept")
+        };
+        let work = Work::that(does).on_resolved(&client).undone_by("collecting again");
         let work = if contains(&status.artifacts) { work.weighing(Effect::Respond) } else { work };
         Ok((work, Prepared { client: client.id, flow }))
     }
