@@ -12,6 +12,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("secret", 0),
     ("vql-builder", 0),
     ("velociraptor-api", 1),
+    ("deploy-core", 2),
     ("guard", 2),
     ("lab", 2),
     ("mcp-server", 4),

@@ -1,0 +1,270 @@
+//! The one algorithm that carries plans out.
+
+use tokio_util::sync::CancellationToken;
+
+use crate::deployer::{Deployer, Progress, StepError};
+use crate::id::{DeploymentId, StepName};
+use crate::record::{Goal, Phase, Record, TargetKind, Trouble};
+use crate::registry::{Claim, RegistryError, StateRegistry};
+
+mod down;
+mod step;
+mod up;
+
+/// Brings deployments up and takes them down.
+#[derive(Clone, Copy, Debug)]
+pub struct Engine<'a> {
+    registry: &'a dyn StateRegistry,
+    deployer: &'a dyn Deployer,
+}
+
+/// How one run is led.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// Stops it: the deployment stays as far as it got, and can be resumed or taken down.
+    pub cancel: &'a CancellationToken,
+    /// Where progress is told.
+    pub progress: &'a dyn Progress,
+    /// What becomes of it when a step fails.
+    pub on_failure: OnFailure,
+}
+
+/// What becomes of a deployment when a step fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// What was done is taken back, the half-run step first.
+    #[default]
+    TakeBack,
+    /// It stays as it is, to be looked at, resumed or taken down.
+    Keep,
+}
+
+/// Somebody's word that a deployment is to be removed.
+#[derive(Clone, Debug)]
+pub struct Consent {
+    id: DeploymentId,
+    by: String,
+}
+
+impl Consent {
+    /// `by` has said that this one is to be removed.
+    pub fn given(by: impl Into<String>, id: DeploymentId) -> Self {
+        Self { id, by: by.into() }
+    }
+
+    /// Who gave it.
+    pub fn by(&self) -> &str {
+        &self.by
+    }
+}
+
+/// Why a deployment is not where it was to be. The record says how far it got.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The record cannot be read or stored. Nothing is done that is not on record.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The record is another platform's.
+    #[error("{id} is on {found}, and this is the deployer of {expected}")]
+    OtherKind {
+        /// Which one.
+        id: DeploymentId,
+        /// The deployer's.
+        expected: TargetKind,
+        /// The record's.
+        found: TargetKind,
+    },
+    /// It is being removed, or was.
+    #[error("{0} is being removed or is gone: it cannot be brought up again; make a new one")]
+    Leaving(DeploymentId),
+    /// The word is for another deployment.
+    #[error("{given} was agreed to be removed, not {asked}")]
+    OtherConsent {
+        /// What was agreed to.
+        given: DeploymentId,
+        /// What was to be removed.
+        asked: DeploymentId,
+    },
+    /// It was stopped, and stays as far as it got.
+    #[error("{id} was stopped at step {step}; resume it or destroy it")]
+    Stopped {
+        /// Which one.
+        id: DeploymentId,
+        /// Where.
+        step: StepName,
+    },
+    /// A step of bringing it up failed.
+    #[error("step {step} of {id} failed: {cause}; {}", after(*.left_as_it_is))]
+    Failed {
+        /// Which one.
+        id: DeploymentId,
+        /// Where.
+        step: StepName,
+        /// Why.
+        cause: StepError,
+        /// Nothing was taken back, as was asked. Else all was, and was seen to be gone.
+        left_as_it_is: bool,
+    },
+    /// A step failed, and that cannot be recorded. Nothing was taken back: the record that is there
+    /// says that the step may have run by half.
+    #[error(
+        "step {step} of {id} failed: {cause}; that cannot be recorded: {registry}; make room, then resume or destroy it"
+    )]
+    Unrecorded {
+        /// Which one.
+        id: DeploymentId,
+        /// Where.
+        step: StepName,
+        /// Why.
+        cause: StepError,
+        /// Why it cannot be recorded.
+        registry: Box<RegistryError>,
+    },
+    /// Taking it back failed too, or taking it down did. What is left stays on record.
+    #[error("step {step} of {id} cannot be taken back: {cause}; what is left is on record")]
+    Remains {
+        /// Which one.
+        id: DeploymentId,
+        /// Where.
+        step: StepName,
+        /// Why.
+        cause: StepError,
+        /// Why it was taken back at all: the step that failed on the way up.
+        after: Option<Box<(StepName, StepError)>>,
+    },
+}
+
+const fn after(left_as_it_is: bool) -> &'static str {
+    if left_as_it_is { "what was done was left as it is" } else { "what was done was taken back" }
+}
+
+impl<'a> Engine<'a> {
+    /// An engine for one platform.
+    pub const fn new(registry: &'a dyn StateRegistry, deployer: &'a dyn Deployer) -> Self {
+        Self { registry, deployer }
+    }
+
+    /// Records a deployment before anything of it is done.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be recorded.
+    pub async fn record(&self, mut record: Record) -> Result<Record, EngineError> {
+        self.fits(&record)?;
+        self.store(&mut record).await?;
+        Ok(record)
+    }
+
+    /// Brings a deployment up, from wherever it stands.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Failed`] where a step fails, [`EngineError::Stopped`] where it was stopped. The
+    /// record that is stored says how far it got.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future is like killing the program: the record tells of the step that may have
+    /// run by half. To stop in order, cancel the run.
+    pub async fn bring_up(&self, id: &DeploymentId, run: &Run<'_>) -> Result<Record, EngineError> {
+        let (_claim, mut record) = self.take(id).await?;
+        if record.goal == Goal::Gone {
+            return Err(EngineError::Leaving(id.clone()));
+        }
+        self.up(&mut record, run).await?;
+        Ok(record)
+    }
+
+    /// Takes a deployment down, from wherever it stands, and looks that nothing of it is left. One
+    /// that is gone is looked at again.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Remains`] where a step cannot be taken back or its target does not answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// As of [`bring_up`](Self::bring_up).
+    pub async fn take_down(
+        &self,
+        id: &DeploymentId,
+        run: &Run<'_>,
+        consent: &Consent,
+    ) -> Result<Record, EngineError> {
+        if consent.id != *id {
+            return Err(EngineError::OtherConsent { given: consent.id.clone(), asked: id.clone() });
+        }
+        let (_claim, mut record) = self.take(id).await?;
+        if record.goal != Goal::Gone {
+            record.goal = Goal::Gone;
+            record.trouble = None;
+            self.store(&mut record).await?;
+        }
+        self.down(&mut record, run).await?;
+        Ok(record)
+    }
+
+    async fn take(&self, id: &DeploymentId) -> Result<(Claim, Record), EngineError> {
+        let claim = self.registry.claim(id).await?;
+        let record = self.registry.load(id).await?;
+        let record = record.ok_or_else(|| RegistryError::Missing(id.clone()))?;
+        self.fits(&record)?;
+        Ok((claim, record))
+    }
+
+    fn fits(&self, record: &Record) -> Result<(), EngineError> {
+        let expected = self.deployer.kind();
+        if record.kind == expected {
+            return Ok(());
+        }
+        let (id, found) = (record.id.clone(), record.kind.clone());
+        Err(EngineError::OtherKind { id, expected, found })
+    }
+
+    async fn store(&self, record: &mut Record) -> Result<(), EngineError> {
+        let expected = record.generation;
+        record.generation = expected.next();
+        record.changed = jiff::Timestamp::now();
+        let stored = self.registry.store(expected, record).await;
+        if stored.is_err() {
+            record.generation = expected;
+        }
+        Ok(stored?)
+    }
+
+    async fn enter(
+        &self,
+        record: &mut Record,
+        step: usize,
+        phase: Phase,
+    ) -> Result<(), EngineError> {
+        record.phases[step] = phase;
+        self.store(record).await
+    }
+
+    /// Writes down what went wrong. That this fails does not hide what did.
+    async fn trouble(
+        &self,
+        record: &mut Record,
+        step: &StepName,
+        cause: StepError,
+    ) -> Result<StepError, EngineError> {
+        record.trouble = Some(Trouble {
+            step: step.clone(),
+            cause: cause.to_string(),
+            next: cause.next().to_owned(),
+            at: jiff::Timestamp::now(),
+        });
+        match self.store(record).await {
+            Ok(()) => Ok(cause),
+            Err(EngineError::Registry(registry)) => {
+                let (id, step) = (record.id.clone(), step.clone());
+                Err(EngineError::Unrecorded { id, step, cause, registry: Box::new(registry) })
+            }
+            Err(other) => Err(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

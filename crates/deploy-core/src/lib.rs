@@ -1,0 +1,27 @@
+//! Deployments that can be stopped at any moment and resumed or undone.
+//!
+//! A deployment is a [`Plan`]: data, printed before anything is done. A [`Deployer`] knows how each of
+//! its steps is looked at, done and taken back; the [`Engine`] knows nothing of any platform and
+//! carries plans out. Before a step it records the intent, after it that it is done, in a [`Record`]
+//! that a [`StateRegistry`] keeps. Whatever ends the program, a panic, a kill or a full disk, leaves a
+//! record from which the deployment is brought up or taken down.
+//!
+//! The crate knows neither MCP nor the command line: `examples/embedded.rs` uses it from another
+//! program. Whoever writes a deployer or a registry of their own runs [`contract`] over it.
+
+#![warn(missing_docs)]
+
+pub mod contract;
+mod deployer;
+mod engine;
+mod id;
+mod plan;
+mod record;
+pub mod registry;
+
+pub use deployer::{Deployer, Found, Progress, Silent, StepCx, StepError};
+pub use engine::{Consent, Engine, EngineError, OnFailure, Run};
+pub use id::{BadId, DeploymentId, StepName};
+pub use plan::{Plan, PlanError, Step};
+pub use record::{About, Facts, Generation, Goal, Phase, Record, Status, TargetKind, Trouble};
+pub use registry::{Claim, RegistryError, StateRegistry};
