@@ -105,25 +105,9 @@ pub struct LogEntry {
 }
 
 impl FlowStatus {
-    /// Which bound of the collection ended it, where one did. The server cancels the other queries
-    /// of the flow with the one that reached it, so that the flow's own status may not say so.
+    /// Which bound of the collection ended it, where one did.
     pub fn bound(&self) -> Option<Bound> {
-        if self.flow.state != FlowState::Error {
-            return None;
-        }
-        let texts =
-            self.flow.status.iter().chain(self.queries.iter().filter_map(|q| q.error.as_ref()));
-        texts.map(|text| text.to_ascii_lowercase()).find_map(|text| {
-            if text.starts_with("rows ") && text.contains("exceeded limit") {
-                Some(Bound::Rows)
-            } else if text.contains("upload") && text.contains("limit") {
-                Some(Bound::Uploads)
-            } else if text.contains("timed out") {
-                Some(Bound::Time)
-            } else {
-                None
-            }
-        })
+        Bound::reached(self.flow.state, self.flow.status.as_deref(), &self.queries)
     }
 }
 
@@ -137,6 +121,37 @@ pub enum Bound {
     Time,
     /// It uploaded more than it might.
     Uploads,
+}
+
+impl Bound {
+    /// The bound that ended a flow, where one did, by the server's words for it. The server cancels
+    /// the other queries of the flow with the one that reached it, so that the flow's own status
+    /// may not say so.
+    pub(crate) fn reached(
+        state: FlowState,
+        status: Option<&str>,
+        queries: &[QueryStat],
+    ) -> Option<Self> {
+        if state != FlowState::Error {
+            return None;
+        }
+        let errors = queries.iter().filter_map(|query| query.error.as_deref());
+        status.into_iter().chain(errors).find_map(Self::named_by)
+    }
+
+    /// The bound that a status or an error of a query names.
+    pub(crate) fn named_by(text: &str) -> Option<Self> {
+        let text = text.to_ascii_lowercase();
+        if text.starts_with("rows ") && text.contains("exceeded limit") {
+            Some(Self::Rows)
+        } else if text.contains("upload") && text.contains("limit") {
+            Some(Self::Uploads)
+        } else if text.contains("timed out") {
+            Some(Self::Time)
+        } else {
+            None
+        }
+    }
 }
 
 #[derive(Deserialize)]

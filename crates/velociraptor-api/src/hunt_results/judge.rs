@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::flows::FlowState;
+use crate::flows::{Bound, FlowState};
 use crate::hunts::Hunt;
 use crate::hunts::members::Member;
 use crate::ids::{ClientId, FlowId};
@@ -181,7 +181,7 @@ pub(super) fn judge(facts: Facts) -> Coverage {
             HostOutcome {
                 part,
                 rows: member.map_or(0, |member| member.rows),
-                reason: member.and_then(|member| member.status.clone()),
+                reason: member.and_then(reason),
                 flow_id: member.map(|member| member.flow_id.clone()),
                 client_id: client.client_id,
                 hostname: client.hostname,
@@ -211,19 +211,31 @@ fn part_of(member: &Member, table: Option<&str>, applies: bool) -> Part {
         FlowState::Finished if has_rows => Part::Hit,
         FlowState::Finished if applies => Part::None,
         FlowState::Finished => Part::NotApplicable,
-        FlowState::Error => {
-            // The words of the server for the three limits.
-            let status = member.status.as_deref().unwrap_or_default().to_ascii_lowercase();
-            let limits = ["exceeded limit", "timed out", "upload limit", "exceeded upload"];
-            if limits.iter().any(|limit| status.contains(limit)) { Part::Cut } else { Part::Failed }
-        }
+        FlowState::Error if bound_of(member).is_some() => Part::Cut,
+        FlowState::Error => Part::Failed,
         _ => Part::Running,
     }
+}
+
+fn bound_of(member: &Member) -> Option<Bound> {
+    Bound::reached(member.state, member.status.as_deref(), &member.stats)
+}
+
+/// Why a flow ended early. Where a bound did it the query that reached it tells more than the
+/// flow, which may say no more than that it was cancelled.
+fn reason(member: &Member) -> Option<String> {
+    let errors = || member.stats.iter().filter_map(|query| query.error.as_deref());
+    let told = bound_of(member).and_then(|bound| {
+        let mut texts = member.status.as_deref().into_iter().chain(errors());
+        texts.find(|text| Bound::named_by(text) == Some(bound))
+    });
+    told.map(str::to_owned).or_else(|| member.status.clone())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flows::QueryStat;
     use crate::hunts::{HuntScope, HuntState, HuntStats};
     use crate::ids::HuntId;
 
@@ -251,6 +263,7 @@ mod tests {
             rows,
             tables: if rows > 0 { vec![String::from("A/One")] } else { Vec::new() },
             queries: 1,
+            stats: Vec::new(),
         }
     }
 
@@ -336,5 +349,30 @@ mod tests {
         let failed = coverage.hosts.iter().find(|host| host.part == Part::Failed).unwrap();
         assert_eq!((failed.rows, failed.reason.as_deref()), (9, Some("Something broke")));
         assert!(!failed.part.is_established());
+    }
+
+    /// The server cancels a flow with the query that reached its limit, and says only that.
+    #[test]
+    fn a_limit_that_only_a_query_tells_of_cuts_as_well() {
+        let error = |text: &str| {
+            let stats = vec![
+                QueryStat { error: Some(String::from("Cancelled")), ..QueryStat::default() },
+                QueryStat { error: Some(text.to_owned()), ..QueryStat::default() },
+            ];
+            Member { stats, ..member(1, FlowState::Error, 4, "Cancelled") }
+        };
+        let coverage = |member| judge(Facts { members: vec![member], ..facts() });
+        for text in [
+            "Rows 9 exceeded limit 5 for flow F.X. Cancelling.",
+            "Upload limit of 1 exceeded",
+            "Query timed out after 3 seconds",
+        ] {
+            let judged = coverage(error(text));
+            let host = judged.hosts.iter().find(|host| host.flow_id.is_some()).unwrap();
+            assert_eq!((host.part, host.reason.as_deref()), (Part::Cut, Some(text)));
+        }
+        let judged = coverage(error("no such file"));
+        let host = judged.hosts.iter().find(|host| host.flow_id.is_some()).unwrap();
+        assert_eq!((host.part, host.reason.as_deref()), (Part::Failed, Some("Cancelled")));
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::fault::Fault;
-use crate::flows::FlowState;
+use crate::flows::{FlowState, QueryStat};
 use crate::ids::{ClientId, FlowId, HuntId};
 use crate::limits::Limits;
 use crate::permission::Permission;
@@ -27,6 +27,9 @@ pub(crate) struct Member {
     pub(crate) tables: Vec<String>,
     #[serde(deserialize_with = "row::or_default")]
     pub(crate) queries: u64,
+    /// How its queries fared, where it ended badly.
+    #[serde(deserialize_with = "row::or_default")]
+    pub(crate) stats: Vec<QueryStat>,
 }
 
 /// A flow that has not ended.

@@ -213,17 +213,19 @@ SELECT ClientId FROM Added",
     columns: &["ClientId"],
 };
 
-/// The flows of a hunt, as far as a judgement of each client needs them.
+/// The flows of a hunt, as far as a judgement of each client needs them. How the queries of a flow
+/// fared matters where it ended badly.
 pub const FLOWS: CatalogueQuery = CatalogueQuery {
     name: "hunt_flows",
     text: "SELECT ClientId, FlowId, Flow.state AS State, Flow.status AS Status,
        Flow.total_collected_rows AS Rows, Flow.artifacts_with_results AS Tables,
-       len(list=Flow.query_stats) AS Queries
+       len(list=Flow.query_stats) AS Queries,
+       if(condition=Flow.state = 'ERROR', then=Flow.query_stats) AS Stats
 FROM hunt_flows(hunt_id=MR_Hunt)",
     binds: &["MR_Hunt"],
     needs: READ,
     mutates: false,
-    columns: &["ClientId", "FlowId", "State", "Status", "Rows", "Tables", "Queries"],
+    columns: &["ClientId", "FlowId", "State", "Status", "Rows", "Tables", "Queries", "Stats"],
 };
 
 /// The clients that a hunt's condition means, those that it excludes too.

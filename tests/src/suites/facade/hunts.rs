@@ -6,6 +6,7 @@ use anyhow::{bail, ensure};
 use jiff::Timestamp;
 use serde_json::json;
 use velociraptor_api::collections::{self, Checked, Collection, CollectionLimits, Target};
+use velociraptor_api::flows::{self, Bound};
 use velociraptor_api::hunt_results::{self, Coverage};
 use velociraptor_api::hunts::{
     self, HuntChange, HuntPlan, HuntScope, HuntSearch, HuntState, HuntStatus,
@@ -33,6 +34,7 @@ pub(super) async fn run(cases: &mut Cases, bench: &Bench<'_>) {
     cases.case("hunts: limits arrive by both ways of creating", limits(bench)).await;
     cases.case("hunts: a list of clients stays exact", listed(bench)).await;
     cases.case("hunts: the parts sum to the scope", coverage(bench)).await;
+    cases.case("hunts: what a limit ended is cut, as of a flow", cut(bench)).await;
     cases.case("hunts: newest first, by state, every page once", list(bench)).await;
     cases.case("hunts: what makes no sense is refused", refused(bench)).await;
     cases.case("labels: running hunts and monitoring that go by them", uses(bench)).await;
@@ -278,6 +280,31 @@ async fn coverage(bench: &Bench<'_>) -> anyhow::Result<()> {
     let made = hunts::create(&session, &plan).await?;
     let id = &made.hunt.hunt_id;
     judged(bench, id, "nobody to be concerned", |c| c.parts.not_applicable == 2).await?;
+    hunts::modify(&session, id, &HuntChange::Stop).await?;
+    Ok(())
+}
+
+/// The artifact has two queries: the one that reaches the limit takes the other with it.
+async fn cut(bench: &Bench<'_>) -> anyhow::Result<()> {
+    let session = bench.session();
+    let wanted = Collection {
+        limits: CollectionLimits { max_rows: Some(2), ..CollectionLimits::default() },
+        ..collection(ARTIFACT, &[("Count", json!(500))])
+    };
+    let collection = collections::check(&session, &wanted, Target::Clients).await?;
+    let ids = fleet(bench)?;
+    let scope = HuntScope::Clients(ids[..2].to_vec());
+    let plan = HuntPlan { collection, start: true, ..plan(bench, "cut", scope).await? };
+    let made = hunts::create(&session, &plan).await?;
+    let id = &made.hunt.hunt_id;
+    let seen = judged(bench, id, "both to be cut", |c| c.parts.cut == 2).await?;
+    for host in &seen.hosts {
+        let reason = host.reason.as_deref().unwrap_or_default();
+        ensure!(reason.contains("exceeded limit 2"), "{host:?}");
+        let Some(flow) = &host.flow_id else { bail!("{host:?}") };
+        let status = flows::status(&session, &host.client_id, flow).await?;
+        ensure!(status.bound() == Some(Bound::Rows), "{status:?}");
+    }
     hunts::modify(&session, id, &HuntChange::Stop).await?;
     Ok(())
 }
