@@ -228,6 +228,25 @@ async fn what_does_not_exist_is_not_found_and_nothing_is_pretended() {
 }
 
 #[tokio::test]
+async fn a_table_that_no_artifact_has_is_not_found_and_one_without_rows_is_empty() {
+    let lab = Direct::start();
+    let parameters = json!({"Custom.Lab.Hello": {"Count": 0}});
+    let flow = collect(&lab, HOST, json!(["Custom.Lab.Hello"]), parameters).await;
+    let of = |table: &str| json!({"client": HOST, "flow_id": flow, "table": table});
+    let error = lab.error("get_flow_results", of("Custom.Lab.Hello/Tow")).await;
+    assert_eq!(error.code, Code::NotFound, "{}", error.message);
+    let next = error.next_step.unwrap_or_default();
+    assert!(next.starts_with("did you mean Custom.Lab.Hello/Two"), "{next}");
+    let error = lab.error("get_flow_results", of("Custom.Lab.Helo")).await;
+    assert_eq!(error.code, Code::NotFound, "{}", error.message);
+    let next = error.next_step.unwrap_or_default();
+    assert!(next.starts_with("did you mean Custom.Lab.Hello?"), "{next}");
+    let empty = lab.data("get_flow_results", of("Custom.Lab.Hello/Two")).await;
+    assert_eq!(empty["state"], "empty", "{empty:?}");
+    assert!(warned(&empty, "has no rows in this flow"), "{empty:?}");
+}
+
+#[tokio::test]
 async fn d17_hostile_arguments_change_nothing_but_the_answer() {
     let lab = Direct::start();
     let flow = collect(&lab, HOST, json!(["Custom.Lab.One"]), json!({})).await;

@@ -159,10 +159,17 @@ async fn unknown(bench: &Bench) -> anyhow::Result<()> {
         says(&refused(&mut child, tool, wish).await?, "not_found", &[GHOST])?;
     }
     says(&refused(&mut child, "list_flows", json!({ "client": GHOST })).await?, "not_found", &[])?;
-    // The flow tells only which of its tables have rows; those are named.
     let wish = with(&flow, json!({ "table": format!("{ROWS}/Numbrs") }));
-    let told = child.call("get_flow_results", wish).await?.to_string();
-    ensure!(told.contains("Numbrs has no rows") && told.contains("Rows/Numbers"), "{told}");
+    let error = refused(&mut child, "get_flow_results", wish).await?;
+    says(&error, "not_found", &["did you mean", "Rows/Numbers"])?;
+    // A source that is there and gave nothing is empty, and no error.
+    let wish = json!({ "clients": [bench.agent], "artifacts": [ROWS], "again": true,
+                       "parameters": { ROWS: { "Count": 0 } } });
+    let mut done = child.call_ok("collect_artifact", wish).await?;
+    let empty = json!({ "client": bench.agent, "flow_id": done["outcomes"][0]["flow_id"].take(),
+                        "table": format!("{ROWS}/Numbers") });
+    let told = child.call_ok("get_flow_results", empty).await?;
+    ensure!(told["state"] == "empty", "{told}");
     let wish = with(&flow, json!({ "table": format!("{ROWS}/Numbers"), "filter": "Nn > 1" }));
     let error = refused(&mut child, "get_flow_results", wish).await?;
     ensure!(error.to_string().contains("Nn"), "{error}");

@@ -142,6 +142,9 @@ impl Reads for GetFlowResults {
         let begun: Option<Walk> =
             input.cursor.as_deref().map(|cursor| binding.open(cursor)).transpose()?;
         let names = tables::wanted(&flow, input.table.as_deref())?;
+        if let (true, Some(named)) = (names.is_empty(), input.table.as_deref()) {
+            tables::exists(&session, &flow, named).await?;
+        }
         let grows = !flow.state.is_final();
         let plain = matches!(reading, Reading::Rows) && query.filter.is_none();
         let total = plain.then(|| tables::total(&sizes, &names));

@@ -2,6 +2,8 @@
 
 use velociraptor_api::flow_results::Table;
 use velociraptor_api::flows::Flow;
+use velociraptor_api::near::near;
+use velociraptor_api::{Fault, Session, artifacts};
 
 use crate::tool_error::{Code, ToolError};
 
@@ -30,14 +32,50 @@ pub(super) fn wanted(flow: &Flow, named: Option<&str>) -> Result<Vec<String>, To
         // Collected, and without rows where there is no such table.
         return Ok(of_artifact);
     }
+    let collected = flow.artifacts.join(", ");
     Err(ToolError::new(
         Code::NotFound,
         format!("flow {} did not collect {artifact:?}", flow.flow_id),
     )
-    .next(format!("it collected: {}", flow.artifacts.join(", "))))
+    .next(meant(artifact, &flow.artifacts, &format!("it collected {collected}"))))
 }
 
-/// A table that was named and has no rows may be empty, or not exist: say which have some.
+/// Refuses a name that no source of the artifact has: that such a table has no rows says nothing.
+/// What an artifact that was deleted since had for sources is not known, and passes.
+pub(super) async fn exists(
+    session: &Session<'_>,
+    flow: &Flow,
+    named: &str,
+) -> Result<(), ToolError> {
+    let named = named.trim();
+    let Some((artifact, _)) = named.split_once('/') else { return Ok(()) };
+    let mut tables = match artifacts::definition(session, artifact).await {
+        Ok(definition) => definition.tables(),
+        Err(Fault::UnknownArtifact { .. }) => return Ok(()),
+        Err(fault) => return Err(fault.into()),
+    };
+    // As it was collected it may have had others.
+    let of_artifact = flow.tables.iter().filter(|table| table.split('/').next() == Some(artifact));
+    tables.extend(of_artifact.cloned());
+    tables.sort_unstable();
+    tables.dedup();
+    if tables.iter().any(|table| table == named) {
+        return Ok(());
+    }
+    let message = format!("there is no table {named:?}: {artifact} has no such source");
+    let has = format!("its tables are {}", tables.join(", "));
+    Err(ToolError::new(Code::NotFound, message).next(meant(named, &tables, &has)))
+}
+
+/// The names that come near, or else what there is.
+fn meant(given: &str, names: &[String], otherwise: &str) -> String {
+    match near(given, names.iter().map(String::as_str)).as_slice() {
+        [] => otherwise.to_owned(),
+        near => format!("did you mean {}? {otherwise}", near.join(", ")),
+    }
+}
+
+/// A table that was named has no rows: say which have some.
 pub(super) fn no_rows(flow: &Flow, named: Option<&str>) -> Option<String> {
     let others = match flow.tables.as_slice() {
         [] => String::from("no table of it has"),
