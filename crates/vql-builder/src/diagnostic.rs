@@ -106,6 +106,22 @@ impl Diagnostic {
     }
 }
 
+impl Diagnostic {
+    /// Line and column where a reader looks for it. `text` is the text that it is about.
+    ///
+    /// The engine reports an end that came too early behind the last blank or comment, on a line
+    /// that may be empty; something is missing behind the last word.
+    pub fn place_to_look(&self, text: &str) -> (u32, u32) {
+        if self.code != Code::UnexpectedEnd {
+            return (self.line, self.column);
+        }
+        match crate::syntax::end_of_last_word(text) {
+            0 => (1, 1),
+            end => line_and_column(text, end as u32),
+        }
+    }
+}
+
 /// Line and column from 1, the column in characters.
 pub(crate) fn line_and_column(text: &str, at: u32) -> (u32, u32) {
     let before = &text[..at as usize];

@@ -54,6 +54,20 @@ pub(crate) fn parse(text: &str, goal: Goal) -> Parsed<'_> {
     Parsed { tree, errors, engine_message }
 }
 
+/// The end of the last token that is no blank and no comment; zero where there is none.
+pub(crate) fn end_of_last_word(text: &str) -> usize {
+    let mut lexer = lexer::Lexer::new(text);
+    let (mut at, mut last) = (0, 0);
+    while at < text.len() {
+        let (kind, end) = lexer.next(at);
+        if !matches!(kind, TokenKind::Whitespace | TokenKind::Comment) {
+            last = end;
+        }
+        at = end;
+    }
+    last
+}
+
 /// The kind of a text that is exactly one token, without trivia.
 pub(crate) fn only_token(text: &str) -> Option<TokenKind> {
     if text.is_empty() {

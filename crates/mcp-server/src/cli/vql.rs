@@ -139,8 +139,9 @@ fn object(diagnostic: &Diagnostic) -> Value {
 
 /// The diagnostic, the line that it is about, and a mark under the place.
 fn excerpt(text: &str, diagnostic: &Diagnostic) -> String {
-    let line = text.lines().nth(diagnostic.line as usize - 1).unwrap_or_default();
-    let column = diagnostic.column as usize - 1;
+    let (at_line, at_column) = diagnostic.place_to_look(text);
+    let line = text.lines().nth(at_line as usize - 1).unwrap_or_default();
+    let column = at_column as usize - 1;
     // A long line is shown around the place.
     let start = column.saturating_sub(60);
     let window = |from: usize, length: usize| -> String {
@@ -151,9 +152,7 @@ fn excerpt(text: &str, diagnostic: &Diagnostic) -> String {
     let before = window(start, column - start);
     let kind = if is_error(diagnostic) { "error" } else { "warning" };
     let mut shown = format!(
-        "{}:{}: {kind}: {}\n    {}\n    {}^",
-        diagnostic.line,
-        diagnostic.column,
+        "{at_line}:{at_column}: {kind}: {}\n    {}\n    {}^",
         escape_text(&diagnostic.message),
         before.clone() + &window(column, 100 - (column - start)),
         " ".repeat(before.chars().count()),
@@ -177,6 +176,14 @@ mod tests {
         let lines: Vec<&str> = shown.lines().collect();
         let at = lines[2].find('^').unwrap();
         assert_eq!(&lines[1][at..=at], "=", "{shown}");
+    }
+
+    #[test]
+    fn an_end_that_comes_too_early_is_marked_behind_the_last_word() {
+        let text = "SELECT a FROM clients() WHERE\n\n";
+        let shown = excerpt(text, &parse(text).errors()[0]);
+        assert!(shown.starts_with("1:30: error: the text ends here"), "{shown}");
+        assert_eq!(shown.lines().nth(1), Some("    SELECT a FROM clients() WHERE"), "{shown}");
     }
 
     #[test]

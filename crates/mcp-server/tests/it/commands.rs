@@ -161,3 +161,22 @@ fn doctor_names_a_file_that_others_may_read_and_the_orgs_there_are() {
     let said = String::from_utf8(again.stderr).expect("text is said");
     assert!(said.contains("holds an API file already"), "{said}");
 }
+
+#[test]
+fn effects_of_what_is_no_vql_are_not_called_a_success() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("a.vql");
+    let of = |text: &str, more: &[&str]| {
+        std::fs::write(&file, text).expect("the file is written");
+        let path = file.to_str().expect("a path in UTF-8");
+        run(&[&["vql", "effects", path], more].concat())
+    };
+    let told = of("SELECT client_id FROM clients()", &[]);
+    assert_eq!(told.status.code(), Some(0), "{told:?}");
+    let told = of("SELECT client_id FROM clients() WHERE\n", &[]);
+    let text = String::from_utf8_lossy(&told.stdout);
+    assert_eq!(told.status.code(), Some(2), "{told:?}");
+    assert!(text.contains("this is no VQL, so what it does cannot be told"), "{text}");
+    assert!(text.contains(":1:38: error: the text ends here"), "{text}");
+    assert_eq!(of("SELECT FROM", &["-o", "json"]).status.code(), Some(2));
+}

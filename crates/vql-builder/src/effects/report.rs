@@ -121,7 +121,12 @@ impl Report {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { effects, kind, name, place, why } = self;
-        write!(f, "{place}: {} {name}: {effects}", kind.as_str())?;
+        write!(f, "{place}: {}", kind.as_str())?;
+        // The text as a whole has no name but that.
+        if name != kind.as_str() {
+            write!(f, " {name}")?;
+        }
+        write!(f, ": {effects}")?;
         if why.is_empty() { Ok(()) } else { write!(f, " ({why})") }
     }
 }

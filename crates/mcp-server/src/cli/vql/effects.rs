@@ -1,16 +1,18 @@
 //! `megaraptor vql effects`: what texts and artifact definitions can do.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::{Value, json};
-use vql_builder::effects::{Analyser, Effect, EffectSet, Report};
+use vql_builder::Diagnostic;
+use vql_builder::effects::{Analyser, Definition, Effect, EffectSet, Report};
 
 use super::super::{Form, output};
-use super::{definitions, each_line, read_text};
+use super::{definitions, each_line, excerpt, read_text};
 use crate::evidence::escape_text;
-use crate::tool_error::ToolError;
+use crate::tool_error::{Code, ToolError};
 
 #[derive(Debug, Args)]
 pub(in super::super) struct EffectsArgs {
@@ -28,23 +30,50 @@ pub(super) fn run(args: EffectsArgs, form: Form) -> Result<ExitCode, ToolError> 
     let files = if args.files.is_empty() { vec![PathBuf::from("-")] } else { args.files };
     let known = definitions::load(&args.definitions)?;
     let analyser = Analyser::new(&known);
+    let mut readable = true;
     for file in &files {
         if args.jsonl {
             each_line(file, |text| output::result(&object(&analyser.text(text)).to_string()))?;
             continue;
         }
         let text = read_text(file)?;
+        let name = file.display().to_string();
         let report = if definitions::is_yaml(file) {
-            analyser.artifact(&definitions::parse(&text, file)?.0)
+            let definition = definitions::parse(&text, file)?.0;
+            readable &= texts(&definition).all(|text| vql_builder::parse(text).program().is_ok());
+            analyser.artifact(&definition)
         } else {
+            let parse = vql_builder::parse(&text);
+            let parses = parse.program().is_ok();
+            readable &= parses;
+            if !parses && form == Form::Text {
+                output::result(&unread(&name, &text, parse.errors()));
+                continue;
+            }
             analyser.text(&text)
         };
         match form {
             Form::Json => output::json(&object(&report))?,
-            Form::Text => output::result(&shown(&file.display().to_string(), &report)),
+            Form::Text => output::result(&shown(&name, &report)),
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if readable { ExitCode::SUCCESS } else { ExitCode::from(Code::InvalidQuery.exit_code()) })
+}
+
+/// The texts of VQL in a definition.
+fn texts(definition: &Definition) -> impl Iterator<Item = &str> {
+    let queries = definition.sources.iter().flat_map(|source| &source.queries);
+    queries.chain(&definition.export).map(String::as_str)
+}
+
+/// A text that is no VQL: what it does is not known, and why it cannot be read.
+fn unread(file: &str, text: &str, errors: &[Diagnostic]) -> String {
+    let file = escape_text(file);
+    let mut told = format!("{file}: this is no VQL, so what it does cannot be told");
+    for error in errors {
+        let _ = write!(told, "\n{file}:{}", excerpt(text, error));
+    }
+    told
 }
 
 /// The verdict first, then what keeps the text from being a read.
@@ -109,6 +138,16 @@ mod tests {
     fn what_cannot_be_told_is_not_said_to_do_something() {
         let shown = shown("a.vql", &analyse("SELECT FROM FROM", &NoArtifacts));
         assert!(shown.starts_with("a.vql: what it does cannot be told"), "{shown}");
+    }
+
+    #[test]
+    fn a_text_that_is_no_vql_is_shown_with_the_place() {
+        let text = "SELECT FROM\n";
+        let told = unread("a.vql", text, vql_builder::parse(text).errors());
+        assert!(told.starts_with("a.vql: this is no VQL"), "{told}");
+        assert!(told.contains("\na.vql:1:12: error: the text ends here"), "{told}");
+        let report = analyse(text, &NoArtifacts);
+        assert!(report.reasons().contains(": text: unknown (it cannot be read"), "{report:?}");
     }
 
     #[test]

@@ -27,16 +27,17 @@ pub(super) fn error(text: &str, errors: &[Diagnostic]) -> ToolError {
 }
 
 fn describe(out: &mut String, text: &str, error: &Diagnostic) {
-    let _ = write!(out, "{}:{}: {}", error.line, error.column, error.message);
+    let (at_line, at_column) = error.place_to_look(text);
+    let _ = write!(out, "{at_line}:{at_column}: {}", error.message);
     if let Some(hint) = &error.hint {
         let _ = write!(out, "; {hint}");
     }
-    let line = text.lines().nth(error.line as usize - 1).unwrap_or_default();
-    let column = error.column as usize - 1;
+    let line = text.lines().nth(at_line as usize - 1).unwrap_or_default();
+    let column = at_column as usize - 1;
     let start = column.saturating_sub(BEFORE);
     let shown: String =
         line.chars().skip(start).take(WIDTH).map(|c| if c == '\t' { ' ' } else { c }).collect();
-    let number = error.line.to_string();
+    let number = at_line.to_string();
     let gutter = " ".repeat(number.len());
     let marked = text.get(error.span.start as usize..error.span.end as usize);
     let marks = marked.and_then(|text| text.lines().next()).map_or(1, |text| text.chars().count());
@@ -68,6 +69,19 @@ mod tests {
         assert!(shown.starts_with("parse 1:1: "), "{shown}");
         assert!(shown.contains("SELCT") && shown.contains("SELECT"), "{shown}");
         assert!(shown.contains("\n    | ^^^^^"), "{shown}");
+    }
+
+    #[test]
+    fn an_end_that_comes_too_early_is_marked_behind_the_last_word() {
+        for tail in ["", "\n", "  \n\n", " -- for now\n", "\n/* and\nmore */\n"] {
+            let shown = message(&format!("SELECT a\nFROM clients() WHERE{tail}"));
+            let lines: Vec<&str> = shown.lines().collect();
+            assert!(lines[0].starts_with("parse 2:21: the text ends here"), "{shown}");
+            assert!(lines[1].starts_with("  2 | FROM clients() WHERE"), "{shown}");
+            assert_eq!(lines[2], format!("    | {}^", " ".repeat(20)), "{shown}");
+        }
+        let shown = message("\n-- nothing\n");
+        assert!(shown.starts_with("parse 1:1: the text ends here"), "{shown}");
     }
 
     #[test]
