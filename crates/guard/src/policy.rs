@@ -229,16 +229,12 @@ impl Policy {
                     );
                 }
                 Needs::Word(word) => {
+                    let (what, instead) = vql::why_not(found.effect);
                     return deny(
                         vql_server,
                         "vql_server",
-                        format!(
-                            "{} on the server ({}): VQL here runs on the server and not on an endpoint",
-                            found.call, found.effect
-                        ),
-                        format!(
-                            "collect from an endpoint with collect_artifact; or a person names {word:?} in vql_server"
-                        ),
+                        format!("{} on the server ({}): {what}", found.call, found.effect),
+                        format!("{instead}a person can name {word:?} in vql_server"),
                     );
                 }
             }

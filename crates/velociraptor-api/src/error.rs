@@ -157,6 +157,14 @@ impl QueryErrorKind {
         matches!(self, Self::Unreachable { .. })
     }
 
+    /// The name that the server does not know, where that is what failed.
+    pub fn unknown_symbol(&self) -> Option<&str> {
+        match self {
+            Self::UnknownSymbol { symbol, .. } => Some(symbol),
+            _ => None,
+        }
+    }
+
     /// What the server suggests instead of what was asked for, where it does.
     pub fn hint(&self) -> Option<&str> {
         match self {

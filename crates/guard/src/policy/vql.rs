@@ -99,6 +99,19 @@ pub(super) fn needs(found: &Found, server: &[String], endpoint: &[String]) -> Ne
     }
 }
 
+/// Why something is refused on the server, and what to do in place of it.
+pub(super) const fn why_not(effect: VqlEffect) -> (&'static str, &'static str) {
+    match effect {
+        VqlEffect::Mutate | VqlEffect::Write | VqlEffect::Net => {
+            ("VQL here may only read what the server stores", "")
+        }
+        _ => (
+            "VQL here runs on the server and not on an endpoint",
+            "collect from an endpoint with collect_artifact; or ",
+        ),
+    }
+}
+
 /// The word for calls that no effect's word lets through.
 fn subject(call: &str) -> Option<&'static str> {
     let is_in = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(call));

@@ -6,6 +6,7 @@ mod excerpt;
 pub(crate) mod help;
 mod host;
 mod names;
+mod own_tool;
 mod run;
 
 /// Running VQL.

@@ -250,3 +250,40 @@ async fn two_orgs_are_asked_each_for_itself() {
     let error = wire.failed("run_vql", json!({ "query": query, "org": "NONE" })).await;
     assert!(error["message"].as_str().expect("text").contains(lab::SECOND_ORG), "{error}");
 }
+
+#[tokio::test]
+async fn a_function_that_has_a_tool_is_refused_with_that_tool() {
+    let mut wire = Wire::ready(services(with_policy(&["collect=allow"]), &[])).await;
+    for (query, tool) in [
+        ("SELECT label(client_id=client_id, labels='x', op='set') FROM clients()", "label_client"),
+        ("SELECT collect_client(client_id=client_id) FROM clients()", "collect_artifact"),
+        ("SELECT cancel_flow(client_id=client_id, flow_id='F.1') FROM clients()", "cancel_flow"),
+        ("SELECT hunt(artifacts='A') FROM scope()", "create_hunt"),
+        ("SELECT hunt_update(hunt_id='H.1', stop=TRUE) FROM scope()", "modify_hunt"),
+    ] {
+        let error = wire.failed("run_vql", json!({ "query": query })).await;
+        assert_eq!(error["code"], "denied", "{error}");
+        let next = error["next_step"].as_str().unwrap_or_default();
+        assert!(next.starts_with(&format!("use the tool {tool} and not ")), "{query}: {error}");
+    }
+    // Where no tool does it, none is named; an endpoint would be no help.
+    let query = "SELECT artifact_set(definition='name: A') FROM scope()";
+    let error = wire.failed("run_vql", json!({ "query": query })).await;
+    assert_eq!(error["next_step"], "a person can name \"definitions\" in vql_server", "{error}");
+}
+
+#[tokio::test]
+async fn a_column_that_no_row_has_points_at_those_of_the_source() {
+    let mut wire = Wire::ready(services(with_policy(&["collect=allow"]), &[])).await;
+    let query = "SELECT client_idd FROM clients()";
+    let error = wire.failed("run_vql", json!({ "query": query })).await;
+    assert_eq!(error["code"], "invalid_query", "{error}");
+    let next = error["next_step"].as_str().unwrap_or_default();
+    assert!(next.starts_with("did you mean client_id"), "{error}");
+    assert!(next.contains("the columns of clients are client_id, "), "{error}");
+    // In part: what came is given, with a word about what did not.
+    let query = "SELECT client_id, nosuchcol FROM clients()";
+    let answer = wire.call("run_vql", json!({ "query": query })).await;
+    let warned = answer["warnings"].to_string();
+    assert!(warned.contains("the columns of clients are"), "{answer}");
+}

@@ -20,6 +20,9 @@ use crate::tool_error::ToolError;
 /// Most rows of a source that are looked at: rows of one source may differ.
 const ROWS: u64 = 20;
 
+/// Most columns of a source that are named.
+const SHOWN: usize = 40;
+
 /// Most sources that are looked at.
 const SOURCES: usize = 3;
 
@@ -65,6 +68,56 @@ pub(super) async fn unknown(
         }
     }
     warnings
+}
+
+/// What the columns are of the source from which a column of an unknown name is selected. `None`
+/// where the name stands for no column, or the source gives no row to tell.
+pub(super) async fn of_source(
+    cx: &ToolCx<'_>,
+    identity: &Identity,
+    (text, program): (&str, &Program),
+    symbol: &str,
+    bind: impl Fn(Query) -> Result<Query, ToolError>,
+) -> Option<String> {
+    let doubt = selecting(program, symbol)?;
+    let probe = probe(text, &doubt)?;
+    let query = bind(Query::raw("run_vql columns", RawVql::from_caller(probe.as_str()))).ok()?;
+    // It is for a word beside an error that is told in any case.
+    let (_, columns) = columns(cx, identity, &query).await.ok()?;
+    if columns.is_empty() || columns.iter().any(|column| column == symbol) {
+        return None;
+    }
+    let meant = match near(symbol, columns.iter().map(String::as_str)).as_slice() {
+        [] => String::new(),
+        near => format!("did you mean {}? ", near.join(", ")),
+    };
+    let more = columns.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let shown: Vec<&str> = columns.iter().take(SHOWN).map(String::as_str).collect();
+    let source = source(text, doubt.select);
+    Some(format!("{meant}the columns of {source} are {}{more}", shown.join(", ")))
+}
+
+/// The first query that selects from a name, with or without something computed from it.
+fn selecting<'a>(program: &'a Program, symbol: &str) -> Option<Doubt<'a>> {
+    program.statements.iter().enumerate().find_map(|(index, statement)| {
+        let select = match statement {
+            Statement::Select(select) => select,
+            Statement::Let(binding) => match &binding.value {
+                LetValue::Select(select) if binding.parameters.is_none() => select,
+                _ => return None,
+            },
+        };
+        let mut names = Vec::new();
+        for column in &select.columns {
+            if let ColumnValue::Expr(expr) = &column.value {
+                named(expr, &mut names);
+            }
+        }
+        names.retain(|name| *name == symbol);
+        let before = program.statements.get(..index).unwrap_or_default();
+        (!names.is_empty()).then_some(Doubt { select, before, names })
+    })
 }
 
 /// How many rows came, and the columns of all of them.
@@ -252,6 +305,20 @@ mod tests {
             let found = in_doubt(text);
             let found: Vec<&str> = found.iter().flat_map(|(n, _)| n).map(String::as_str).collect();
             assert_eq!(found, names, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_query_that_selects_from_a_name_is_found() {
+        for (text, found) in [
+            ("SELECT os FROM clients()", true),
+            ("SELECT upcase(string=os.name) AS N FROM clients()", true),
+            ("LET q = SELECT os FROM clients() SELECT * FROM q", true),
+            ("SELECT os() FROM clients()", false),
+            ("SELECT { SELECT os FROM hunts() } FROM clients()", false),
+        ] {
+            let program = vql_builder::parse(text).program().unwrap();
+            assert_eq!(selecting(&program, "os").is_some(), found, "{text}");
         }
     }
 

@@ -13,7 +13,7 @@ use velociraptor_api::{
 use vql_builder::ast::Program;
 use vql_builder::{Query, RawVql};
 
-use super::{excerpt, host, names};
+use super::{excerpt, host, names, own_tool};
 use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
 use crate::evidence;
@@ -114,7 +114,11 @@ impl Acts for RunVql {
         if !judged.unlisted.is_empty() {
             exists(cx, session, &judged.unlisted).await?;
         }
-        let instead = if reads { None } else { host::hint(cx, &program).await };
+        let instead = match own_tool::hint(cx, &program) {
+            _ if reads => None,
+            Some(tool) => Some(tool),
+            None => host::hint(cx, &program).await,
+        };
         let work = Work::that("runs the query on the server")
             .sending(&input.query, judged.found)
             .within(bounds)
@@ -136,7 +140,13 @@ impl Acts for RunVql {
         // What cannot be handed over is not asked for; a large first row is cut field by field.
         call.limits = call.limits.rows(max_rows).bytes(max_bytes as u64).keep_first();
         let mut rows = cx.server.run_as(identity, &query, &call, stronger.is_none()).await?;
-        let hint = host::hint(cx, &program).await;
+        let whole = (input.query.as_str(), &program);
+        let mut hint = host::hint(cx, &program).await;
+        let unknown = rows.failures.iter().find_map(QueryErrorKind::unknown_symbol);
+        // The sources are read once more, so only where that is all that it does.
+        if let Some(symbol) = unknown.filter(|_| reads && hint.is_none()) {
+            hint = names::of_source(cx, identity, whole, symbol, bind).await;
+        }
         if !rows.failures.is_empty() && rows.rows.iter().all(is_nothing) {
             let kind = rows.failures.swap_remove(0);
             let lines = input.env.values().filter(|value| !value.is_string()).count();
@@ -149,9 +159,7 @@ impl Acts for RunVql {
         warnings.extend(remarks);
         warnings.extend(hint);
         warnings.extend(denied);
-        // The sources are read once more, so only where that is all that it does.
         if reads {
-            let whole = (input.query.as_str(), &program);
             let bound: Vec<&str> = input.env.keys().map(String::as_str).collect();
             warnings.extend(names::unknown(cx, identity, whole, &bound, bind).await);
         }
