@@ -116,8 +116,24 @@ pub struct Question {
 pub enum ChatAnswer {
     /// Run it.
     Yes,
-    /// Do not, or no answer.
+    /// Do not.
     No,
+    /// The form came back without a yes.
+    WithoutYes,
+    /// The question was closed without an answer.
+    Closed,
+}
+
+impl ChatAnswer {
+    /// Why it lets nothing run; `None` for a yes.
+    pub const fn refusal(self) -> Option<NotInChat> {
+        match self {
+            Self::Yes => None,
+            Self::No => Some(NotInChat::Declined),
+            Self::WithoutYes => Some(NotInChat::WithoutYes),
+            Self::Closed => Some(NotInChat::Closed),
+        }
+    }
 }
 
 /// Why a word in the chat lets nothing run.
@@ -134,8 +150,14 @@ pub enum NotInChat {
         rule: Rule,
     },
     /// The person said no.
-    #[error("the person who was asked did not agree")]
+    #[error("the person who was asked declined")]
     Declined,
+    /// The person sent the form, and it does not say yes.
+    #[error("the form came back without a yes in it")]
+    WithoutYes,
+    /// The person closed the question.
+    #[error("the question was closed without an answer, so nobody has decided")]
+    Closed,
 }
 
 impl Question {
@@ -208,9 +230,9 @@ impl Question {
     /// [`NotInChat`] where the answer was no, or where the chat is not enough.
     pub fn answered(self, answer: ChatAnswer) -> Result<Permit, NotInChat> {
         self.may_be_asked_in_chat()?;
-        match answer {
-            ChatAnswer::No => Err(NotInChat::Declined),
-            ChatAnswer::Yes => Ok(Permit::new(self.digest, Authority::Chat { rule: self.rule })),
+        match answer.refusal() {
+            Some(refusal) => Err(refusal),
+            None => Ok(Permit::new(self.digest, Authority::Chat { rule: self.rule })),
         }
     }
 }
@@ -238,7 +260,14 @@ mod tests {
     fn a_yes_in_the_chat_counts_only_where_the_chat_is_enough() {
         let said = question(Where::Outside).answered(ChatAnswer::Yes);
         assert!(matches!(said, Err(NotInChat::Outside { .. })), "{said:?}");
-        let said = question(Where::InChat).answered(ChatAnswer::No);
-        assert!(matches!(said, Err(NotInChat::Declined)), "{said:?}");
+        for answer in [ChatAnswer::No, ChatAnswer::WithoutYes, ChatAnswer::Closed] {
+            let said = question(Where::InChat).answered(answer);
+            assert_eq!(said.err(), answer.refusal());
+        }
+        let words: std::collections::BTreeSet<_> =
+            [NotInChat::Declined, NotInChat::WithoutYes, NotInChat::Closed]
+                .map(|why| why.to_string())
+                .into();
+        assert_eq!(words.len(), 3, "each has words of its own");
     }
 }

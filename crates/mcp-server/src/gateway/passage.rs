@@ -10,7 +10,7 @@ use guard::asked::{AsWhom, Asked};
 use guard::audit::{Begun, Decision, Intent, Outcome};
 use guard::grant::{Cover, Labels};
 use guard::ledger::{Starting, Work as Started};
-use guard::permit::{Authority, ChatAnswer, NotInChat, Permit, Question, Where};
+use guard::permit::{Authority, NotInChat, Permit, Question, Where};
 use guard::policy::{Denial, Rule};
 use guard::record::RecordError;
 use serde_json::{Map, Value};
@@ -216,8 +216,9 @@ impl<'a> Passage<'a> {
         work: &Work,
     ) -> Result<Word, Stop> {
         let guardian = &*self.gateway.guardian;
-        if let Some((_, ChatAnswer::No)) = self.request.voice.resumed() {
-            return Err(declined(&NotInChat::Declined).into());
+        let refusal = self.request.voice.resumed().and_then(|(_, answer)| answer.refusal());
+        if let Some(refusal) = refusal {
+            return Err(declined(&refusal).into());
         }
         match guardian.grants.cover(&question, &labels(work)) {
             Ok(Cover::Covered(permit)) => return Ok(Word::Given(permit)),
@@ -448,7 +449,12 @@ fn denied(denial: &Denial, instead: Option<&str>) -> ToolError {
 }
 
 fn declined(error: &NotInChat) -> ToolError {
-    ToolError::new(Code::Denied, format!("nothing was done: {error}"))
+    let next = match error {
+        NotInChat::Closed | NotInChat::WithoutYes => "make the call again, to be asked again",
+        NotInChat::Declined => "ask for something else; the same is asked only if they want it",
+        NotInChat::Outside { .. } => "a person approves it on a terminal",
+    };
+    ToolError::new(Code::Denied, format!("nothing was done: {error}")).next(next)
 }
 
 fn unreadable(error: &dyn std::error::Error) -> ToolError {

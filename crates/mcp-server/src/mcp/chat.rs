@@ -47,7 +47,7 @@ impl<'a> Chat<'a> {
         let resumed = request.request_state.clone().filter(|_| later).map(|state| {
             let said = request.input_responses.as_ref().and_then(|all| all.get(APPROVE));
             let said = said.and_then(|said| serde_json::from_value(said.clone()).ok());
-            (state, said.map_or(ChatAnswer::No, |said| answer(&said)))
+            (state, said.map_or(ChatAnswer::WithoutYes, |said| answer(&said)))
         });
         Self { context, can, later, resumed }
     }
@@ -113,6 +113,8 @@ fn answer(said: &ElicitResult) -> ChatAnswer {
     let yes = said.content.as_ref().is_some_and(|content| content[APPROVE] == true);
     match said.action {
         ElicitationAction::Accept if yes => ChatAnswer::Yes,
+        ElicitationAction::Accept => ChatAnswer::WithoutYes,
+        ElicitationAction::Cancel => ChatAnswer::Closed,
         _ => ChatAnswer::No,
     }
 }

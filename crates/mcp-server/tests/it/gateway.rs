@@ -105,12 +105,12 @@ async fn open_with_forms(services: Services) -> Wire {
 
 #[tokio::test]
 async fn a_collection_is_asked_for_in_the_chat_during_the_call() {
-    for (answer, done) in [
-        (json!({ "action": "accept", "content": { "approve": true } }), true),
-        (json!({ "action": "accept", "content": { "approve": false } }), false),
-        (json!({ "action": "accept", "content": {} }), false),
-        (json!({ "action": "decline" }), false),
-        (json!({ "action": "cancel" }), false),
+    for (answer, refusal) in [
+        (json!({ "action": "accept", "content": { "approve": true } }), None),
+        (json!({ "action": "accept", "content": { "approve": false } }), Some("without a yes")),
+        (json!({ "action": "accept", "content": {} }), Some("without a yes")),
+        (json!({ "action": "decline" }), Some("was asked declined")),
+        (json!({ "action": "cancel" }), Some("closed without an answer")),
     ] {
         let mut wire = with_forms(Switches::default()).await;
         let id = wire
@@ -124,9 +124,11 @@ async fn a_collection_is_asked_for_in_the_chat_during_the_call() {
             .await;
         let result = wire.find(|message| message["id"] == id && message["method"].is_null()).await;
         let result = &result["result"];
-        assert_eq!(result["isError"] != true, done, "{answer}: {result}");
-        if !done {
-            assert_eq!(result["structuredContent"]["error"]["code"], "denied", "{result}");
+        assert_eq!(result["isError"] != true, refusal.is_none(), "{answer}: {result}");
+        if let Some(why) = refusal {
+            let error = &result["structuredContent"]["error"];
+            assert_eq!(error["code"], "denied", "{result}");
+            assert!(error["message"].as_str().is_some_and(|said| said.contains(why)), "{error}");
         }
     }
 }
