@@ -22,6 +22,7 @@ use crate::os::Os;
 use crate::permission::Permission;
 use crate::session::Session;
 
+mod history;
 mod proof;
 mod waiting;
 
@@ -70,6 +71,8 @@ pub struct Options {
     /// For how long it may wait for a client that is offline. Without it an offline client is
     /// refused.
     pub wait_for_client: Option<Duration>,
+    /// Release it although nothing on the server says that it is isolated.
+    pub anyway: bool,
 }
 
 /// What will be done, checked and permitted, and not yet sent.
@@ -143,7 +146,8 @@ pub enum Sent {
 ///
 /// [`Fault::UnknownClient`], [`Fault::NotPermitted`], [`Fault::Offline`] (but for a release that
 /// takes back an isolation that waits), [`Fault::Refused`] where
-/// the system has no such artifact, [`Fault::BadInput`], [`Fault::Query`].
+/// the system has no such artifact or a client is to be released that was never isolated,
+/// [`Fault::BadInput`], [`Fault::Query`].
 pub async fn plan(
     session: &Session<'_>,
     client: &ClientId,
@@ -214,6 +218,13 @@ pub async fn plan(
             });
         }
         needs.push(Permission::StartHunt);
+    }
+    if action == Action::Release
+        && orders.is_empty()
+        && !options.anyway
+        && let Some(reason) = history::never_isolated(session, &client).await?
+    {
+        return Err(Fault::refused(reason));
     }
     session.permitted(&needs).await?;
     let wait_for_client = options.wait_for_client;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use mcp_server::tool_error::Code;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 use velociraptor_api::{Call, Limits, OrgId};
@@ -160,4 +161,22 @@ async fn an_isolation_that_fails_takes_the_label_off() {
     assert!(error.message.contains("failed connection test"), "{}", error.message);
     assert!(error.message.contains("carries the label no more"), "{}", error.message);
     assert!(!labels(&lab).await.to_string().contains("Quarantine"));
+}
+
+#[tokio::test]
+async fn a_client_that_was_never_isolated_is_not_released() {
+    let lab = Direct::start();
+    let mut wish = json!({"client": "FIN-WS07", "action": "release"});
+    let error = lab.error("quarantine_client", wish.clone()).await;
+    assert_eq!(error.code, Code::Conflict, "{}", error.message);
+    assert!(error.message.contains("is not isolated, as far as the server knows"), "{error:?}");
+    assert!(error.message.ends_with("Nothing was sent"), "{error:?}");
+    assert!(error.next_step.is_some_and(|next| next.contains("anyway")));
+    let listed = lab.data("list_flows", json!({"client": "FIN-WS07"})).await;
+    assert!(!listed["flows"].to_string().contains(ARTIFACT), "{listed:?}");
+    wish["anyway"] = json!(true);
+    let released = lab.data("quarantine_client", wish).await;
+    assert_eq!(released["proved"], true, "{released:?}");
+    let seen = released["steps"][2]["seen"].as_str().unwrap_or_default();
+    assert_eq!(seen, "Quarantine is not among its labels, read back");
 }

@@ -184,12 +184,14 @@ async fn unlabelled(session: &Session<'_>, client: &ClientId) -> Result<Option<S
 }
 
 async fn label(session: &Session<'_>, client: &ClientId, action: Action) -> Result<Step, Fault> {
-    let what = match action {
-        Action::Isolate => "the client carries the label",
-        Action::Release => "the client carries the label no more",
+    let (what, seen) = match action {
+        Action::Isolate => ("the client carries the label", "is among its labels, read back"),
+        Action::Release => {
+            ("the client carries the label no more", "is not among its labels, read back")
+        }
     };
     Ok(match relabel(session, client, action).await {
-        Ok(()) => Step { what, state: StepState::Proved, seen: format!("{LABEL} was read back") },
+        Ok(()) => Step { what, state: StepState::Proved, seen: format!("{LABEL} {seen}") },
         Err(Fault::Unproved { what: seen, .. }) => Step { what, state: StepState::Failed, seen },
         Err(fault) => return Err(fault),
     })

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
+use velociraptor_api::Fault;
 use velociraptor_api::clients;
 use velociraptor_api::labels::{self, LabelChange};
 use velociraptor_api::quarantine::{self, Action, LABEL, Options, Proof, Sent, StepState};
@@ -58,12 +59,24 @@ async fn run_to_proof(
 }
 
 async fn isolate(bench: &Bench<'_>) -> anyhow::Result<()> {
+    // It was never isolated: nobody is asked to let it back.
+    let (session, id) = (bench.session(), bench.agent_id()?);
+    match quarantine::plan(&session, &id, Action::Release, &Options::default()).await {
+        Err(Fault::Refused { reason }) => {
+            ensure!(reason.contains("is not isolated") && reason.contains("flows ran"), "{reason}");
+        }
+        other => bail!("{other:?}"),
+    }
+    let anyway = Options { anyway: true, ..Options::default() };
+    quarantine::plan(&session, &id, Action::Release, &anyway).await?;
     let proof = run_to_proof(bench, Action::Isolate, &Options::default()).await?;
     ensure!(proof.holds(), "{:?}", proof.steps);
     ensure!(carried(bench).await?, "the label was not set");
     let proof = run_to_proof(bench, Action::Release, &Options::default()).await?;
     ensure!(proof.holds(), "{:?}", proof.steps);
     ensure!(!carried(bench).await?, "the label was not removed");
+    let read = &proof.steps[2].seen;
+    ensure!(read.contains("is not among its labels"), "{read}");
     Ok(())
 }
 

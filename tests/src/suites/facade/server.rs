@@ -61,6 +61,7 @@ async fn planned(bench: &Bench<'_>) -> anyhow::Result<()> {
         message: Some("Call \"us\"".into()),
         forbidden_url: Some("https://example.org".into()),
         wait_for_client: Some(Duration::from_secs(60)),
+        anyway: true,
     };
     let plan = quarantine::plan(&session, &id, Action::Release, &options).await?;
     let parameters = plan.parameters().cloned().unwrap_or_default();

@@ -37,6 +37,9 @@ pub(super) struct Input {
     /// If offline, wait for it this long
     #[schemars(range(min = 1, max = 720))]
     queue_hours: Option<u64>,
+    /// Release it although nothing says that it is isolated
+    #[serde(default)]
+    anyway: bool,
     /// Seconds to wait for the proof, default 60
     #[schemars(range(min = 1, max = 600))]
     wait: Option<u64>,
@@ -131,13 +134,18 @@ impl Acts for QuarantineClient {
             message: input.message,
             forbidden_url: input.forbidden_url,
             wait_for_client: input.queue_hours.map(|hours| Duration::from_secs(hours * 3600)),
+            anyway: input.anyway,
         };
         let plan = quarantine::plan(session, &id, action, &options).await.map_err(|fault| {
             let error = ToolError::from(fault);
-            if error.code == Code::Offline {
-                error.next("queue_hours lets the order wait for the client, and expire")
-            } else {
-                error
+            match (error.code, action) {
+                (Code::Offline, _) => {
+                    error.next("queue_hours lets the order wait for the client, and expire")
+                }
+                (Code::Conflict, Action::Release) if error.next_step.is_none() => {
+                    error.next("if it is isolated all the same, anyway releases it")
+                }
+                _ => error,
             }
         })?;
         let (effect, undo) = match action {
