@@ -25,3 +25,23 @@ pub(super) fn error(text: &str) {
     let mut out = std::io::stderr().lock();
     let _ = writeln!(out, "{text}");
 }
+
+/// How many characters a line of standard output holds. A file or a pipe has no edge.
+pub(super) fn width() -> usize {
+    use std::io::IsTerminal as _;
+    if !std::io::stdout().is_terminal() {
+        return usize::MAX;
+    }
+    columns().unwrap_or(80).max(40)
+}
+
+#[cfg(unix)]
+fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    (size.ws_col > 0).then(|| usize::from(size.ws_col))
+}
+
+#[cfg(not(unix))]
+fn columns() -> Option<usize> {
+    None
+}
