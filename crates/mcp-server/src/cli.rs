@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use guard::policy::Policy;
 
 use crate::gateway::{Gateway, Guardian};
@@ -20,6 +20,7 @@ mod client_config;
 mod demo;
 mod doctor;
 mod emergency;
+mod examples;
 mod grants;
 mod lab;
 mod output;
@@ -48,6 +49,11 @@ Exit codes:
  70  a fault of megaraptor
 130  cancelled";
 
+/// Headings for the options of every command, below those of its own.
+const SERVER: &str = "Server";
+const MAY_RUN: &str = "What may run";
+const PRINTED: &str = "Output";
+
 /// Velociraptor for an AI assistant (MCP) and for a person.
 #[derive(Debug, Parser)]
 #[command(name = "megaraptor", version, propagate_version = true, after_help = EXIT_CODES)]
@@ -62,31 +68,31 @@ struct Cli {
 #[derive(Debug, Args)]
 struct Global {
     /// An API client file; repeat it for a server's other identities
-    #[arg(long, short, global = true, value_name = "API.YAML")]
+    #[arg(long, short, global = true, value_name = "API.YAML", help_heading = SERVER)]
     config: Vec<PathBuf>,
     /// A settings file with several servers [default: megaraptor.toml, where there is one]
-    #[arg(long, global = true, value_name = "TOML", conflicts_with = "config")]
+    #[arg(long, global = true, value_name = "TOML", conflicts_with = "config", help_heading = SERVER)]
     settings: Option<PathBuf>,
     /// Use a simulated server and fleet, which live as long as this command
-    #[arg(long, global = true, conflicts_with_all = ["config", "settings"])]
+    #[arg(long, global = true, conflicts_with_all = ["config", "settings"], help_heading = SERVER)]
     lab: bool,
     /// Orgs of the server given by --config, the default first
-    #[arg(long, global = true, value_delimiter = ',', value_name = "ORG")]
+    #[arg(long, global = true, value_delimiter = ',', value_name = "ORG", help_heading = SERVER)]
     orgs: Vec<String>,
     /// Set a key of the policy, such as collect=allow; repeat it for more (megaraptor policy)
-    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    #[arg(long, global = true, value_name = "KEY=VALUE", help_heading = MAY_RUN)]
     policy: Vec<String>,
     /// A file that holds a policy [default: the table policy of the settings file]
-    #[arg(long, global = true, value_name = "TOML")]
+    #[arg(long, global = true, value_name = "TOML", help_heading = MAY_RUN)]
     policy_file: Option<PathBuf>,
     /// Hide whatever changes something; wins over all else
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = MAY_RUN)]
     read_only: bool,
     /// Only these families of tools
-    #[arg(long, global = true, value_delimiter = ',', value_name = "FAMILY")]
+    #[arg(long, global = true, value_delimiter = ',', value_name = "FAMILY", help_heading = MAY_RUN)]
     families: Vec<String>,
     /// What is printed
-    #[arg(long, short, global = true, value_enum, default_value_t = Form::Text)]
+    #[arg(long, short, global = true, value_enum, default_value_t = Form::Text, help_heading = PRINTED)]
     output: Form,
 }
 
@@ -230,7 +236,11 @@ impl Global {
 
 /// Parses the command line and runs it.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let typed = examples::with_examples(Cli::command()).get_matches();
+    let cli = match Cli::from_arg_matches(&typed) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
     log_to_stderr();
     // Nothing ran before this, so no other provider can be in place.
     let _ = velociraptor_api::tls_provider().install_default();

@@ -42,9 +42,10 @@ pub(super) fn run(global: &Global) -> Result<ExitCode, ToolError> {
 fn written(keys: &[Shown], width: usize) -> String {
     let one_line = |text: &str| text.replace(['\n', '\r', '\t'], " ");
     let rows: Vec<[String; 4]> = std::iter::once(["key", "value", "set by", "what"].map(one_line))
-        .chain(keys.iter().map(|key| {
-            [key.name, &key.value, &key.origin.to_string(), key.says].map(one_line)
-        }))
+        .chain(
+            keys.iter()
+                .map(|key| [key.name, &key.value, &key.origin.to_string(), key.says].map(one_line)),
+        )
         .collect();
     let widest = |column: usize| {
         rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()

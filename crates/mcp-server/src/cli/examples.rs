@@ -1,0 +1,133 @@
+//! Examples below the help of each command.
+
+use clap::Command;
+
+/// A command by its words, and lines that somebody can type.
+const EXAMPLES: &[(&str, &[&str])] = &[
+    (
+        "serve",
+        &[
+            "megaraptor serve --settings megaraptor.toml",
+            "megaraptor serve --http 127.0.0.1:8765 --config reader.api.yaml",
+        ],
+    ),
+    (
+        "token create",
+        &["megaraptor token create alice --effects read,collect --servers acme-prod --expires 12h"],
+    ),
+    ("token list", &["megaraptor token list"]),
+    ("token revoke", &["megaraptor token revoke alice"]),
+    ("approvals list", &["megaraptor approvals list --all"]),
+    ("approvals show", &["megaraptor approvals show A7"]),
+    ("approvals approve", &["megaraptor approvals approve A7"]),
+    ("approvals deny", &["megaraptor approvals deny A7 --reason 'ask for fewer hosts'"]),
+    ("grants list", &["megaraptor grants list --all"]),
+    (
+        "grants create",
+        &["megaraptor grants create --case IR-17 --server acme-prod --artifacts 'Windows.Sys.*' \
+           --label case-17 --bytes '20 GB' --collections 20 --hours 8"],
+    ),
+    ("grants revoke", &["megaraptor grants revoke G3"]),
+    ("demo", &["megaraptor demo"]),
+    ("lab", &["megaraptor lab --folder lab-files"]),
+    (
+        "call",
+        &[
+            "megaraptor call list_clients --config reader.api.yaml",
+            r#"megaraptor call get_client_info --lab --json '{"client":"FIN-WS07"}'"#,
+        ],
+    ),
+    ("emergency-stop", &["megaraptor emergency-stop --settings megaraptor.toml"]),
+    ("policy", &["megaraptor policy --policy collect=deny"]),
+    ("tools", &["megaraptor tools collect_artifact"]),
+    ("doctor", &["megaraptor doctor --config reader.api.yaml"]),
+    ("client-config", &["megaraptor client-config claude-code --config reader.api.yaml"]),
+    ("vql check", &["megaraptor vql check query.vql"]),
+    ("vql effects", &["megaraptor vql effects query.vql --definitions artifacts"]),
+    ("audit verify", &["megaraptor audit verify"]),
+    ("audit show", &["megaraptor audit show --tool run_vql --since 2026-01-02T03:04:05Z"]),
+    ("audit export", &["megaraptor audit export --effect respond"]),
+    (
+        "completions",
+        &["megaraptor completions bash > ~/.local/share/bash-completion/completions/megaraptor"],
+    ),
+];
+
+/// Puts the examples below the help of the commands.
+pub(super) fn with_examples(command: Command) -> Command {
+    EXAMPLES.iter().fold(command, |command, (path, lines)| {
+        let words: Vec<&str> = path.split(' ').collect();
+        let heading = if lines.len() == 1 { "Example:" } else { "Examples:" };
+        below(command, &words, format!("{heading}\n  {}", lines.join("\n  ")))
+    })
+}
+
+fn below(command: Command, path: &[&str], text: String) -> Command {
+    match path {
+        [] => command.after_help(text),
+        [name, rest @ ..] => command.mut_subcommand(*name, |command| below(command, rest, text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::super::Cli;
+    use super::*;
+
+    /// The words of a line, as a shell hands them over.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quoted = false;
+        for c in line.chars() {
+            match c {
+                '\'' => quoted = !quoted,
+                ' ' if !quoted => words.push(String::new()),
+                c => words.last_mut().unwrap().push(c),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    fn leaves(command: &Command, path: &str, out: &mut Vec<String>) {
+        for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+            let name = format!("{path} {}", below.get_name());
+            if below.has_subcommands() {
+                leaves(below, &name, out);
+            } else {
+                let help = below.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.starts_with("Example"), "{name} has no example");
+                out.push(name.trim().to_owned());
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_has_an_example_and_each_can_be_typed() {
+        let mut commands = Vec::new();
+        leaves(&with_examples(Cli::command()), "", &mut commands);
+        assert_eq!(commands.len(), EXAMPLES.len(), "{commands:?}");
+        for (path, lines) in EXAMPLES {
+            for line in *lines {
+                assert!(line.starts_with(&format!("megaraptor {path}")), "{line}");
+                let typed = line.split(" > ").next().unwrap();
+                let parsed = Cli::command().try_get_matches_from(words(typed));
+                assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_for_every_command_stands_below_what_is_its_own() {
+        let mut command = with_examples(Cli::command());
+        command.build();
+        let create = command.find_subcommand_mut("grants").unwrap();
+        let help = create.find_subcommand_mut("create").unwrap().render_help().to_string();
+        let at = |text: &str| help.find(text).unwrap_or_else(|| panic!("{text}: {help}"));
+        assert!(at("--case") < at("Server:") && at("--hours") < at("Server:"), "{help}");
+        assert!(at("Server:") < at("--config") && at("--config") < at("What may run:"), "{help}");
+        assert!(at("What may run:") < at("--read-only"), "{help}");
+    }
+}
