@@ -4,8 +4,8 @@
 //! A grant names artifacts, hosts, bytes, collections and hours. It covers collections only: what
 //! responds, deploys or destroys is asked for each time, and so is a collection that touches a
 //! protected client or goes by a rule instead of a list. What a call may bring in at most is taken
-//! off the grant before the call runs, and is not given back: what it did bring in is known only
-//! when it has ended, which may be days later.
+//! off the grant before the call runs. What it did not use is given back where that is known when
+//! the call ends ([`Grants::settle`]); where its flows go on it stays taken off.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -23,9 +23,13 @@ use crate::effect::Effect;
 use crate::permit::{Authority, Permit, Question};
 use crate::policy::Glob;
 use crate::record::{Clock, Held, RecordError, Shelf};
+use crate::size;
 
 /// The longest life of a grant.
 pub const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// For how long a grant that is over is told to whoever is asked about what it would have covered.
+const RECENT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Labels of clients, as the server has them now.
 pub type Labels = BTreeMap<ClientId, BTreeSet<String>>;
@@ -107,17 +111,19 @@ pub enum GrantEnd {
 pub enum Cover {
     /// It does, and what the request may bring in was taken off it.
     Covered(Permit),
-    /// None does, each for its reason. Empty where there is no living grant.
+    /// None does, each for its reason, the newest first.
     Not(Vec<Uncovered>),
 }
 
-/// A living grant that does not cover a request.
+/// A grant that does not cover a request: one that lives, or one that did and would have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Uncovered {
     /// The grant.
     pub id: String,
     /// What is beyond it.
     pub why: String,
+    /// It is for the server and the org of the request.
+    pub here: bool,
 }
 
 impl fmt::Display for Uncovered {
@@ -163,7 +169,7 @@ impl Grant {
         format!("G{}", self.number)
     }
 
-    /// Why it does not cover the request.
+    /// Why its terms do not cover the request.
     fn gap(&self, asked: &Asked, labels: &Labels) -> Option<String> {
         let terms = &self.terms;
         if (&terms.server, &terms.org) != (&asked.server, &asked.org) {
@@ -192,16 +198,36 @@ impl Grant {
         if let Some(id) = asked.clients.ids.iter().find(|id| !has(id)) {
             return Some(format!("{id} is none of its hosts"));
         }
-        let left = terms.bytes.saturating_sub(self.used_bytes);
+        None
+    }
+
+    /// Why it is used up for the request.
+    fn used_up(&self, asked: &Asked) -> Option<String> {
+        let left = self.left_bytes();
         match asked.bounds.bytes {
             None => return Some(String::from("the call has no bound of bytes")),
             Some(bytes) if bytes > left => {
-                return Some(format!("the call may bring in {bytes} bytes, and {left} are left"));
+                return Some(format!(
+                    "the call may bring in {}, and of its {} only {} are left",
+                    size::at_most(bytes),
+                    size::at_most(self.terms.bytes),
+                    size::at_least(left)
+                ));
             }
             Some(_) => {}
         }
-        (self.used_collections >= terms.collections)
-            .then(|| format!("all of its {} collections are used", terms.collections))
+        (self.left_collections() == 0)
+            .then(|| format!("all of its {} collections are used", self.terms.collections))
+    }
+
+    /// Bytes that are left of it.
+    pub const fn left_bytes(&self) -> u64 {
+        self.terms.bytes.saturating_sub(self.used_bytes)
+    }
+
+    /// Collections that are left of it.
+    pub const fn left_collections(&self) -> u64 {
+        self.terms.collections.saturating_sub(self.used_collections)
     }
 }
 
@@ -276,8 +302,6 @@ impl Grants {
     /// [`GrantError`] where the grants cannot be read or written: then nothing is covered.
     pub fn cover(&self, question: &Question, labels: &Labels) -> Result<Cover, GrantError> {
         let held = self.0.hold()?;
-        let mut living: Vec<_> =
-            current(&held)?.into_iter().filter(|grant| grant.ended.is_none()).collect();
         let beyond = if question.needed() != Effect::Collect {
             Some(format!("grants cover collections, and this is a call to {}", question.needed()))
         } else if question.touches_protected() {
@@ -286,11 +310,16 @@ impl Grants {
             None
         };
         let asked = question.asked();
+        let (mut living, ended): (Vec<_>, Vec<_>) =
+            current(&held)?.into_iter().partition(|grant| grant.ended.is_none());
         let mut uncovered = Vec::new();
+        let here =
+            |grant: &Grant| (&grant.terms.server, &grant.terms.org) == (&asked.server, &asked.org);
         for grant in &mut living {
             let id = grant.id();
-            if let Some(why) = beyond.clone().or_else(|| grant.gap(asked, labels)) {
-                uncovered.push(Uncovered { id, why });
+            let gap = grant.gap(asked, labels).or_else(|| grant.used_up(asked));
+            if let Some(why) = beyond.clone().or(gap) {
+                uncovered.push(Uncovered { id, why, here: here(grant) });
                 continue;
             }
             grant.used_bytes += asked.bounds.bytes.unwrap_or(0);
@@ -299,7 +328,52 @@ impl Grants {
             let authority = Authority::Grant { id, given_by: grant.given_by.clone() };
             return Ok(Cover::Covered(Permit::new(question.digest(), authority)));
         }
+        let recent = held.times().now - RECENT;
+        for grant in &ended {
+            let news = |end: &&GrantEnd| beyond.is_none() && end.at() >= recent;
+            let Some(end) = grant.ended.as_ref().filter(news) else { continue };
+            // One that would not have covered it either is no news.
+            if grant.gap(asked, labels).is_none() {
+                let why = end.in_words(grant.void_after);
+                uncovered.push(Uncovered { id: grant.id(), why, here: here(grant) });
+            }
+        }
+        uncovered.reverse();
         Ok(Cover::Not(uncovered))
+    }
+
+    /// Gives back what a call that ran on a grant did not use: of `reserved` bytes, which were taken
+    /// off before it ran, it brought in `used`. A grant that is over takes it too.
+    ///
+    /// # Errors
+    ///
+    /// [`GrantError`] where the grants cannot be read or written: then nothing is given back.
+    pub fn settle(&self, name: &str, reserved: u64, used: u64) -> Result<(), GrantError> {
+        let Some(back @ 1..) = reserved.checked_sub(used) else { return Ok(()) };
+        let held = self.0.hold()?;
+        let found = current(&held)?.into_iter().find(|grant| grant.id() == name);
+        let mut grant = found.ok_or_else(|| GrantError::Unknown { name: name.to_owned() })?;
+        grant.used_bytes = grant.used_bytes.saturating_sub(back);
+        held.write(grant.number, &grant)?;
+        Ok(())
+    }
+}
+
+impl GrantEnd {
+    /// When that was seen.
+    const fn at(&self) -> Timestamp {
+        match self {
+            Self::Revoked { at, .. } | Self::Expired { at, .. } => *at,
+        }
+    }
+
+    /// Why it covers nothing any more.
+    fn in_words(&self, void_after: Timestamp) -> String {
+        match self {
+            Self::Revoked { by, .. } => format!("it was revoked by {by}"),
+            Self::Expired { why: Ended::TimeOver, .. } => format!("it expired at {void_after}"),
+            Self::Expired { why, .. } => format!("it is over: {}", why.as_str()),
+        }
     }
 }
 

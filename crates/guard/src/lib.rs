@@ -30,4 +30,5 @@ pub mod permit;
 pub mod policy;
 pub mod record;
 pub mod seal;
+pub mod size;
 pub mod tokens;

@@ -109,6 +109,7 @@ pub struct Question {
     rule: Rule,
     place: Where,
     touches_protected: bool,
+    weight: Option<String>,
 }
 
 /// What the person in the chat said.
@@ -169,7 +170,20 @@ impl Question {
         touches_protected: bool,
     ) -> Self {
         let digest = asked.digest();
-        Self { asked: Box::new(asked.clone()), digest, needed, rule, place, touches_protected }
+        Self {
+            asked: Box::new(asked.clone()),
+            digest,
+            needed,
+            rule,
+            place,
+            touches_protected,
+            weight: None,
+        }
+    }
+
+    /// What in its VQL makes it heavier than its tool.
+    pub(crate) fn weighing(self, weight: Option<String>) -> Self {
+        Self { weight, ..self }
     }
 
     /// The request.
@@ -190,6 +204,11 @@ impl Question {
     /// The setting that asks.
     pub const fn rule(&self) -> &Rule {
         &self.rule
+    }
+
+    /// What in its VQL makes it heavier than its tool; `None` where nothing does.
+    pub fn weight(&self) -> Option<&str> {
+        self.weight.as_deref()
     }
 
     /// Where it may be answered.

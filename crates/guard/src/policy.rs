@@ -139,9 +139,10 @@ impl Policy {
         match self.verdict(asked, now) {
             Err(denial) => Decision::Deny(*denial),
             Ok(Verdict { mode: Mode::Allow, rule, needed, .. }) => allowed(asked, needed, rule),
-            Ok(Verdict { needed, rule, protected, .. }) => {
+            Ok(Verdict { needed, rule, protected, weight, .. }) => {
                 let place = self.place(asked, needed, protected);
-                let question = Question::new(asked, needed, rule.clone(), place, protected);
+                let question =
+                    Question::new(asked, needed, rule.clone(), place, protected).weighing(weight);
                 Decision::Ask { rule, place, question }
             }
         }
@@ -159,7 +160,7 @@ impl Policy {
 
     fn verdict(&self, asked: &Asked, now: Instant) -> Result<Verdict, Box<Denial>> {
         let settings = &self.settings;
-        let needed = self.needed(asked)?;
+        let (needed, weight) = self.needed(asked)?;
         if settings.tools_deny.value.contains(&asked.tool) {
             return deny(
                 &settings.tools_deny,
@@ -198,13 +199,13 @@ impl Policy {
         if protected {
             (mode, rule) = (Mode::Ask, settings.protected.rule("protected_clients"));
         }
-        Ok(Verdict { needed, mode, rule, protected })
+        Ok(Verdict { needed, mode, rule, protected, weight })
     }
 
-    /// The heaviest effect in a call.
-    fn needed(&self, asked: &Asked) -> Result<Effect, Box<Denial>> {
+    /// The heaviest effect in a call, and what in its VQL makes it heavier than the tool.
+    fn needed(&self, asked: &Asked) -> Result<(Effect, Option<String>), Box<Denial>> {
         let Settings { vql_server, vql_endpoint, read_only, .. } = &self.settings;
-        let mut needed = asked.effect;
+        let (mut needed, mut heaviest) = (asked.effect, None);
         if asked.vql.other_orgs && !vql_server.value.iter().any(|word| word == vql::OTHER_ORGS) {
             return deny(
                 vql_server,
@@ -218,7 +219,10 @@ impl Policy {
         }
         for found in &asked.vql.calls {
             match vql::needs(found, &vql_server.value, &vql_endpoint.value) {
-                Needs::Effect(effect) => needed = needed.max(effect),
+                Needs::Effect(effect) if effect > needed => {
+                    (needed, heaviest) = (effect, Some(found));
+                }
+                Needs::Effect(_) => {}
                 // What changes something is refused for being that, before anything else is said.
                 Needs::Word(_) if read_only.value => {
                     return deny(
@@ -239,7 +243,7 @@ impl Policy {
                 }
             }
         }
-        Ok(needed)
+        Ok((needed, heaviest.map(|found| vql::weight(found, needed))))
     }
 
     fn within_lists(&self, asked: &Asked) -> Result<(), Box<Denial>> {
@@ -347,6 +351,8 @@ struct Verdict {
     mode: Mode,
     rule: Rule,
     protected: bool,
+    /// What in the VQL makes it heavier than the tool.
+    weight: Option<String>,
 }
 
 /// Whether the call is the emergency stop and nothing else beside it.

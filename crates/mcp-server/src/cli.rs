@@ -17,6 +17,7 @@ mod approvals;
 mod audit;
 mod call;
 mod client_config;
+mod configured;
 mod demo;
 mod doctor;
 mod emergency;
@@ -264,7 +265,7 @@ async fn run(cli: Cli) -> ExitCode {
     let form = cli.global.output;
     let done = match cli.command {
         Command::Serve(args) => serve::run(&cli.global, args).await,
-        Command::Token(command) => token::run(command, form),
+        Command::Token(command) => token::run(&cli.global, command),
         Command::Approvals(command) => approvals::run(&cli.global, command),
         Command::Grants(command) => grants::run(&cli.global, command),
         Command::Call(args) => call::run(&cli.global, args).await,

@@ -83,11 +83,19 @@ const DEFAULT_MB: u64 = 1000;
 /// Seconds of work that it gives a collection where nothing else is said.
 const DEFAULT_SECONDS: u64 = 600;
 
+/// Bytes that a collection may bring in from one client where nothing else is said.
+pub const DEFAULT_BYTES: u64 = DEFAULT_MB * 1_000_000;
+
+/// Bytes that a collection may bring in from one client.
+pub fn bytes_of_each(limits: &CollectionLimits) -> u64 {
+    limits.max_bytes.unwrap_or(DEFAULT_BYTES)
+}
+
 /// The bounds of a collection from so many clients, as a policy judges them: bytes and rows over
 /// all of them together, seconds on each.
 pub fn over_all(limits: &CollectionLimits, clients: u64) -> guard::asked::Bounds {
     let clients = clients.max(1);
-    let bytes = limits.max_bytes.unwrap_or(DEFAULT_MB * 1_000_000);
+    let bytes = bytes_of_each(limits);
     guard::asked::Bounds {
         bytes: Some(bytes.saturating_mul(clients)),
         rows: limits.max_rows.map(|rows| rows.saturating_mul(clients)),

@@ -16,6 +16,7 @@ use super::state::{Approval, State};
 use crate::asked::{Place, VqlFound};
 use crate::outlet::hostile;
 use crate::permit::Where;
+use crate::size;
 
 /// How wide the first and the last line are.
 const WIDTH: usize = 67;
@@ -43,6 +44,10 @@ impl Approval {
                 one_line(&asked.org),
                 one_line(&asked.identity.to_string())
             ),
+        );
+        card.line_unless_empty(
+            "because",
+            self.plan.weight.as_deref().map(one_line).unwrap_or_default(),
         );
         self.hosts(&mut card, now);
         if let Some(condition) = &asked.clients.condition {
@@ -96,6 +101,9 @@ impl Approval {
             format!("{} / {}; {reason}", one_line(&caller.subject), one_line(&caller.program)),
         );
         card.line("rule", self.rule.to_string());
+        for grant in &self.plan.grants {
+            card.line("grant", one_line(grant));
+        }
         let how = match (&self.state, self.place) {
             (State::Pending, Where::Outside) => String::from("approve outside the chat"),
             (State::Pending, Where::InChat) => String::from("approve in the chat, or outside"),
@@ -153,7 +161,7 @@ impl Approval {
     fn limits(&self) -> String {
         let bounds = &self.asked.bounds;
         let all = [
-            bounds.bytes.map(size),
+            bounds.bytes.map(size::at_most),
             bounds.rows.map(|rows| format!("{rows} rows")),
             bounds.seconds.map(|seconds| format!("{seconds} s on each")),
             self.asked
@@ -172,16 +180,6 @@ fn of_host(host: &Host, now: Timestamp) -> String {
     let protected = if host.protected { "PROTECTED" } else { "not protected" };
     let (name, system) = (one_line(&host.name), one_line(&host.system));
     format!("{name} {}  {system}, {seen}, {protected}", host.id)
-}
-
-/// Bytes in one unit; a bound is never shown smaller than it is.
-fn size(bytes: u64) -> String {
-    match bytes {
-        ..10_000 => format!("{bytes} bytes"),
-        10_000..10_000_000 => format!("{} kB", bytes.div_ceil(1000)),
-        10_000_000..10_000_000_000 => format!("{} MB", bytes.div_ceil(1_000_000)),
-        _ => format!("{} GB", bytes.div_ceil(1_000_000_000)),
-    }
 }
 
 /// A length of time in one unit, rounded down.

@@ -29,6 +29,12 @@ pub struct Plan {
     pub cost: Option<String>,
     /// Why, in the words of whoever asked.
     pub reason: Option<String>,
+    /// Why it weighs more than calls of its tool do; `None` where it does not.
+    #[serde(default)]
+    pub weight: Option<String>,
+    /// Why case grants that seem to be for it do not cover it, one text each.
+    #[serde(default)]
+    pub grants: Vec<String>,
 }
 
 /// The endpoints of a request.

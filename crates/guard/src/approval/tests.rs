@@ -40,6 +40,8 @@ fn host() -> Host {
 
 fn plan(hosts: Hosts) -> Plan {
     Plan {
+        weight: None,
+        grants: Vec::new(),
         hosts,
         effect: "blocks all but Velociraptor, DNS, DHCP".into(),
         others: vec!["hunt H.C9 (bob) touches this host".into()],

@@ -53,9 +53,48 @@ fn a_grant_covers_collections_within_it_until_its_bytes_are_used() {
     // Another process sees what is left.
     let again = Grants::open(home.path(), hand.clock()).unwrap();
     assert_eq!(cover(&again, &asked), "G1");
-    assert_eq!(cover(&again, &asked), "the call may bring in 1000 bytes, and 500 are left");
+    assert_eq!(
+        cover(&again, &asked),
+        "the call may bring in 1000 bytes, and of its 2500 bytes only 500 bytes are left"
+    );
     let kept = grants.list().unwrap();
     assert_eq!((kept[0].used_bytes, kept[0].used_collections), (2_000, 2));
+}
+
+#[test]
+fn what_a_call_did_not_use_is_given_back() {
+    let (_home, _, grants) = bench();
+    let asked = example::collection();
+    grants.give(terms(), LIFE, bob()).unwrap();
+    assert_eq!(cover(&grants, &asked), "G1");
+    grants.settle("G1", 1_000, 300).unwrap();
+    let kept = grants.list().unwrap();
+    assert_eq!((kept[0].used_bytes, kept[0].left_bytes()), (300, 2_200));
+    assert_eq!(kept[0].left_collections(), 9, "a collection is used up whatever it brought in");
+    // More than was taken off was never the grant's to give.
+    grants.settle("G1", 1_000, 5_000).unwrap();
+    assert_eq!(grants.list().unwrap()[0].used_bytes, 300);
+    grants.settle("G1", 9_000, 0).unwrap();
+    assert_eq!(grants.list().unwrap()[0].used_bytes, 0, "never less than nothing");
+    assert!(grants.settle("G2", 2, 1).is_err());
+}
+
+#[test]
+fn a_grant_that_is_over_and_would_have_covered_it_is_told() {
+    let (_home, hand, grants) = bench();
+    let asked = example::collection();
+    grants.give(terms(), LIFE, bob()).unwrap();
+    grants.give(terms(), LIFE * 3, bob()).unwrap();
+    let other = Terms { artifacts: vec![Glob::new("Linux.*")], ..terms() };
+    grants.give(other, LIFE, bob()).unwrap();
+    grants.revoke("G2", bob()).unwrap();
+    hand.set(2 * 3600);
+    let told = cover(&grants, &asked);
+    assert!(told.starts_with("it was revoked by ") && told.contains("; it expired at "), "{told}");
+    assert_eq!(told.matches("; ").count(), 1, "G3 would not have covered it: {told}");
+    assert_eq!(cover_of(&grants, &asked, Effect::Respond, false), "");
+    hand.set(3 * 24 * 3600);
+    assert_eq!(cover(&grants, &asked), "", "what ended days ago is no news");
 }
 
 #[test]
@@ -137,12 +176,13 @@ fn grants_end_by_time_by_count_and_by_hand() {
     assert!(matches!(grants.revoke("G9", bob()), Err(GrantError::Unknown { .. })));
     grants.give(terms(), LIFE, bob()).unwrap();
     hand.set(3600);
-    assert_eq!(cover(&grants, &asked), "");
+    let over = cover(&grants, &asked);
+    assert!(over.starts_with("it expired at "), "{over}");
     // A clock that is set back does not bring it back.
     hand.set(3599);
-    assert_eq!(cover(&grants, &asked), "");
+    assert_eq!(cover(&grants, &asked), over);
     hand.set(0);
-    assert_eq!(cover(&grants, &asked), "");
+    assert_eq!(cover(&grants, &asked), over);
     let ends: Vec<_> = grants.list().unwrap().into_iter().map(|grant| grant.ended).collect();
     assert!(matches!(ends[1], Some(GrantEnd::Revoked { at: when, .. }) if when == at(0)));
     assert!(matches!(ends[2], Some(GrantEnd::Expired { why: Ended::TimeOver, .. })));

@@ -99,6 +99,22 @@ pub(super) fn needs(found: &Found, server: &[String], endpoint: &[String]) -> Ne
     }
 }
 
+/// Why a call weighs what it does, for whoever is asked about it.
+pub(super) fn weight(found: &Found, needed: Effect) -> String {
+    let Found { place, effect, call } = found;
+    match (place, subject(call)) {
+        (Place::Endpoint, None) => {
+            format!("{call} does {effect} on endpoints, and that is a call to {needed}")
+        }
+        (Place::Endpoint, Some(subject)) => {
+            format!("{call} changes {subject}, and that is a call to {needed}")
+        }
+        (Place::Server, _) => {
+            format!("{call} does {effect} on the server, and that is a call to {needed}")
+        }
+    }
+}
+
 /// Why something is refused on the server, and what to do in place of it.
 pub(super) const fn why_not(effect: VqlEffect) -> (&'static str, &'static str) {
     match effect {

@@ -7,13 +7,18 @@ use clap::{Args, Subcommand};
 use guard::grant::{Grant, GrantEnd, GrantError, GrantHosts, Grants, Terms};
 use guard::policy::{Glob, parse_bytes};
 use guard::record::Clock;
+use guard::size;
 use jiff::Timestamp;
 use serde_json::json;
 use velociraptor_api::ClientId;
 
-use super::{Form, Global, output, person};
+use super::{Form, Global, configured, output, person};
+use crate::collection::DEFAULT_BYTES;
 use crate::tool_error::{Code, ToolError};
 use crate::{clock, evidence};
+
+/// The smallest bound that a call can set: max_mb 1.
+const LEAST: u64 = 1_000_000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum GrantsCommand {
@@ -53,9 +58,15 @@ pub(super) struct CreateArgs {
     /// The clients that have this label when they are collected from
     #[arg(long)]
     label: Option<String>,
-    /// What all collections may bring in together, such as "2 GB"
+    /// What all collections may bring in together, such as "20 GB". Each reserves the whole bound of
+    /// its uploads before it runs: 1 GB from each client, or the call's max_mb. What it did not use
+    /// is given back if its flows end while the call waits for them
     #[arg(long, value_parser = bytes)]
     bytes: u64,
+    /// Give it although its bytes are less than the bound of one collection: it covers only calls
+    /// that set max_mb
+    #[arg(long)]
+    small: bool,
     /// How many collections
     #[arg(long, default_value_t = 50)]
     collections: u64,
@@ -87,7 +98,14 @@ pub(super) fn run(global: &Global, command: GrantsCommand) -> Result<ExitCode, T
             }
             print(&found, form)
         }
-        GrantsCommand::Create(args) => create(&grants, args, form),
+        GrantsCommand::Create(args) => {
+            configured::check(
+                global,
+                std::slice::from_ref(&args.server),
+                std::slice::from_ref(&args.org),
+            )?;
+            create(&grants, args, form)
+        }
         GrantsCommand::Revoke { id } => {
             let revoked = grants.revoke(&id, person::who()).map_err(told)?;
             print(&[revoked], form)
@@ -111,6 +129,7 @@ fn create(grants: &Grants, args: CreateArgs, form: Form) -> Result<(), ToolError
         bytes: args.bytes,
         collections: args.collections,
     };
+    fits_one(terms.bytes, args.small)?;
     let life = Duration::from_secs(args.hours.saturating_mul(3600));
     output::error(&evidence::escape_text(&format!(
         "For {} h, without a question each:\n{}",
@@ -122,6 +141,26 @@ fn create(grants: &Grants, args: CreateArgs, form: Form) -> Result<(), ToolError
     }
     let grant = grants.give(terms, life, person::who()).map_err(told)?;
     print(&[grant], form)
+}
+
+/// Refuses bytes into which not even one collection fits.
+fn fits_one(given: u64, small: bool) -> Result<(), ToolError> {
+    let least = if small { LEAST } else { DEFAULT_BYTES };
+    if given >= least {
+        return Ok(());
+    }
+    let what = if small { "of the smallest max_mb" } else { "that sets no max_mb" };
+    let error = ToolError::invalid(format!(
+        "the grant would cover nothing: a collection {what} reserves {} from each client, and the \
+         grant has {}",
+        size::at_most(least),
+        size::at_least(given)
+    ));
+    Err(if small {
+        error
+    } else {
+        error.next("give more bytes; or --small, for calls that set max_mb to what is there")
+    })
 }
 
 fn print(grants: &[Grant], form: Form) -> Result<(), ToolError> {
@@ -147,12 +186,15 @@ fn block(grant: &Grant, now: Timestamp) -> String {
         Some(GrantEnd::Expired { why, .. }) => format!("expired: {}", why.as_str()),
     };
     format!(
-        "{}  {state}, given by {}\n{}\n  used         {} bytes, {} collections",
+        "{}  {state}, given by {}\n{}\n  {:<12} {} of {}, {} of {} collections",
         grant.id(),
         grant.given_by,
         in_words(&grant.terms),
-        grant.used_bytes,
-        grant.used_collections,
+        "left",
+        size::at_least(grant.left_bytes()),
+        size::at_most(grant.terms.bytes),
+        grant.left_collections(),
+        grant.terms.collections,
     )
 }
 
@@ -168,11 +210,24 @@ fn in_words(terms: &Terms) -> String {
         ("where", format!("{} / {}", terms.server, terms.org)),
         ("artifacts", artifacts.join(", ")),
         ("hosts", hosts),
-        ("bytes", format!("{}, over all", terms.bytes)),
+        ("bytes", bytes_in_words(terms.bytes)),
         ("collections", terms.collections.to_string()),
     ]
     .map(|(label, text)| format!("  {label:<12} {}", text.replace(['\n', '\t'], " ")))
     .join("\n")
+}
+
+/// Bytes, and how far they reach: each collection reserves its whole bound.
+fn bytes_in_words(bytes: u64) -> String {
+    let reach = match bytes / DEFAULT_BYTES {
+        0 => String::from("only for calls that set max_mb to what is left, or less"),
+        n => format!("at least {n} collections from one client each"),
+    };
+    format!(
+        "{} over all: {reach}; a call reserves {} for each client, or its max_mb",
+        size::at_most(bytes),
+        size::at_most(DEFAULT_BYTES)
+    )
 }
 
 fn told(error: GrantError) -> ToolError {
@@ -183,4 +238,30 @@ fn told(error: GrantError) -> ToolError {
         _ => Code::Internal,
     };
     ToolError::new(code, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_into_which_no_collection_fits_is_refused() {
+        let told = |given, small| fits_one(given, small).err().map(|error| error.message);
+        assert_eq!(told(1_000_000_000, false), None);
+        let why = told(500_000_000, false).unwrap();
+        assert!(
+            why.contains("reserves 1000 MB from each client, and the grant has 500 MB"),
+            "{why}"
+        );
+        assert_eq!(told(500_000_000, true), None);
+        assert!(told(999_999, true).is_some());
+    }
+
+    #[test]
+    fn how_far_the_bytes_reach_is_said() {
+        let told = bytes_in_words(20_000_000_000);
+        assert!(told.starts_with("20 GB over all: at least 20 collections"), "{told}");
+        let told = bytes_in_words(500_000_000);
+        assert!(told.starts_with("500 MB over all: only for calls that set max_mb"), "{told}");
+    }
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::serve::{cannot_keep, store};
-use super::{Form, output};
+use super::{Form, Global, configured, output};
 use crate::clock;
 use crate::tool_error::ToolError;
 
@@ -79,9 +79,14 @@ fn life(text: &str) -> Result<Life, String> {
     }
 }
 
-pub(super) fn run(command: TokenCommand, form: Form) -> Result<ExitCode, ToolError> {
+pub(super) fn run(global: &Global, command: TokenCommand) -> Result<ExitCode, ToolError> {
+    let form = global.output;
     match command {
-        TokenCommand::Create(args) => create(args, form),
+        TokenCommand::Create(args) => {
+            let servers = args.servers.as_deref().unwrap_or_default();
+            configured::check(global, servers, args.orgs.as_deref().unwrap_or_default())?;
+            create(args, form)
+        }
         TokenCommand::List => list(form),
         TokenCommand::Revoke { name } => revoke(&name, form),
     }?;

@@ -57,6 +57,11 @@ impl Guardian {
         &self.approvals
     }
 
+    /// What was granted beforehand.
+    pub const fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
     /// What was started.
     pub const fn ledger(&self) -> &Ledger {
         &self.ledger

@@ -8,7 +8,7 @@ use std::time::Duration;
 use guard::approval::NotApproved;
 use guard::asked::{AsWhom, Asked};
 use guard::audit::{Begun, Decision, Intent, Outcome};
-use guard::grant::{Cover, Labels};
+use guard::grant::{Cover, Grants, Labels, Uncovered};
 use guard::ledger::{Starting, Work as Started};
 use guard::permit::{Authority, NotInChat, Permit, Question, Where};
 use guard::policy::{Denial, Rule};
@@ -28,6 +28,9 @@ const OUTSIDE: Duration = Duration::from_secs(60 * 60);
 /// How long a question in the chat does.
 const IN_CHAT: Duration = Duration::from_secs(15 * 60);
 
+/// Most grants of which a card says why they do not cover a request.
+const GRANTS: usize = 5;
+
 /// A call on its way to its tool. Made by the [`Gateway`] only.
 pub struct Passage<'a> {
     gateway: &'a Gateway,
@@ -41,8 +44,17 @@ pub struct Passage<'a> {
 /// Lets a tool do what it said. What it starts is noted here.
 pub struct Go {
     authority: Authority,
+    on_grant: Option<Box<OnGrant>>,
     starting: Option<Starting>,
     unsure: AtomicBool,
+}
+
+/// The grant that a call runs on.
+struct OnGrant {
+    grants: Grants,
+    id: String,
+    /// Bytes that were taken off it before.
+    reserved: u64,
 }
 
 /// How far a passage is open.
@@ -156,7 +168,15 @@ impl<'a> Passage<'a> {
             let begun = self.gateway.guardian.ledger.starting(asked);
             Some(begun.map_err(|error| not_in_ledger(&error))?)
         };
-        Ok(Go { authority, starting, unsure: AtomicBool::new(false) })
+        let on_grant = match &authority {
+            Authority::Grant { id, .. } => Some(Box::new(OnGrant {
+                grants: self.gateway.guardian.grants.clone(),
+                id: id.clone(),
+                reserved: asked.bounds.bytes.unwrap_or(0),
+            })),
+            _ => None,
+        };
+        Ok(Go { authority, on_grant, starting, unsure: AtomicBool::new(false) })
     }
 
     /// Refuses what the token of the caller does not cover: what a call does can weigh more than
@@ -220,11 +240,11 @@ impl<'a> Passage<'a> {
         if let Some(refusal) = refusal {
             return Err(declined(&refusal).into());
         }
-        match guardian.grants.cover(&question, &labels(work)) {
+        let uncovered = match guardian.grants.cover(&question, &labels(work)) {
             Ok(Cover::Covered(permit)) => return Ok(Word::Given(permit)),
-            Ok(Cover::Not(_)) => {}
+            Ok(Cover::Not(uncovered)) => uncovered,
             Err(error) => return Err(unreadable(&error).into()),
-        }
+        };
         let changed = match guardian.approvals.carry_out(&question) {
             Ok(permit) => return Ok(Word::Given(permit)),
             Err(error @ NotApproved::Denied { .. }) => {
@@ -236,7 +256,9 @@ impl<'a> Passage<'a> {
             Err(error @ NotApproved::Changed { .. }) => Some(error.to_string()),
             Err(_) => None,
         };
-        let plan = work.plan(self.gateway.services.policy());
+        let mut plan = work.plan(self.gateway.services.policy());
+        plan.weight = plan.weight.or_else(|| question.weight().map(str::to_owned));
+        plan.grants = told(&uncovered);
         if place == Where::InChat {
             if let Some((state, answer)) = self.request.voice.resumed() {
                 return guardian
@@ -393,6 +415,16 @@ impl Go {
         self.unsure.store(true, Ordering::Relaxed);
     }
 
+    /// Says what was brought in, once nothing more will come: where it runs on a grant the rest of
+    /// what was taken off is given back.
+    pub fn brought_in(&self, bytes: u64) {
+        let Some(OnGrant { grants, id, reserved }) = self.on_grant.as_deref() else { return };
+        if let Err(error) = grants.settle(id, *reserved, bytes) {
+            // The grant lasts for less, which harms nobody.
+            tracing::warn!(%error, "what was not used is not given back to its grant");
+        }
+    }
+
     fn started(&self, work: Started) {
         let Some(starting) = &self.starting else { return };
         if let Err(error) = starting.started(work) {
@@ -438,6 +470,17 @@ fn labels(work: &Work) -> Labels {
         .iter()
         .map(|client| (client.client_id.clone(), of(&client.labels)))
         .collect::<BTreeMap<_, _>>()
+}
+
+/// Why grants for the same server and org do not cover a request, the newest first.
+fn told(uncovered: &[Uncovered]) -> Vec<String> {
+    let mut here = uncovered.iter().filter(|grant| grant.here);
+    let mut told: Vec<String> = here.by_ref().take(GRANTS).map(ToString::to_string).collect();
+    match here.count() {
+        0 => {}
+        more => told.push(format!("and {more} more do not: megaraptor grants list")),
+    }
+    told
 }
 
 fn denied(denial: &Denial, instead: Option<&str>) -> ToolError {

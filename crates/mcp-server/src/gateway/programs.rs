@@ -70,6 +70,9 @@ pub fn contains<S: AsRef<str>>(artifacts: &[S]) -> bool {
         .any(|name| name.as_ref().to_ascii_lowercase().ends_with("remediation.quarantine"))
 }
 
+/// Why such work is a call to respond, for whoever is asked about it.
+pub const CONTAINS: &str = "the artifact cuts endpoints off or lets them back";
+
 /// What a text can do on the server. Artifacts that it calls are read from there.
 ///
 /// # Errors

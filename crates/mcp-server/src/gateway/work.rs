@@ -31,6 +31,7 @@ pub struct Work {
     pub(super) bound: Map<String, Value>,
     pub(super) needs: Option<Vec<Permission>>,
     pub(super) further: Vec<Permission>,
+    weight: Option<String>,
     does: String,
     others: Vec<String>,
     undo: String,
@@ -119,10 +120,10 @@ impl Work {
         Self { expires_after: Some(seconds), ..self }
     }
 
-    /// Weighs at least as much as this effect, whatever the tool's own is.
+    /// Weighs at least as much as this effect, whatever the tool's own is, and why.
     #[must_use]
-    pub fn weighing(self, effect: Effect) -> Self {
-        Self { effect: Some(effect), ..self }
+    pub fn weighing(self, effect: Effect, why: impl Into<String>) -> Self {
+        Self { effect: Some(effect), weight: Some(why.into()), ..self }
     }
 
     /// Also depends on this, which is no argument: what is approved is bound to it.
@@ -189,6 +190,8 @@ impl Work {
             proof: or(&self.proof, "read back from the server"),
             cost: self.cost(),
             reason: self.reason.clone(),
+            weight: self.weight.clone(),
+            grants: Vec::new(),
         }
     }
 

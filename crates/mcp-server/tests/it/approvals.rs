@@ -123,6 +123,8 @@ fn ask(home: &Home) -> Approval {
         protected: false,
     };
     let plan = Plan {
+        weight: None,
+        grants: Vec::new(),
         hosts: Hosts::Each(vec![host]),
         effect: "cuts it off".into(),
         others: vec![],
@@ -256,11 +258,16 @@ fn a_person_on_a_terminal_gives_a_grant_and_takes_it_back() {
     assert_eq!(code, Some(130), "{shown}");
     let (code, shown) = home.typed(&create, "yes\n");
     assert_eq!(code, Some(0), "{shown}");
-    assert!(shown.contains("label case7") && shown.contains("2000000000, over all"), "{shown}");
+    assert!(
+        shown.contains("label case7") && shown.contains("2000 MB over all: at least 2 coll"),
+        "{shown}"
+    );
     let list = || {
         let done = home.piped(&["grants", "list", "-o", "json"], "");
         serde_json::from_slice::<Value>(&done.stdout).unwrap()["grants"].clone()
     };
+    let text = String::from_utf8(home.piped(&["grants", "list"], "").stdout).unwrap();
+    assert!(text.contains("left         2000 MB of 2000 MB, 50 of 50 collections"), "{text}");
     let given = list();
     assert_eq!(given[0]["terms"]["artifacts"], serde_json::json!(["Windows.Sys.*", "Linux.Sys.*"]));
     assert_eq!(given[0]["used_bytes"], 0);
@@ -291,4 +298,37 @@ fn a_grant_names_clients_by_id() {
     let said = String::from_utf8_lossy(&done.stderr);
     assert_eq!(done.status.code(), Some(2), "{said}");
     assert!(said.contains("chooses its own host name"), "{said}");
+}
+
+#[test]
+fn grants_and_tokens_are_for_servers_that_are_configured() {
+    let home = Home::new();
+    let grant = |server: &str, more: &[&str]| {
+        let create = [
+            "grants",
+            "create",
+            "--case",
+            "X",
+            "--artifacts",
+            "A.*",
+            "--label",
+            "x",
+            "--bytes",
+            "2 GB",
+            "--server",
+            server,
+        ];
+        home.piped(&[&create, more].concat(), "")
+    };
+    let done = grant("LAB (simulatd)", &["--lab"]);
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(3), "{said}");
+    assert!(said.contains("did you mean LAB (simulated)?"), "{said}");
+    // Where nothing is configured it cannot be known, and that is said.
+    let said = grant("acme", &[]).stderr;
+    assert!(String::from_utf8_lossy(&said).contains("not checked"), "{said:?}");
+    let token =
+        |server: &str| home.piped(&["token", "create", "alice", "--lab", "--servers", server], "");
+    assert_eq!(token("acme").status.code(), Some(3));
+    assert_eq!(token("LAB (simulated)").status.code(), Some(0));
 }

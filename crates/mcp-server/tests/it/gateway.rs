@@ -1,8 +1,12 @@
 //! What stands before every tool: policy, questions, records.
 
+use std::time::Duration;
+
 use guard::approver::Approver;
 use guard::audit;
 use guard::effect::Effect;
+use guard::grant::{GrantHosts, Terms};
+use guard::policy::Glob;
 use mcp_server::caller::Caller;
 use mcp_server::context::Silent;
 use mcp_server::emergency;
@@ -366,4 +370,78 @@ async fn what_changed_while_a_person_was_asked_is_not_done() {
     let error = &result["result"]["structuredContent"]["error"];
     assert_eq!(error["code"], "denied", "{result}");
     assert!(error["message"].as_str().expect("text").contains("no longer"), "{error}");
+}
+
+fn give(gateway: &Gateway, artifact: &str, hosts: GrantHosts) -> String {
+    let terms = Terms {
+        case: "INC-7".into(),
+        server: lab::SIMULATED.into(),
+        org: "root".into(),
+        artifacts: vec![Glob::new(artifact)],
+        hosts,
+        bytes: 2_500_000_000,
+        collections: 10,
+    };
+    let grants = gateway.guardian().grants();
+    grants.give(terms, Duration::from_secs(3600), approver()).expect("it is given").id()
+}
+
+#[tokio::test]
+async fn a_collection_on_a_grant_gives_back_what_it_did_not_use() {
+    let gateway = guarded(services(Switches::default(), &[]));
+    lab_label(&gateway, "FIN-WS07").await;
+    give(&gateway, "Windows.System.*", GrantHosts::Label("case-7".into()));
+    for number in 1..=4 {
+        // Each reserves 1 GB, and two fit: it is the giving back that lets the others run.
+        let mut wish = collect();
+        wish["again"] = json!(true);
+        call(&gateway, "collect_artifact", wish).await.expect("the grant covers it");
+        let grant = gateway.guardian().grants().list().expect("grants").remove(0);
+        assert_eq!((grant.used_bytes, grant.used_collections), (0, number));
+    }
+    // What is not awaited may still bring it all in.
+    let mut wish = collect();
+    (wish["again"], wish["wait"]) = (json!(true), json!(0));
+    call(&gateway, "collect_artifact", wish).await.expect("the grant covers it");
+    let grant = gateway.guardian().grants().list().expect("grants").remove(0);
+    assert!([0, 1_000_000_000].contains(&grant.used_bytes), "{}", grant.used_bytes);
+}
+
+#[tokio::test]
+async fn a_card_says_why_a_grant_does_not_cover_and_why_it_is_a_response() {
+    let gateway = guarded(services(Switches::default(), &[]));
+    give(&gateway, "Linux.*", GrantHosts::Label("case-7".into()));
+    give(&gateway, "Windows.System.*", GrantHosts::Label("case-7".into()));
+    let error = call(&gateway, "collect_artifact", collect()).await.unwrap_err();
+    let card = &error.message;
+    assert!(
+        card.contains("grant G1 does not cover it: Windows.System.Pslist is none of"),
+        "{card}"
+    );
+    assert!(
+        card.contains("grant G2 does not cover it: ") && card.contains("of its hosts"),
+        "{card}"
+    );
+    assert!(!card.contains("\nbecause"), "a plain collection weighs nothing more: {card}");
+
+    let isolating = json!({
+        "clients": ["FIN-WS07"], "artifacts": ["Windows.Remediation.Quarantine"],
+    });
+    let error = call(&gateway, "collect_artifact", isolating).await.unwrap_err();
+    let card = &error.message;
+    assert!(card.contains("RESPOND collect_artifact"), "{card}");
+    assert!(card.contains("\nbecause the artifact cuts endpoints off or lets them back"), "{card}");
+    assert!(card.contains("grants cover collections, and this is a call to respond"), "{card}");
+}
+
+/// Labels a client of the lab past the gateway.
+async fn lab_label(gateway: &Gateway, host: &str) {
+    let target = gateway.services().targets().first().expect("a server");
+    let (org, cancel) = (OrgId::root(), CancellationToken::new());
+    let session = Session::new(&target.server, &org, &cancel);
+    let purpose = velociraptor_api::clients::Purpose::Change;
+    let found = velociraptor_api::clients::resolve(&session, host, purpose).await;
+    let found = found.expect("the host");
+    let change = LabelChange { add: vec!["case-7".into()], remove: Vec::new() };
+    labels::change(&session, &[found.id], &change).await.expect("it is labelled");
 }

@@ -10,7 +10,7 @@ use velociraptor_api::collections::{self, Checked, Target};
 use velociraptor_api::{Permission, Session};
 
 use crate::answer::{Answer, State};
-use crate::collection::{Bounds, Parameters, over_all, wanted};
+use crate::collection::{Bounds, Parameters, bytes_of_each, over_all, wanted};
 use crate::context::ToolCx;
 use crate::gateway::{Go, Work, contains, programs};
 use crate::resolve::{self, Named};
@@ -123,7 +123,7 @@ impl Acts for CollectArtifact {
             .needing(checked.permissions())
             .undone_by("cancel_flow; what was collected stays");
         if contains(&names) {
-            work = work.weighing(Effect::Respond);
+            work = work.weighing(Effect::Respond, programs::CONTAINS);
         }
         work = match target {
             Target::Server => work.on_the_server().needing_only(vec![
@@ -145,6 +145,9 @@ impl Acts for CollectArtifact {
     ) -> Result<Answer<Output>, ToolError> {
         let plan = Plan { session, go, checked: &checked, again, wait, progress: cx.progress };
         let mut outcomes = plan.run(named).await?;
+        let each = bytes_of_each(checked.limits());
+        let brought_in = outcomes.iter().map(|outcome| outcome.bytes.unwrap_or(each));
+        go.brought_in(brought_in.fold(0, u64::saturating_add));
         if let [only] = outcomes.as_mut_slice()
             && let Some(error) = only.refusal.take()
         {

@@ -6,7 +6,7 @@ use velociraptor_api::{ClientId, FlowId, Permission, Session, flows};
 
 use crate::answer::{Answer, Render};
 use crate::context::ToolCx;
-use crate::gateway::{Go, Work, contains};
+use crate::gateway::{Go, Work, contains, programs};
 use crate::resolve;
 use crate::tool::{Acts, Effect, Tool};
 use crate::tool_error::ToolError;
@@ -75,7 +75,11 @@ impl Acts for CancelFlow {
             format!("ends {flow} ({artifacts}), which is {state}; rows so far are kept")
         };
         let work = Work::that(does).on_resolved(&client).undone_by("collecting again");
-        let work = if contains(&status.artifacts) { work.weighing(Effect::Respond) } else { work };
+        let work = if contains(&status.artifacts) {
+            work.weighing(Effect::Respond, programs::CONTAINS)
+        } else {
+            work
+        };
         Ok((work, Prepared { client: client.id, flow }))
     }
 

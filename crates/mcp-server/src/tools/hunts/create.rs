@@ -125,7 +125,11 @@ impl Acts for CreateHunt {
             .needing(checked.permissions())
             .undone_by("modify_hunt stop; flows that it has started go on until they are cancelled")
             .because(Some(input.description.clone()).filter(|text| !text.is_empty()));
-        let work = if contains(&names) { work.weighing(Effect::Respond) } else { work };
+        let work = if contains(&names) {
+            work.weighing(Effect::Respond, programs::CONTAINS)
+        } else {
+            work
+        };
         let plan = HuntPlan {
             collection: checked,
             description: input.description,

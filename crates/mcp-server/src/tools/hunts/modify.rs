@@ -106,7 +106,7 @@ impl Acts for ModifyHunt {
         let does = format!("{} of hunt {id}, which is {}", names.join(", "), hunt.state);
         let mut work = Work::that(does).undone_by("another change; what ran meanwhile stays");
         if contains(&hunt.artifacts) {
-            work = work.weighing(Effect::Respond);
+            work = work.weighing(Effect::Respond, programs::CONTAINS);
         }
         if let Some(hours) = input.expires_hours {
             work = work.expiring(hours.saturating_mul(3600));

@@ -31,6 +31,9 @@ pub(super) struct Outcome {
     pub(super) reason: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) tables: Vec<TableRows>,
+    /// Bytes that were uploaded, where nothing more will come.
+    #[serde(skip)]
+    pub(super) bytes: Option<u64>,
     /// Kept so that a call about one client fails as an error and not as an outcome.
     #[serde(skip)]
     pub(super) refusal: Option<ToolError>,
@@ -98,6 +101,7 @@ impl Outcome {
             hostname: hostname.to_owned(),
             state: Word::Refused,
             reason: Some(reason),
+            bytes: Some(0),
             refusal: Some(error),
             ..Self::default()
         }
@@ -176,6 +180,8 @@ impl Outcome {
             FlowState::Error => Word::Failed,
             _ => Word::Pending,
         };
+        // Of one that ended badly more may be on its way.
+        self.bytes = (self.state == Word::Finished).then_some(flow.uploaded_bytes);
         if self.state == Word::Failed {
             self.reason = Some(flow.status.clone().unwrap_or_else(|| {
                 String::from("it ended in error without a reason; get_flow_status shows its log")
@@ -195,6 +201,7 @@ impl Outcome {
     /// Says that nothing was started because this is there already.
     pub(super) fn reused(&mut self, flow: &Flow) {
         self.existing = true;
+        self.bytes = Some(0);
         let now = clock::now();
         let age = flow.created.map(|at| clock::age(now, at)).unwrap_or_default();
         self.note(format!("the same was asked for {age}; again=true collects it anew"));
