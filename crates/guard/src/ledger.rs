@@ -61,6 +61,9 @@ pub struct Started {
     pub org: String,
     /// What.
     pub work: Work,
+    /// Until when it may wait for its client; `None` where nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// A start of which nobody wrote down what came of it: the program died, or its answer was lost.
@@ -122,9 +125,18 @@ impl Starting {
     ///
     /// [`RecordError`]: then it runs and the ledger does not know it by its id; say so.
     pub fn started(&self, work: Work) -> Result<(), RecordError> {
+        self.waiting(work, None)
+    }
+
+    /// The same of what may wait for its client until then.
+    ///
+    /// # Errors
+    ///
+    /// As [`Starting::started`].
+    pub fn waiting(&self, work: Work, until: Option<Timestamp>) -> Result<(), RecordError> {
         let Unknown { tool, server, org, .. } = self.start.clone();
         let at = self.ledger.clock.now();
-        self.ledger.append(&Line::Started(Started { at, tool, server, org, work }))
+        self.ledger.append(&Line::Started(Started { at, tool, server, org, work, until }))
     }
 
     /// Writes down that nothing else came of it.

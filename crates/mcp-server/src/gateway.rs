@@ -41,6 +41,7 @@ use crate::tool_error::{Code, ToolError};
 use crate::tools::FAMILIES;
 
 mod guardian;
+mod overdue;
 mod passage;
 pub mod programs;
 mod voice;

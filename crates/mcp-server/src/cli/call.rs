@@ -42,6 +42,9 @@ pub(super) async fn run(global: &Global, args: CallArgs) -> Result<ExitCode, Too
         progress: &progress,
         voice: &Mute,
     };
+    for told in gateway.take_back_overdue(crate::clock::now(), &request.cancel).await {
+        output::error(&crate::evidence::escape_text(&format!("! {told}")));
+    }
     let finished = match gateway.call(&request, &args.tool, arguments).await {
         Err(Stop::Error(error)) => Err(error),
         Err(Stop::Ask(asking)) => Err(ToolError::new(Code::ApprovalRequired, asking.card)),

@@ -13,11 +13,15 @@ use tokio_util::sync::CancellationToken;
 use velociraptor_api::{Call, Limits as QueryLimits};
 
 use super::{Global, output};
+use crate::gateway::Gateway;
 use crate::http::{self, Bind, Limits, Listener, Names, Readiness, Stop, Tls};
 use crate::mcp::Shell;
 use crate::queries;
 use crate::services::Services;
 use crate::tool_error::{Code, ToolError};
+
+/// How often it is looked for work that waited for too long.
+const OVERDUE: Duration = Duration::from_secs(5 * 60);
 
 /// How long a server may take to show that it is there.
 const READY: Duration = Duration::from_secs(5);
@@ -64,10 +68,25 @@ pub(super) async fn run(global: &Global, args: ServeArgs) -> Result<ExitCode, To
 }
 
 async fn over_stdio(global: &Global) -> Result<ExitCode, ToolError> {
-    crate::mcp::serve_stdio(global.gateway()?).await.map_err(|error| {
+    let gateway = global.gateway()?;
+    take_back_overdue(gateway.clone());
+    crate::mcp::serve_stdio(gateway).await.map_err(|error| {
         ToolError::new(Code::Internal, format!("MCP over stdio ended: {error}"))
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes back what waited for too long, now and again, for as long as the process lives.
+fn take_back_overdue(gateway: Gateway) {
+    let cancel = CancellationToken::new();
+    tokio::spawn(async move {
+        loop {
+            for told in gateway.take_back_overdue(crate::clock::now(), &cancel).await {
+                tracing::warn!("{told}");
+            }
+            tokio::time::sleep(OVERDUE).await;
+        }
+    });
 }
 
 async fn over_http(global: &Global, bind: Bind, args: HttpArgs) -> Result<ExitCode, ToolError> {
@@ -84,6 +103,7 @@ async fn over_http(global: &Global, bind: Bind, args: HttpArgs) -> Result<ExitCo
     let gateway = global.gateway()?;
     let gate = gate()?;
     let limits = limits(&args);
+    take_back_overdue(gateway.clone());
     raise_open_files();
     let stop = stop_on_signals()?;
     let listener = Listener::bind(bind, tls).await.map_err(|error| {

@@ -13,6 +13,7 @@ use guard::ledger::{Starting, Work as Started};
 use guard::permit::{Authority, NotInChat, Permit, Question, Where};
 use guard::policy::{Denial, Rule};
 use guard::record::RecordError;
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 use velociraptor_api::{ClientId, FlowId, HuntId};
 
@@ -302,7 +303,7 @@ impl<'a> Passage<'a> {
             message = format!("{message}; {changed}");
         }
         let id = approval.id();
-        let card = approval.card(jiff::Timestamp::now());
+        let card = approval.card(Timestamp::now());
         // What is done to the simulated server is kept apart.
         let lab = if self.gateway.services.simulated() { " --lab" } else { "" };
         Err(ToolError::new(Code::ApprovalRequired, format!("{message}\n{card}"))
@@ -402,12 +403,17 @@ impl Go {
 
     /// Notes a flow that was started, so that an emergency stop finds it.
     pub fn started_flow(&self, client: &ClientId, flow: &FlowId) {
-        self.started(Started::Flow { client: client.clone(), flow: flow.clone() });
+        self.started_flow_until(client, flow, None);
+    }
+
+    /// The same of a flow that may wait for its client until then: it is taken back afterwards.
+    pub fn started_flow_until(&self, client: &ClientId, flow: &FlowId, until: Option<Timestamp>) {
+        self.started(Started::Flow { client: client.clone(), flow: flow.clone() }, until);
     }
 
     /// Notes a hunt that was made or started, so that an emergency stop finds it.
     pub fn started_hunt(&self, hunt: &HuntId) {
-        self.started(Started::Hunt { hunt: hunt.clone() });
+        self.started(Started::Hunt { hunt: hunt.clone() }, None);
     }
 
     /// Says that something may have been started whose id is not known: the ledger keeps it as such.
@@ -425,9 +431,9 @@ impl Go {
         }
     }
 
-    fn started(&self, work: Started) {
+    fn started(&self, work: Started, until: Option<Timestamp>) {
         let Some(starting) = &self.starting else { return };
-        if let Err(error) = starting.started(work) {
+        if let Err(error) = starting.waiting(work, until) {
             // It stays in the ledger as a start whose outcome is not known.
             tracing::error!(%error, "what was started is not in the ledger by its id");
         }

@@ -67,8 +67,14 @@ async fn d05_a_wrong_parameter_is_refused_before_anything_is_sent() {
 #[tokio::test]
 async fn d74_each_client_has_its_own_outcome() {
     let lab = Direct::start();
-    let wanted = json!({"clients": ["FIN-WS07", "NO-SUCH", "web-01", "LAPTOP-19"],
-                        "artifacts": [PSLIST]});
+    let mut wanted = json!({"clients": ["FIN-WS07", "NO-SUCH", "web-01", "LAPTOP-19"],
+                            "artifacts": [PSLIST]});
+    let refused = lab.data("collect_artifact", wanted.clone()).await;
+    assert_eq!(refused["outcomes"][3]["state"], "refused", "{refused:?}");
+    let reason = refused["outcomes"][3]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("is offline") && reason.contains("queue_hours"), "{reason}");
+    assert_eq!(refused["outcomes"][3].get("flow_id"), None, "nothing waits for it");
+    wanted["queue_hours"] = json!(2);
     let done = lab.call("collect_artifact", wanted).await.expect("some were started");
     let outcomes = data(&done)["outcomes"].as_array().expect("outcomes").clone();
     let states: Vec<&str> = outcomes.iter().map(|o| o["state"].as_str().expect("state")).collect();

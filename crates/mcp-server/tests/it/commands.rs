@@ -83,7 +83,11 @@ fn what_was_not_done_to_its_end_has_an_exit_code_of_its_own() {
     assert_eq!(away["online"], false, "{away}");
     let collect =
         |client: &Value| json!({ "clients": [client], "artifacts": ["Generic.Client.Info"] });
-    let (code, answer) = call("collect_artifact", &collect(&away["hostname"]));
+    let mut wish = collect(&away["hostname"]);
+    let (code, answer) = call("collect_artifact", &wish);
+    assert_eq!((code, &answer["error"]["code"]), (Some(5), &json!("offline")), "{answer}");
+    wish["queue_hours"] = json!(1);
+    let (code, answer) = call("collect_artifact", &wish);
     assert_eq!((code, &answer["state"]), (Some(10), &json!("offline")), "{answer}");
 
     let both = json!({ "clients": ["FIN-WS07", "NO-SUCH"], "artifacts": ["Generic.Client.Info"] });

@@ -195,7 +195,8 @@ async fn flows_are_listed_newest_first_by_state_and_page() {
 #[tokio::test]
 async fn d81_cancelling_answers_in_fields_and_a_flow_that_ended_is_left_alone() {
     let lab = Direct::start();
-    let wish = json!({"clients": [AWAY], "artifacts": ["Custom.Lab.One"], "wait": 0});
+    let wish =
+        json!({"clients": [AWAY], "artifacts": ["Custom.Lab.One"], "wait": 0, "queue_hours": 2});
     let waiting = lab.data("collect_artifact", wish).await;
     let flow = waiting["outcomes"][0]["flow_id"].clone();
     let status = lab.data("get_flow_status", json!({"client": AWAY, "flow_id": flow})).await;

@@ -209,7 +209,7 @@ async fn read_only_hides_what_changes_and_refuses_queries_that_do() {
 #[tokio::test]
 async fn limits_lists_and_modes_of_the_policy_are_felt_by_the_tools() {
     let two =
-        json!({ "clients": ["FIN-WS07", "LAPTOP-19"], "artifacts": ["Windows.System.Pslist"] });
+        json!({ "clients": ["FIN-WS07", "WS-11"], "artifacts": ["Windows.System.Pslist"] });
     for (flags, arguments, cause) in [
         (vec!["collect=deny"], collect(), "collect"),
         (vec!["collect=allow", "limits.clients=1"], two, "more than 1"),
@@ -444,4 +444,31 @@ async fn lab_label(gateway: &Gateway, host: &str) {
     let found = found.expect("the host");
     let change = LabelChange { add: vec!["case-7".into()], remove: Vec::new() };
     labels::change(&session, &[found.id], &change).await.expect("it is labelled");
+}
+
+#[tokio::test]
+async fn what_waited_for_a_client_for_longer_than_was_agreed_is_taken_back() {
+    let gateway = guarded(services(with_policy(&["collect=allow"]), &[]));
+    let wish = json!({ "clients": ["LAPTOP-19"], "artifacts": ["Windows.System.Pslist"],
+                       "queue_hours": 2 });
+    let done = call(&gateway, "collect_artifact", wish).await.expect("it waits");
+    assert!(done.text.contains("is taken back when megaraptor next runs"), "{}", done.text);
+    let flow = done.data().expect("data")["outcomes"][0]["flow_id"].clone();
+    let cancel = CancellationToken::new();
+    let after = |hours: i64| {
+        let now = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(hours);
+        gateway.take_back_overdue(now, &cancel)
+    };
+    assert!(after(1).await.is_empty(), "its time is not over");
+    let told = after(3).await;
+    assert!(told.len() == 1 && told[0].contains("taken back, was"), "{told:?}");
+    let wish = json!({ "client": "LAPTOP-19", "flow_id": flow });
+    let status = call(&gateway, "get_flow_status", wish).await.expect("it is there");
+    assert_eq!(status.data().expect("data")["flow_state"], "ERROR");
+    assert!(after(3).await.is_empty(), "once");
+    let record = std::fs::read_dir(gateway.guardian().home().join("audit")).expect("a record");
+    let lines: String = record
+        .filter_map(|file| std::fs::read_to_string(file.expect("a file").path()).ok())
+        .collect();
+    assert!(lines.contains("\"take_back\""), "it is on record");
 }

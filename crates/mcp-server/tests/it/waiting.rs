@@ -94,8 +94,12 @@ async fn a_timer_is_told_from_an_answer() {
 #[tokio::test]
 async fn an_offline_client_is_answered_without_any_waiting() {
     let lab = Direct::start();
-    let wanted = json!({"clients": ["LAPTOP-19"], "artifacts": ["Windows.System.Pslist"],
-                        "wait": LONG});
+    let mut wanted = json!({"clients": ["LAPTOP-19"], "artifacts": ["Windows.System.Pslist"],
+                            "wait": LONG});
+    let refused = without_waiting(lab.call("collect_artifact", wanted.clone())).await;
+    let error = refused.expect("it waited").expect_err("nobody said how long it may wait");
+    assert_eq!(error.code, Code::Offline);
+    wanted["queue_hours"] = json!(2);
     let done = without_waiting(lab.data("collect_artifact", wanted)).await;
     let done = done.expect("it waited for a client that is not there");
     assert_eq!(

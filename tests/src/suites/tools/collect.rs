@@ -94,7 +94,13 @@ async fn equal(bench: &Bench) -> anyhow::Result<()> {
 async fn offline(bench: &Bench) -> anyhow::Result<()> {
     let mut child = bench.changing().await?;
     // Longer than the harness waits for any answer.
-    let wish = json!({ "clients": [AWAY], "artifacts": [ROWS], "wait": 600 });
+    let mut wish = json!({ "clients": [AWAY], "artifacts": [ROWS], "wait": 600 });
+    says(
+        &refused(&mut child, "collect_artifact", wish.clone()).await?,
+        "offline",
+        &["queue_hours"],
+    )?;
+    wish["queue_hours"] = json!(1);
     let done = child.call_ok("collect_artifact", wish).await?;
     let outcome = &done["outcomes"][0];
     ensure!(done["state"] == "offline" && outcome["state"] == "offline", "{done}");
@@ -111,7 +117,8 @@ async fn offline(bench: &Bench) -> anyhow::Result<()> {
 async fn several(bench: &Bench) -> anyhow::Result<()> {
     let mut child = bench.changing().await?;
     let clients = json!([bench.agent, "NO-SUCH-HOST", AWAY_NAME, bench.fleet[0], bench.agent]);
-    let wish = json!({ "clients": clients, "artifacts": ["Generic.Client.Info"], "again": true });
+    let wish = json!({ "clients": clients, "artifacts": ["Generic.Client.Info"], "again": true,
+                       "queue_hours": 1 });
     let done = child.call_ok("collect_artifact", wish).await?;
     let states = column(&done["outcomes"], "state")?;
     // The agent was named twice, and is asked once.

@@ -5,17 +5,18 @@ use std::time::Duration;
 use guard::asked::Place;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use velociraptor_api::clients::Client;
+use velociraptor_api::clients::{Client, Resolved};
 use velociraptor_api::collections::{self, Checked, Target};
-use velociraptor_api::{Permission, Session};
+use velociraptor_api::{Fault, Permission, Session};
 
 use crate::answer::{Answer, State};
+use crate::clock;
 use crate::collection::{Bounds, Parameters, bytes_of_each, over_all, wanted};
 use crate::context::ToolCx;
 use crate::gateway::{Go, Work, contains, programs};
 use crate::resolve::{self, Named};
 use crate::tool::{Acts, Effect, Tool};
-use crate::tool_error::ToolError;
+use crate::tool_error::{Code, ToolError};
 
 mod outcome;
 mod render;
@@ -50,6 +51,9 @@ pub(super) struct Input {
     /// Even if the same was collected within 10 minutes
     #[serde(default)]
     again: bool,
+    /// If offline, wait for it this long; without it an offline client is refused
+    #[schemars(range(min = 1, max = 720))]
+    queue_hours: Option<u64>,
     /// Seconds of work on each client, default 600
     #[schemars(range(min = 1, max = 86_400))]
     timeout: Option<u64>,
@@ -74,8 +78,9 @@ impl Tool for CollectArtifact {
     const NAME: &'static str = "collect_artifact";
     const TITLE: &'static str = "Collect from endpoints";
     const DESCRIPTION: &'static str = "Runs artifacts on named endpoints, waits, and gives the \
-        first rows of each table. What has not ended or is offline goes on: get_flow_status, then \
-        get_flow_results for all rows. For whole fleets use create_hunt.";
+        first rows of each table. What has not ended goes on: get_flow_status, then \
+        get_flow_results for all rows. An offline client is refused unless queue_hours says how \
+        long to wait. For whole fleets use create_hunt.";
     const EFFECT: Effect = Effect::Collect;
     const NEEDS: &'static [Permission] =
         &[Permission::AnyQuery, Permission::ReadResults, Permission::CollectClient];
@@ -89,6 +94,7 @@ pub(super) struct Prepared {
     named: Vec<Named>,
     again: bool,
     wait: Duration,
+    queue: Option<Duration>,
 }
 
 impl Acts for CollectArtifact {
@@ -108,7 +114,11 @@ impl Acts for CollectArtifact {
         let collection = wanted(&input.artifacts, &input.parameters, bounds, input.urgent)?;
         let target = target(&input.clients)?;
         let checked = collections::check(session, &collection, target).await?;
-        let named = resolve::each_for_change(session, &input.clients).await?;
+        let queue = queue(input.queue_hours)?;
+        let mut named = resolve::each_for_change(session, &input.clients).await?;
+        if queue.is_none() {
+            refuse_away(&mut named)?;
+        }
         if let [Named { found: Err(error), .. }] = named.as_slice() {
             return Err(error.clone());
         }
@@ -122,6 +132,9 @@ impl Acts for CollectArtifact {
             .within(over_all(checked.limits(), clients.len() as u64))
             .needing(checked.permissions())
             .undone_by("cancel_flow; what was collected stays");
+        if let Some(queue) = queue {
+            work = work.expiring(queue.as_secs());
+        }
         if contains(&names) {
             work = work.weighing(Effect::Respond, programs::CONTAINS);
         }
@@ -134,16 +147,18 @@ impl Acts for CollectArtifact {
             Target::Clients => work.on(clients),
         };
         let wait = Duration::from_secs(input.wait.unwrap_or(20).min(600));
-        Ok((work, Prepared { checked, named, again: input.again, wait }))
+        Ok((work, Prepared { checked, named, again: input.again, wait, queue }))
     }
 
     async fn carry_out(
         cx: &ToolCx<'_>,
         session: &Session<'_>,
         go: &Go,
-        Prepared { checked, named, again, wait }: Prepared,
+        Prepared { checked, named, again, wait, queue }: Prepared,
     ) -> Result<Answer<Output>, ToolError> {
-        let plan = Plan { session, go, checked: &checked, again, wait, progress: cx.progress };
+        let until = queue.and_then(|queue| clock::now().checked_add(queue).ok());
+        let progress = cx.progress;
+        let plan = Plan { session, go, checked: &checked, again, wait, until, progress };
         let mut outcomes = plan.run(named).await?;
         let each = bytes_of_each(checked.limits());
         let brought_in = outcomes.iter().map(|outcome| outcome.bytes.unwrap_or(each));
@@ -156,6 +171,46 @@ impl Acts for CollectArtifact {
         let state = overall(&outcomes);
         let data = Output { outcomes };
         Ok(Answer::of(cx, session, data).state(state))
+    }
+}
+
+/// For how long a collection may wait for clients that are offline.
+fn queue(hours: Option<u64>) -> Result<Option<Duration>, ToolError> {
+    match hours {
+        Some(hours) if !(1..=720).contains(&hours) => {
+            Err(ToolError::invalid(format!("queue_hours is from 1 to 720, not {hours}")))
+        }
+        hours => Ok(hours.map(|hours| Duration::from_secs(hours * 3600))),
+    }
+}
+
+/// Refuses clients that are offline: the server would keep the work for them for ever, and it would
+/// strike when nobody thinks of it any more.
+fn refuse_away(named: &mut [Named]) -> Result<(), ToolError> {
+    for one in named.iter_mut() {
+        let Ok(Resolved { id, client: Some(client), .. }) = &one.found else { continue };
+        if !client.is_online() {
+            let fault = Fault::Offline { client: id.clone(), last_seen: client.last_seen };
+            one.found = Err(ToolError::from(fault)
+                .next("queue_hours lets it wait for the client, and is taken back after that"));
+        }
+    }
+    // Where nothing is left nobody is asked about it.
+    let offline = |one: &Named| match &one.found {
+        Err(error) if error.code == Code::Offline => Some(error.clone()),
+        _ => None,
+    };
+    let away: Vec<_> = named.iter().filter_map(offline).collect();
+    match away.first() {
+        Some(first) if away.len() == named.len() => {
+            let more = match away.len() - 1 {
+                0 => String::new(),
+                more => format!("; so are the {more} others"),
+            };
+            let message = format!("{}{more}: nothing was started", first.message);
+            Err(ToolError { message, ..first.clone() })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -190,11 +190,17 @@ impl Outcome {
     }
 
     /// Says that the client is away and the collection waits for it.
-    pub(super) fn away(&mut self, last_seen: Option<Timestamp>) {
+    pub(super) fn away(&mut self, last_seen: Option<Timestamp>, until: Option<Timestamp>) {
         self.state = Word::Offline;
+        let now = clock::now();
+        // The server knows no end of a wait: it is this program that takes it back.
+        let until = until.map_or_else(String::new, |until| {
+            let until = clock::to_second(until);
+            format!(" until {until}, and is taken back when megaraptor next runs after that")
+        });
         self.reason = Some(format!(
-            "offline, last seen {}; it runs when the client connects, cancel_flow takes it back",
-            clock::dated(clock::now(), last_seen)
+            "offline, last seen {}; it waits for the client{until}; cancel_flow takes it back",
+            clock::dated(now, last_seen)
         ));
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
+use jiff::Timestamp;
 use tokio::time::Instant;
 use velociraptor_api::clients::{Client, Resolved};
 use velociraptor_api::collections::{self, Checked};
@@ -38,6 +39,8 @@ pub(super) struct Plan<'a> {
     pub(super) checked: &'a Checked,
     pub(super) again: bool,
     pub(super) wait: Duration,
+    /// Until when it may wait for a client that is offline.
+    pub(super) until: Option<Timestamp>,
     pub(super) progress: &'a (dyn Progress + 'a),
 }
 
@@ -105,12 +108,12 @@ impl Plan<'_> {
         match collections::start(self.session, &id, self.checked).await {
             Ok(started) => {
                 let flow = started.status.flow;
-                self.go.started_flow(&id, &flow.flow_id);
+                self.go.started_flow_until(&id, &flow.flow_id, self.until);
                 Ok(Begun { id, client, flow, outcome, existing: false })
             }
             Err(Fault::Unproved { what, flow }) => {
                 match &flow {
-                    Some(flow) => self.go.started_flow(&id, flow),
+                    Some(flow) => self.go.started_flow_until(&id, flow, self.until),
                     None => self.go.unsure(),
                 }
                 Err(outcome.unproved(flow.as_ref(), &what))
@@ -137,7 +140,7 @@ impl Plan<'_> {
         outcome.read(&flow);
         let patience = deadline.saturating_duration_since(Instant::now());
         if away && !flow.state.is_final() {
-            outcome.away(last_seen);
+            outcome.away(last_seen, self.until);
         } else if !flow.state.is_final() && !patience.is_zero() {
             let host = outcome.hostname.clone();
             let tell = |flow: &Flow| {
@@ -150,7 +153,7 @@ impl Plan<'_> {
                     flow = waited.flow;
                     outcome.read(&flow);
                     if waited.end == WaitEnd::Offline {
-                        outcome.away(last_seen);
+                        outcome.away(last_seen, self.until);
                     }
                 }
                 Err(fault) => {
