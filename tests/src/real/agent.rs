@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 
 use super::{Process, RealServer, Role};
 use crate::wait;
@@ -72,10 +72,11 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Starts `size` clients and waits until the server knows the host name of each.
+    /// Starts `size` clients and waits until the server knows the host name of each. Under load one
+    /// of them can miss its turn: the process is then started once more, with the same clients.
     ///
     /// # Errors
-    /// They do not all enrol in time.
+    /// They do not all enrol in time, twice; both times are told with what was seen.
     pub async fn enrol(server: &RealServer, org: &str, size: usize) -> anyhow::Result<Self> {
         let before = clients(server, org).await?;
         let name = format!("fleet-{org}-{}", before.len());
@@ -90,8 +91,7 @@ impl Fleet {
             .arg(format!("--number={size}"))
             .arg(format!("--writeback_dir={}", folder.display()))
             .current_dir(folder);
-        let mut process = Process::start("velociraptor pool_client", &mut command, &log)?;
-        let enrolled = wait::until(&format!("{size} clients to enrol"), ENROL_LIMIT, || async {
+        let enrolled = || async {
             let mut fresh = clients(server, org).await?;
             fresh.retain(|id| !before.contains(id));
             if fresh.len() != size {
@@ -102,14 +102,26 @@ impl Fleet {
                 let silent = server.query(Role::Administrator, org, vql, &[]).await?.rows;
                 bail!("{} of them; known without a host name: {silent:?}", fresh.len());
             }
-            Ok(fresh.into_iter().collect())
-        })
-        .await;
-        process.check_running()?;
-        let client_ids = enrolled.map_err(|error: anyhow::Error| {
-            anyhow!("{error:#}; the log ends:\n{}", process.log_end())
-        })?;
-        Ok(Self { _process: process, client_ids })
+            anyhow::Ok(fresh.into_iter().collect())
+        };
+        let what = format!("{size} clients to enrol");
+        let mut first = None;
+        loop {
+            let mut process = Process::start("velociraptor pool_client", &mut command, &log)?;
+            let found = wait::until(&what, ENROL_LIMIT, enrolled).await;
+            process.check_running()?;
+            match (found, first) {
+                (Ok(client_ids), _) => return Ok(Self { _process: process, client_ids }),
+                (Err(error), None) => {
+                    first = Some(format!("{error:#}; the log ends:\n{}", process.log_end()));
+                    process.stop()?;
+                }
+                (Err(error), Some(first)) => bail!(
+                    "{error:#}; the log ends:\n{}\nbefore it was started once more: {first}",
+                    process.log_end()
+                ),
+            }
+        }
     }
 
     /// In the order of the ids.

@@ -208,8 +208,7 @@ async fn read_only_hides_what_changes_and_refuses_queries_that_do() {
 
 #[tokio::test]
 async fn limits_lists_and_modes_of_the_policy_are_felt_by_the_tools() {
-    let two =
-        json!({ "clients": ["FIN-WS07", "WS-11"], "artifacts": ["Windows.System.Pslist"] });
+    let two = json!({ "clients": ["FIN-WS07", "WS-11"], "artifacts": ["Windows.System.Pslist"] });
     for (flags, arguments, cause) in [
         (vec!["collect=deny"], collect(), "collect"),
         (vec!["collect=allow", "limits.clients=1"], two, "more than 1"),
