@@ -99,6 +99,10 @@ async fn an_offline_client_is_answered_without_any_waiting() {
     let refused = without_waiting(lab.call("collect_artifact", wanted.clone())).await;
     let error = refused.expect("it waited").expect_err("nobody said how long it may wait");
     assert_eq!(error.code, Code::Offline);
+    let both = json!({"clients": ["LAPTOP-19", "SRV-BK01"],
+                      "artifacts": ["Windows.System.Pslist"]});
+    let error = lab.error("collect_artifact", both).await;
+    assert!(error.message.contains(", and so are SRV-BK01: nothing was started"), "{error}");
     wanted["queue_hours"] = json!(2);
     let done = without_waiting(lab.data("collect_artifact", wanted)).await;
     let done = done.expect("it waited for a client that is not there");

@@ -203,9 +203,10 @@ fn refuse_away(named: &mut [Named]) -> Result<(), ToolError> {
     let away: Vec<_> = named.iter().filter_map(offline).collect();
     match away.first() {
         Some(first) if away.len() == named.len() => {
-            let more = match away.len() - 1 {
-                0 => String::new(),
-                more => format!("; so are the {more} others"),
+            let others: Vec<&str> = named.iter().skip(1).map(|one| one.given.as_str()).collect();
+            let more = match others.as_slice() {
+                [] => String::new(),
+                others => format!(", and so are {}", others.join(", ")),
             };
             let message = format!("{}{more}: nothing was started", first.message);
             Err(ToolError { message, ..first.clone() })
