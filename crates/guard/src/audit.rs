@@ -14,9 +14,9 @@
 //! was cut, replaced or changed at its end stops the next call instead of being written over. A
 //! process that dies gives its lock back, and what it wrote by half is kept and marked.
 //!
-//! A call runs only when its first line is on disk ([`Audit::begin`]): one flush serves all calls
-//! that wait at that time. The line after it is written before the answer is given and flushed
-//! with the next call or within a second.
+//! A call runs only when its first line is written ([`Audit::begin`]), and one that may change
+//! something when that line is on disk: one flush serves all calls that wait at that time. The line
+//! of a read, and the line after any call, is flushed with the next such call or within a second.
 //!
 //! # What it proves, and what not
 //!
@@ -45,7 +45,7 @@ mod writer;
 pub use copy::{Copy, CopyState};
 pub use emergency::{EmergencyRecord, EmergencySink};
 pub use error::AuditError;
-pub use record::{Audit, Begun, Options};
+pub use record::{Audit, Begun, Flush, Options};
 pub use show::{Call, Filter, export, show};
 pub use verify::{Expected, Fault, Report, Tip, Trouble, verify};
 

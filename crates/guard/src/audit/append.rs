@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,16 @@ impl Disk for RealDisk {
     fn flush(&mut self, file: &File) -> io::Result<()> {
         file.sync_data()
     }
+
+    fn write_again(&mut self, path: &Path, from: u64, to: u64) -> io::Result<()> {
+        // A handle that does not append.
+        let mut file = File::options().read(true).write(true).open(path)?;
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(from))?;
+        (&file).take(to.saturating_sub(from)).read_to_end(&mut bytes)?;
+        file.seek(SeekFrom::Start(from))?;
+        file.write_all(&bytes)
+    }
 }
 
 /// A log with this process's place in it.
@@ -37,8 +47,10 @@ pub(super) struct Appender {
     now: fn() -> Timestamp,
     rotate_bytes: u64,
     lock_wait: Duration,
-    /// Lines were written that are not flushed.
-    dirty: bool,
+    /// Where the lines begin that were written and are not flushed: the file and the place in it.
+    unflushed: Option<(u64, u64)>,
+    /// A flush failed, and they are to be written again before the next one.
+    doubtful: bool,
     /// What this append has added so far.
     added: Vec<u8>,
 }
@@ -78,7 +90,8 @@ impl Appender {
             now,
             rotate_bytes,
             lock_wait,
-            dirty: false,
+            unflushed: None,
+            doubtful: false,
             added: Vec::new(),
         })
     }
@@ -89,7 +102,7 @@ impl Appender {
     }
 
     pub(super) const fn is_dirty(&self) -> bool {
-        self.dirty
+        self.unflushed.is_some()
     }
 
     /// Appends lines; with `flush`, they are on the disk and signed for when this returns. Gives
@@ -99,17 +112,22 @@ impl Appender {
         let _lock = head::lock(&handle, self.log.head.path(), self.lock_wait)?;
         self.added.clear();
         self.log.follow()?;
+        // Whoever went on to the next file has flushed the one before.
+        self.unflushed = self.unflushed.filter(|(file, _)| *file == self.log.at.file);
         if self.log.at.offset >= self.rotate_bytes {
             self.rotate()?;
         }
         let before = self.log.at.clone();
+        let unflushed = self.unflushed;
         self.write(bodies)?;
         if flush && let Err(error) = self.flush() {
             // The system may take the pages for clean now: what is written again is flushed again.
             // Where this fails too, the lines are found when the next ones are added.
             if self.log.active.set_len(before.offset).is_ok() {
                 self.log.at = before;
+                self.unflushed = unflushed;
             }
+            self.doubtful = true;
             return Err(error);
         }
         Ok(std::mem::take(&mut self.added))
@@ -118,8 +136,17 @@ impl Appender {
     /// Flushes what was written, and signs for it.
     fn flush(&mut self) -> Result<(), AuditError> {
         let log = &mut self.log;
+        if self.doubtful
+            && let Some((_, from)) = self.unflushed
+        {
+            let path = log.path();
+            log.disk
+                .write_again(&path, from, log.at.offset)
+                .map_err(|error| AuditError::write(path, error))?;
+        }
         log.disk.flush(&log.active).map_err(|error| AuditError::write(log.path(), error))?;
-        self.dirty = false;
+        self.unflushed = None;
+        self.doubtful = false;
         let at = &log.at;
         if at.seq > log.signed {
             let head = Head::sign(log.chain.id(), at.seq, at.hash, at.file, at.offset, &log.key);
@@ -196,11 +223,13 @@ impl Appender {
             let _ = log.active.set_len(end);
             return Err(AuditError::write(log.path(), error));
         }
+        if !out.is_empty() {
+            self.unflushed.get_or_insert((at.file, end));
+        }
         at.offset = end + out.len() as u64;
         at.fresh = false;
         log.at = at;
         log.torn = None;
-        self.dirty = true;
         self.added.append(&mut out);
         Ok(())
     }

@@ -123,12 +123,17 @@ impl HeadFile {
 
     /// Reads both slots.
     pub(super) fn read(&mut self) -> Result<Slots, AuditError> {
+        Ok(Slots::parse(&self.bytes()?))
+    }
+
+    /// The bytes of both slots.
+    pub(super) fn bytes(&mut self) -> Result<Vec<u8>, AuditError> {
         let mut bytes = Vec::with_capacity(2 * SLOT);
         self.file
             .seek(SeekFrom::Start(0))
             .and_then(|_| (&self.file).take(2 * SLOT as u64).read_to_end(&mut bytes))
             .map_err(|error| AuditError::io("reading", &self.path, error))?;
-        Ok(Slots::parse(&bytes))
+        Ok(bytes)
     }
 
     /// Writes a head over the older of the two slots. It is not flushed: a head that is behind its

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::digest::Digest;
 
 use super::error::AuditError;
-use super::head::{self, Head, HeadFile};
+use super::head::{self, Head, HeadFile, Slots};
 use super::key::hex;
 use super::key::{Key, PublicKey};
 use super::line::event::Kind;
@@ -57,6 +57,9 @@ pub(super) trait Disk: Send {
     fn write(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()>;
     /// Returns when what was written is on the disk.
     fn flush(&mut self, file: &File) -> io::Result<()>;
+    /// Writes these bytes of a file over with themselves: a flush that failed may have let the
+    /// system take them for written.
+    fn write_again(&mut self, path: &Path, from: u64, to: u64) -> io::Result<()>;
 }
 
 /// An open log.
@@ -69,6 +72,8 @@ pub(super) struct Log {
     /// The sequence number of the last head that was read or written.
     pub(super) signed: u64,
     pub(super) slot: usize,
+    /// The head's bytes when they were last checked: the same bytes say the same.
+    seen: Vec<u8>,
     pub(super) torn: Option<Torn>,
     pub(super) active: File,
     pub(super) disk: Box<dyn Disk>,
@@ -126,6 +131,7 @@ impl Log {
             at,
             signed,
             slot,
+            seen: Vec::new(),
             torn: None,
             active,
             disk,
@@ -242,7 +248,11 @@ impl Log {
 
     /// What the signed head says must be there.
     fn compare_with_head(&mut self) -> Result<(), AuditError> {
-        let slots = self.head.read()?;
+        let bytes = self.head.bytes()?;
+        if bytes == self.seen {
+            return Ok(());
+        }
+        let slots = Slots::parse(&bytes);
         let path = self.head.path().to_owned();
         let Some((slot, last)) = slots.latest() else {
             return Err(AuditError::HeadMissing { path });
@@ -271,6 +281,7 @@ impl Log {
         }
         self.slot = *slot;
         self.signed = last.seq;
+        self.seen = bytes;
         Ok(())
     }
 

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use crate::effect::Effect;
+
 use super::append::{Appender, Body, RealDisk, body, line};
 use super::copy::{Copy, CopyState, Copying, Watch};
 use super::emergency::{self, EmergencySink};
@@ -35,8 +37,38 @@ pub struct Options {
     pub checkpoint_after: Duration,
     /// How long to wait for another process that writes.
     pub lock_wait: Duration,
+    /// When lines are put onto the disk.
+    pub flush: Flush,
+    /// How long a line may wait that need not be on the disk at once.
+    pub flush_within: Duration,
     /// A second place for the lines.
     pub copy: Option<Copy>,
+}
+
+/// When the line before a call is put onto the disk. It is always written before the call runs, so
+/// that a full disk and a file that somebody touched are found; a process that dies loses nothing.
+/// What is not flushed yet, a power cut can take away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flush {
+    /// Before the call runs, whatever the call is.
+    Each,
+    /// Before it runs where the call may change something; that of a read within a second.
+    #[default]
+    Second,
+}
+
+impl Flush {
+    /// The words in settings.
+    pub const WORDS: &'static [&'static str] = &["each", "second"];
+
+    /// What a word in settings means.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "each" => Some(Self::Each),
+            "second" => Some(Self::Second),
+            _ => None,
+        }
+    }
 }
 
 impl Options {
@@ -49,6 +81,8 @@ impl Options {
             checkpoint_lines: 128,
             checkpoint_after: Duration::from_secs(60),
             lock_wait: Duration::from_secs(5),
+            flush: Flush::default(),
+            flush_within: Duration::from_secs(1),
             copy: None,
         }
     }
@@ -60,6 +94,7 @@ pub struct Audit(Arc<Inner>);
 
 struct Inner {
     folder: PathBuf,
+    flush: Flush,
     requests: Mutex<Option<Sender<Request>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     watch: Option<Watch>,
@@ -103,13 +138,16 @@ impl Audit {
         let (sender, requests) = channel();
         let checkpoints =
             Checkpoints { lines: options.checkpoint_lines, after: options.checkpoint_after };
-        let writer = Writer { appender, requests, checkpoints, copying };
+        let flush_within = options.flush_within;
+        let writer =
+            Writer { appender, requests, checkpoints, copying, flush_within, doubtful: false };
         let thread = thread::Builder::new()
             .name("audit".into())
             .spawn(move || writer.run())
             .map_err(failed)?;
         Ok(Self(Arc::new(Inner {
             folder: folder.clone(),
+            flush: options.flush,
             requests: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
             watch,
@@ -121,15 +159,17 @@ impl Audit {
         &self.0.folder
     }
 
-    /// Records that a call is about to run. It is on the disk when this returns, and only then may
-    /// the call run. Dropping the future leaves a line without an outcome at the most.
+    /// Records that a call is about to run. It is written when this returns, and only then may the
+    /// call run; what is more than a read is on the disk ([`Flush`]). Dropping the future leaves a
+    /// line without an outcome at the most.
     ///
     /// # Errors
     /// The call cannot be recorded and must not run.
     pub async fn begin(&self, intent: Intent) -> Result<Begun, AuditError> {
         let intent = bounds::fit(intent);
         let body = self.body(&Event::Intent(Cow::Borrowed(&intent)))?;
-        self.line(body, true).await?;
+        let flush = intent.effect != Effect::Read || self.0.flush == Flush::Each;
+        self.line(body, flush).await?;
         Ok(Begun {
             audit: self.clone(),
             call: intent.call,

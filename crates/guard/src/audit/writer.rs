@@ -1,4 +1,5 @@
-//! The thread that writes: all calls that wait at a time share one flush.
+//! The thread that writes: all calls that wait at a time share one flush, and what need not wait
+//! for one is flushed within a second.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -12,9 +13,6 @@ use super::line::event::Event;
 
 /// No more lines than this are written in one piece.
 const BATCH: usize = 256;
-
-/// How long a line of an outcome may wait for the flush of another.
-const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
 /// What the writer is asked.
 pub(super) enum Request {
@@ -36,6 +34,10 @@ pub(super) struct Writer {
     pub(super) requests: Receiver<Request>,
     pub(super) checkpoints: Checkpoints,
     pub(super) copying: Option<Copying>,
+    /// How long a line may wait for the flush of another.
+    pub(super) flush_within: Duration,
+    /// The last write or flush failed: until one succeeds, nobody is answered before a flush.
+    pub(super) doubtful: bool,
 }
 
 impl Writer {
@@ -62,33 +64,38 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => break,
             };
-            let Some(batch) = Batch::of(first, &self.requests, stopped) else { continue };
+            let Some(mut batch) = Batch::of(first, &self.requests, stopped) else { continue };
             stopped |= batch.stop.is_some();
             let now = Instant::now();
             let checkpoint = batch.stop.is_some()
                 || self.appender.unsigned_lines() + batch.bodies.len() as u64
                     >= self.checkpoints.lines
                 || (now >= checkpoint_at && !(idle && batch.bodies.is_empty()));
-            let flush = batch.flush || checkpoint || flush_at.is_some_and(|at| now >= at);
+            let due = flush_at.is_some_and(|at| now >= at);
+            // The timer's flush is nobody's to wait for, unless a flush failed before.
+            let flush = batch.flush || batch.stop.is_some() || self.doubtful;
             if checkpoint {
                 checkpoint_at = now + self.checkpoints.after;
             }
-            let result = self.write(batch.bodies, checkpoint, flush);
+            let mut result = self.write(batch.bodies, checkpoint, flush);
+            if due && !flush && result.is_ok() {
+                answer(&mut batch.waiting, &result);
+                result = self.write(Vec::new(), false, true);
+            }
+            self.doubtful = result.is_err();
             if let Err(error) = &result {
                 tracing::error!(%error, "the audit record is not kept");
             }
             // A timer that fails is not tried again at once: the next call brings the next try.
             flush_at = match (self.appender.is_dirty(), &result) {
-                (true, Ok(())) => Some(flush_at.unwrap_or(now + FLUSH_AFTER)),
+                (true, Ok(())) => Some(flush_at.unwrap_or(now + self.flush_within)),
                 _ => None,
             };
             if result.is_err() {
                 checkpoint_at = now + self.checkpoints.after;
             }
-            for done in batch.waiting.into_iter().chain(batch.stop) {
-                // Whoever asked may have stopped waiting.
-                let _ = done.send(result.clone());
-            }
+            batch.waiting.extend(batch.stop);
+            answer(&mut batch.waiting, &result);
         }
         if !stopped && let Err(error) = self.stop() {
             tracing::error!(%error, "the audit record was not closed in order");
@@ -162,6 +169,16 @@ impl Batch {
             next = if batch.bodies.len() < BATCH { queue.try_recv().ok() } else { None };
         }
         (timer || !batch.bodies.is_empty()).then_some(batch)
+    }
+}
+
+fn answer(
+    waiting: &mut Vec<oneshot::Sender<Result<(), AuditError>>>,
+    result: &Result<(), AuditError>,
+) {
+    for done in waiting.drain(..) {
+        // Whoever asked may have stopped waiting.
+        let _ = done.send(result.clone());
     }
 }
 

@@ -37,7 +37,7 @@ async fn a_flush_that_fails_stops_the_call() {
     let folder = tempfile::tempdir().unwrap();
     let (audit, disk) = faulty(&folder);
     disk.0.lock().unwrap().flush_fails = true;
-    let error = audit.begin(intent("1")).await.unwrap_err();
+    let error = audit.begin(change("1")).await.unwrap_err();
     assert!(error.to_string().contains("the device is gone"), "{error}");
     disk.0.lock().unwrap().flush_fails = false;
     call(&audit, "2").await;
@@ -84,8 +84,8 @@ async fn a_head_that_goes_back_while_running_stops_the_call() {
     let audit = Audit::open(&options(&folder)).unwrap();
     let head = audit.folder().join("head");
     let old = fs::read(&head).unwrap();
-    call(&audit, "1").await;
-    call(&audit, "2").await;
+    drop(audit.begin(change("1")).await.unwrap());
+    drop(audit.begin(change("2")).await.unwrap());
     OpenOptions::new().write(true).open(&head).unwrap().write_all(&old).unwrap();
     let error = audit.begin(intent("3")).await.unwrap_err();
     assert!(matches!(&error, AuditError::Changed { path, .. } if *path == head), "{error}");

@@ -65,6 +65,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// Entries at the end that the head does not sign for yet. They are in the chain; that one more
+    /// stood after them cannot be said.
+    pub fn unsigned(&self) -> u64 {
+        self.tip.map_or(0, |tip| tip.seq.saturating_sub(self.signed))
+    }
+
     /// Nothing was found that does not hold.
     pub fn is_sound(&self) -> bool {
         self.faults.is_empty()
