@@ -46,7 +46,7 @@ pub use copy::{Copy, CopyState};
 pub use emergency::{EmergencyRecord, EmergencySink};
 pub use error::AuditError;
 pub use record::{Audit, Begun, Flush, Options};
-pub use show::{Call, Filter, export, show};
-pub use verify::{Expected, Fault, Report, Tip, Trouble, verify};
+pub use show::{Call, Filter, export, last_copy, show};
+pub use verify::{CopyTold, Expected, Fault, Report, Tip, Trouble, verify};
 
 pub use self::line::event::{ClientName, Decision, Intent, Outcome, Who};

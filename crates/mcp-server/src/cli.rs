@@ -8,6 +8,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use guard::policy::Policy;
 
 use crate::gateway::{Gateway, Guardian};
+use crate::keeping::{self, Keeping};
 use crate::policy as policies;
 use crate::services::{Services, Switches, Target};
 use crate::settings::{self, Sources};
@@ -89,6 +90,25 @@ struct Global {
     /// Hide whatever changes something; wins over all else
     #[arg(long, global = true, help_heading = MAY_RUN)]
     read_only: bool,
+    /// Put the record of each read onto the disk before it runs (each), or within a second (second)
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        env = "MEGARAPTOR_AUDIT_FLUSH",
+        hide_env_values = true
+    )]
+    audit_flush: Option<String>,
+    /// Send a copy of the record there: file:PATH, syslog:udp:HOST:PORT, syslog:tcp:HOST:PORT or
+    /// syslog:SOCKET
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHERE",
+        env = "MEGARAPTOR_AUDIT_COPY",
+        hide_env_values = true
+    )]
+    audit_copy: Option<String>,
     /// Only these families of tools
     #[arg(long, global = true, value_delimiter = ',', value_name = "FAMILY", help_heading = MAY_RUN)]
     families: Vec<String>,
@@ -174,7 +194,26 @@ impl Global {
     /// The same behind their guard.
     fn gateway(&self) -> Result<Gateway, ToolError> {
         let services = self.services()?;
-        Ok(Gateway::new(services, Arc::new(Guardian::open(&self.home()?)?)))
+        let guardian = Guardian::open_as(&self.home()?, &self.keeping()?)?;
+        Ok(Gateway::new(services, Arc::new(guardian)))
+    }
+
+    /// How the record of calls is kept.
+    fn keeping(&self) -> Result<Keeping, ToolError> {
+        keeping::load(&keeping::From {
+            settings: self.settings_file(),
+            flush: self.audit_flush.clone(),
+            copy: self.audit_copy.clone(),
+        })
+    }
+
+    /// The settings file that is used, where one is.
+    fn settings_file(&self) -> Option<PathBuf> {
+        let used = || Path::new(settings::FILE_NAME).exists() && self.config.is_empty();
+        match &self.settings {
+            Some(path) => Some(path.clone()),
+            None => (!self.lab && used()).then(|| PathBuf::from(settings::FILE_NAME)),
+        }
     }
 
     /// The state folder. What is done to a simulated server is kept apart.
@@ -185,14 +224,9 @@ impl Global {
 
     /// The policy in force.
     fn policy(&self, targets: &[Target]) -> Result<Arc<Policy>, ToolError> {
-        let used = || Path::new(settings::FILE_NAME).exists() && self.config.is_empty();
-        let settings = match &self.settings {
-            Some(path) => Some(path.clone()),
-            None => (!self.lab && used()).then(|| PathBuf::from(settings::FILE_NAME)),
-        };
         policies::load(
             &policies::From {
-                settings,
+                settings: self.settings_file(),
                 file: self.policy_file.clone(),
                 flags: self.policy.clone(),
                 read_only: self.read_only,

@@ -14,6 +14,7 @@ pub mod emergency;
 pub mod evidence;
 pub mod gateway;
 pub mod http;
+pub mod keeping;
 pub mod mcp;
 pub mod page;
 pub mod policy;

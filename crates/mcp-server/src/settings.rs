@@ -22,6 +22,9 @@ struct SettingsFile {
     /// Read by [`crate::policy`], with the line of each key.
     #[serde(default, rename = "policy")]
     _policy: toml::Table,
+    /// Read by [`crate::keeping`].
+    #[serde(default, rename = "audit")]
+    _audit: toml::Table,
 }
 
 /// One `[[server]]`.

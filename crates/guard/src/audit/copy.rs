@@ -44,6 +44,43 @@ pub enum Copy {
     SyslogUnix(PathBuf),
 }
 
+impl Copy {
+    /// The forms in settings.
+    pub const FORMS: &'static str =
+        "file:PATH, syslog:udp:HOST:PORT, syslog:tcp:HOST:PORT or syslog:SOCKET";
+
+    /// What a text in settings means.
+    ///
+    /// # Errors
+    ///
+    /// In words: the text, and what was expected.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let bad = || format!("{text:?} is no place for a copy; expected {}", Self::FORMS);
+        let address = |address: &str| {
+            let (host, port) = address.rsplit_once(':').ok_or_else(bad)?;
+            let good = !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0);
+            if good { Ok(address.to_owned()) } else { Err(bad()) }
+        };
+        // What is relative would be another file in each working folder.
+        let path = |path: &str| {
+            let path = PathBuf::from(path);
+            if path.is_absolute() { Ok(path) } else { Err(bad()) }
+        };
+        match text.split_once(':').ok_or_else(bad)? {
+            ("file", file) => Ok(Self::File(path(file)?)),
+            ("syslog", rest) => match rest.split_once(':') {
+                Some(("udp", to)) => Ok(Self::SyslogUdp(address(to)?)),
+                Some(("tcp", to)) => Ok(Self::SyslogTcp(address(to)?)),
+                #[cfg(unix)]
+                _ => Ok(Self::SyslogUnix(path(rest)?)),
+                #[cfg(not(unix))]
+                _ => Err(bad()),
+            },
+            _ => Err(bad()),
+        }
+    }
+}
+
 impl std::fmt::Display for Copy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

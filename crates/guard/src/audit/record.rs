@@ -130,11 +130,20 @@ impl Audit {
             pid: std::process::id(),
             emergency: emergency::tip(folder)?,
         };
-        appender.append(&[written(folder, &start)?, Body::Checkpoint], true)?;
+        let mut first = vec![written(folder, &start)?];
+        if let Some(copy) = &options.copy {
+            let (to, state) = (copy.to_string().into(), "begins".into());
+            first.push(written(folder, &Event::Copy { to, state })?);
+        }
+        first.push(Body::Checkpoint);
+        let begun = appender.append(&first, true)?;
 
         let failed = |error| AuditError::io("starting the writer of", folder, error);
         let copying = options.copy.clone().map(Copying::start).transpose().map_err(failed)?;
         let watch = copying.as_ref().map(Copying::watch);
+        if let Some(copying) = &copying {
+            copying.send(&begun);
+        }
         let (sender, requests) = channel();
         let checkpoints =
             Checkpoints { lines: options.checkpoint_lines, after: options.checkpoint_after };

@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
+use memchr::memmem;
 use serde::Serialize;
 
 use crate::effect::Effect;
@@ -13,6 +14,7 @@ use crate::effect::Effect;
 use super::error::AuditError;
 use super::line::event::{Ended, Event, Intent, Stamp};
 use super::log::{file_name, files};
+use super::verify::CopyTold;
 
 /// Which calls. What is not set does not narrow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -121,6 +123,27 @@ pub fn export(folder: &Path, filter: &Filter, to: &mut impl Write) -> Result<usi
     }
     to.flush().map_err(|error| AuditError::write("the export", error))?;
     Ok(calls.len())
+}
+
+/// What a record says last of its second copy.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn last_copy(folder: &Path) -> Result<Option<CopyTold>, AuditError> {
+    for ordinal in files(folder)?.into_iter().rev() {
+        let path = folder.join(file_name(ordinal));
+        let bytes =
+            std::fs::read(&path).map_err(|error| AuditError::io("reading", &path, error))?;
+        // Text of a call cannot hold it: a quote in a value has a backslash before it.
+        for at in memmem::rfind_iter(&bytes, b",\"kind\":\"copy\",") {
+            let start = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |feed| feed + 1);
+            let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |feed| at + feed);
+            if let Ok(told) = serde_json::from_slice(&bytes[start..end]) {
+                return Ok(Some(told));
+            }
+        }
+    }
+    Ok(None)
 }
 
 fn each_line(folder: &Path, mut act: impl FnMut(&[u8])) -> Result<(), AuditError> {

@@ -21,7 +21,7 @@ mod missing;
 mod report;
 
 use missing::Missing;
-pub use report::{Expected, Fault, Report, Tip, Trouble};
+pub use report::{CopyTold, Expected, Fault, Report, Tip, Trouble};
 
 /// Reads a record and reports what does not hold. It reads only, and may run while others write:
 /// the lock is held for as long as it takes to note where the files end.
@@ -250,6 +250,7 @@ impl<'a> Reading<'a> {
     fn event(&mut self, name: &str, line: u64, text: &[u8], frame: &Frame) {
         match frame.kind {
             Kind::Intent => self.report.calls += 1,
+            Kind::Copy => self.report.copy = serde_json::from_slice(text).ok(),
             Kind::Checkpoint | Kind::Start | Kind::Log | Kind::Continue => {}
             _ => return,
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use guard::audit::{Call, Decision, Expected, Filter, Report, Tip};
+use guard::audit::{Call, CopyTold, Decision, Expected, Filter, Report, Tip};
 use guard::digest::Digest;
 use guard::effect::Effect;
 use jiff::Timestamp;
@@ -162,6 +162,16 @@ fn text_of(report: &Report, key_was_given: bool) -> String {
     ));
     lines.push(format!("key  {} ({whose})", report.key));
     lines.push(format!("head {end}"));
+    if let Some(CopyTold { time, to, state }) = &report.copy {
+        lines.push(format!("copy {state}: {to}, {}", clock::to_second(*time)));
+    }
+    if report.unsigned() > 0 {
+        lines.push(format!(
+            "     the last {} entries are not signed for: the process still runs, or was killed \
+             within a second of them; whether others stood after them cannot be told",
+            report.unsigned()
+        ));
+    }
     lines.join("\n")
 }
 

@@ -21,6 +21,7 @@ use crate::services::{Services, Target};
 use crate::tool::Effect;
 use crate::tool_error::{Code, ToolError};
 
+mod record;
 mod text;
 
 /// A certificate that ends within so many days is a problem: renewing it takes the server's owner.
@@ -34,6 +35,7 @@ const CLOCK_SKEW_SECONDS: i64 = 5;
 struct Report {
     as_of: Timestamp,
     servers: Vec<ServerReport>,
+    record: record::RecordReport,
     changes_allowed: bool,
     /// Some identity of some server may run a tool that changes something.
     changes_possible: bool,
@@ -101,10 +103,13 @@ pub(super) async fn run(global: &Global) -> Result<ExitCode, ToolError> {
     let changing: Vec<&str> =
         services.tools().filter(|tool| tool.effect != Effect::Read).map(|tool| tool.name).collect();
     let changes_possible = servers.iter().any(|server| server.may_run_any(&changing));
+    let record = record::examine(global)?;
+    let of_servers: usize = servers.iter().map(|server| server.problems.len()).sum();
     let report = Report {
         as_of: Timestamp::now(),
         changes_possible,
-        problems: servers.iter().map(|server| server.problems.len()).sum(),
+        problems: of_servers + record.problems.len(),
+        record,
         changes_allowed: services.changes_allowed(),
         servers,
     };

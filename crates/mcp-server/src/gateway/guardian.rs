@@ -9,6 +9,7 @@ use guard::ledger::Ledger;
 use guard::record::Clock;
 use guard::seal::Sealer;
 
+use crate::keeping::Keeping;
 use crate::tool_error::{Code, ToolError};
 
 /// The records of a state folder, open.
@@ -29,6 +30,15 @@ impl Guardian {
     ///
     /// `not_recorded` where they cannot be kept: then no tool may run.
     pub fn open(home: &Path) -> Result<Self, ToolError> {
+        Self::open_as(home, &Keeping::default())
+    }
+
+    /// The same, with the record of calls kept in that way.
+    ///
+    /// # Errors
+    ///
+    /// As [`Guardian::open`].
+    pub fn open_as(home: &Path, keeping: &Keeping) -> Result<Self, ToolError> {
         let unkept = |error: &dyn std::error::Error| {
             ToolError::new(
                 Code::NotRecorded,
@@ -41,6 +51,8 @@ impl Guardian {
         Ok(Self {
             audit: Audit::open(&Options {
                 program: format!("megaraptor {}", env!("CARGO_PKG_VERSION")),
+                flush: keeping.flush,
+                copy: keeping.copy.clone(),
                 ..Options::new(home.join("audit"))
             })
             .map_err(|error| unkept(&error))?,

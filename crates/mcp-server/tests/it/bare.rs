@@ -7,25 +7,38 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_megaraptor");
+
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const TOOLS: usize = 17;
 
 /// The built program, in an empty folder and an empty environment.
-struct Bare {
+pub(crate) struct Bare {
     child: Child,
     input: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
     next_id: u64,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Bare {
     /// Starts it and does the handshake.
-    async fn serve(arguments: &[&str]) -> Self {
+    pub(crate) async fn serve(arguments: &[&str]) -> Self {
+        Self::start(Command::new(PROGRAM), arguments).await
+    }
+
+    /// The same, after a shell has run a script.
+    pub(crate) async fn serve_after(script: &str, arguments: &[&str]) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!("{script}; exec \"$0\" \"$@\""), PROGRAM]);
+        Self::start(shell, arguments).await
+    }
+
+    async fn start(mut command: Command, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_megaraptor"))
+        let mut child = command
             .arg("serve")
             .args(arguments)
             .env_clear()
@@ -39,7 +52,7 @@ impl Bare {
             .expect("the program starts");
         let input = child.stdin.take().expect("it has an input");
         let lines = BufReader::new(child.stdout.take().expect("it has an output")).lines();
-        let mut bare = Self { child, input, lines, next_id: 1, _folder: folder };
+        let mut bare = Self { child, input, lines, next_id: 1, folder };
         let params = json!({
             "protocolVersion": "2025-11-25", "capabilities": {},
             "clientInfo": { "name": "bare", "version": "1" },
@@ -54,8 +67,26 @@ impl Bare {
         self.input.write_all(line.as_bytes()).await.expect("it reads");
     }
 
+    /// Calls a tool; the result, which may be an error.
+    pub(crate) async fn call(&mut self, tool: &str, arguments: Value) -> Value {
+        self.ask("tools/call", json!({ "name": tool, "arguments": arguments })).await
+    }
+
+    /// What another command of the program says of the same state folder, and its exit code.
+    pub(crate) async fn beside(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let said = Command::new(PROGRAM)
+            .args(arguments)
+            .env_clear()
+            .env("MEGARAPTOR_HOME", self.folder.path().join("state"))
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .output();
+        let said = said.await.expect("the program starts");
+        (said.status.code(), String::from_utf8(said.stdout).expect("text is said"))
+    }
+
     /// Sends a request and gives its result.
-    async fn ask(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) async fn ask(&mut self, method: &str, params: Value) -> Value {
         let id = self.next_id;
         self.next_id += 1;
         self.line(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })).await;

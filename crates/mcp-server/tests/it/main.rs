@@ -4,6 +4,7 @@ mod applies;
 mod approvals;
 mod artifacts;
 mod audit_command;
+mod audit_copy;
 mod bare;
 mod bounds;
 mod calls;

@@ -10,7 +10,7 @@ fn with_copy(folder: &TempDir, copy: Copy) -> Audit {
 }
 
 #[tokio::test]
-async fn a_file_gets_every_line_after_the_start() {
+async fn a_file_gets_every_line_from_the_start_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("copy.jsonl");
     let audit = with_copy(&folder, Copy::File(path.clone()));
@@ -19,7 +19,10 @@ async fn a_file_gets_every_line_after_the_start() {
     drop(audit);
     let log = fs::read_to_string(log(&folder)).unwrap();
     let copy = fs::read_to_string(path).unwrap();
-    assert!(log.ends_with(&copy) && copy.lines().count() >= 4, "{copy}");
+    assert!(log.ends_with(&copy) && copy.contains("\"kind\":\"start\""), "{copy}");
+    let told = assert_sound(&folder).copy.unwrap();
+    assert_eq!(told.state, "begins");
+    assert_eq!(last_copy(&folder.path().join("audit")).unwrap(), Some(told));
 }
 
 #[tokio::test]
@@ -32,11 +35,17 @@ async fn a_syslog_server_gets_lines_over_udp_and_tcp() {
     long.arguments = json!({"text": "x ".repeat(20_000)});
     drop(audit.begin(long).await.unwrap());
     let mut datagram = vec![0; 70_000];
-    let length = server.recv(&mut datagram).unwrap();
-    let text = std::str::from_utf8(&datagram[..length]).unwrap();
+    // What began with the process comes first.
+    let text = loop {
+        let length = server.recv(&mut datagram).unwrap();
+        let text = std::str::from_utf8(&datagram[..length]).unwrap();
+        if text.contains("\"kind\":\"intent\"") {
+            break text;
+        }
+    };
     assert!(text.starts_with("<133>1 - - megaraptor "), "{text}");
     let line: serde_json::Value = serde_json::from_str(&text[text.find('{').unwrap()..]).unwrap();
-    assert!(length < 8200 && line["shortened"].is_u64() && line["hash"].is_string(), "{text}");
+    assert!(text.len() < 8200 && line["shortened"].is_u64() && line["hash"].is_string(), "{text}");
     drop(audit);
 
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -48,7 +57,8 @@ async fn a_syslog_server_gets_lines_over_udp_and_tcp() {
     stream.read_to_string(&mut text).unwrap();
     let (length, rest) = text.split_once(' ').unwrap();
     let length: usize = length.parse().unwrap();
-    assert!(rest[..length].ends_with("\"}") && rest.contains("\"call\":\"2\""), "{text}");
+    assert!(rest[..length].ends_with("\"}") && rest.contains("\"kind\":\"start\""), "{text}");
+    assert!(rest.contains("\"call\":\"2\""), "{text}");
     assert_sound(&folder);
 }
 
@@ -74,5 +84,21 @@ async fn a_copy_that_fails_is_told_and_stops_nothing() {
     assert!(state.lost > 0 && state.sent == 0, "{state:?}");
     let log = fs::read_to_string(log(&folder)).unwrap();
     assert!(log.contains("\"kind\":\"copy\"") && log.contains("\"state\":\"failed: "), "{log}");
-    assert_eq!(assert_sound(&folder).calls, calls + 1);
+    let report = assert_sound(&folder);
+    assert_eq!(report.calls, calls + 1);
+    assert!(report.copy.unwrap().state.starts_with("failed: "));
+}
+
+#[test]
+fn places_are_read_as_settings_name_them() {
+    let good = |text| Copy::parse(text).unwrap();
+    assert_eq!(good("file:/mnt/a.jsonl"), Copy::File("/mnt/a.jsonl".into()));
+    assert_eq!(good("syslog:udp:siem:514"), Copy::SyslogUdp("siem:514".into()));
+    assert_eq!(good("syslog:tcp:[::1]:6514"), Copy::SyslogTcp("[::1]:6514".into()));
+    #[cfg(unix)]
+    assert_eq!(good("syslog:/dev/log"), Copy::SyslogUnix("/dev/log".into()));
+    for bad in ["", "siem:514", "file:a", "syslog:udp:siem", "syslog:tcp::1", "syslog:udp:a:0"] {
+        let error = Copy::parse(bad).unwrap_err();
+        assert!(error.contains(bad) && error.contains("syslog:udp:HOST:PORT"), "{error}");
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::audit::key::PublicKey;
 use crate::digest::Digest;
@@ -60,6 +61,8 @@ pub struct Report {
     pub torn: u64,
     /// Lines of the emergency file.
     pub emergency: u64,
+    /// What the record says last of its second copy.
+    pub copy: Option<CopyTold>,
     /// What does not hold, by place.
     pub faults: Vec<Fault>,
 }
@@ -75,6 +78,17 @@ impl Report {
     pub fn is_sound(&self) -> bool {
         self.faults.is_empty()
     }
+}
+
+/// What a record says of its second copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyTold {
+    /// When.
+    pub time: Timestamp,
+    /// Where the copy goes.
+    pub to: String,
+    /// `begins`, `failed: …` or `works again; …`.
+    pub state: String,
 }
 
 /// Something that does not hold.

@@ -20,6 +20,7 @@ pub(super) fn render(report: &Report) -> String {
             }
         }
     );
+    super::record::render(&mut out, &report.record);
     match report.problems {
         0 => out.push_str("no problems found"),
         1 => out.push_str("1 problem found"),
