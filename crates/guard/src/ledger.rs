@@ -144,8 +144,8 @@ impl Starting {
     /// # Errors
     ///
     /// [`RecordError`]: then the start stays as one of unknown outcome.
-    pub fn settled(self) -> Result<(), RecordError> {
-        self.ledger.append(&Line::Settled { key: self.key })
+    pub fn settled(&self) -> Result<(), RecordError> {
+        self.ledger.append(&Line::Settled { key: self.key.clone() })
     }
 }
 

@@ -4,11 +4,11 @@
 //! processes too, so that what is used once is used once. It also remembers the highest time that
 //! was ever seen: see [`Times`].
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -77,6 +77,17 @@ pub enum RecordError {
         path: PathBuf,
         /// Its version.
         found: u32,
+    },
+    /// Another process holds the lock.
+    #[error(
+        "another megaraptor has held {path} for {} ms: end the one that hangs (fuser or lsof names it), then try again",
+        waited.as_millis()
+    )]
+    Busy {
+        /// The locked file.
+        path: PathBuf,
+        /// How long was waited.
+        waited: Duration,
     },
     /// The system gives no randomness.
     #[error("the system gives no randomness")]
@@ -274,13 +285,36 @@ pub(crate) fn own_file(options: &mut OpenOptions, path: &Path) -> io::Result<Fil
     options.open(path)
 }
 
-/// Waits for the lock of a folder. It ends with the file that is given back, and with the process.
+/// How long a lock is waited for: whoever holds one writes a file or two.
+pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// Waits for the lock of a folder, but not for ever. It ends with the file that is given back, and
+/// with the process.
 pub(crate) fn lock(folder: &Path) -> Result<File, RecordError> {
+    lock_within(folder, LOCK_WAIT)
+}
+
+fn lock_within(folder: &Path, wait: Duration) -> Result<File, RecordError> {
     let path = folder.join("lock");
     let file = own_file(OpenOptions::new().create(true).truncate(false).write(true), &path)
         .map_err(RecordError::io("opening", &path))?;
-    file.lock().map_err(RecordError::io("locking", &path))?;
-    Ok(file)
+    let start = Instant::now();
+    let mut pause = Duration::from_micros(50);
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => {
+                return Err(RecordError::io("locking", &path)(error));
+            }
+            Err(TryLockError::WouldBlock) if start.elapsed() >= wait => {
+                return Err(RecordError::Busy { path, waited: start.elapsed() });
+            }
+            Err(TryLockError::WouldBlock) => {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_millis(4));
+            }
+        }
+    }
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, RecordError> {
@@ -460,5 +494,16 @@ mod tests {
         let all = shelf.hold().unwrap().all::<u64>().unwrap();
         assert_eq!(all.len(), 200);
         assert!(all.iter().all(|(number, record)| number == record));
+    }
+
+    #[test]
+    fn a_lock_that_another_holds_is_named_and_not_waited_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = lock(folder.path()).unwrap();
+        let error = lock_within(folder.path(), Duration::from_millis(20)).unwrap_err();
+        let named = matches!(&error, RecordError::Busy { path, .. } if path.ends_with("lock"));
+        assert!(named && error.to_string().contains("end the one that hangs"), "{error}");
+        drop(held);
+        lock_within(folder.path(), Duration::from_millis(20)).unwrap();
     }
 }
