@@ -155,7 +155,8 @@ impl<T: Serialize + Render> Answer<T> {
             Cow::Owned(escaped) => Some(escaped),
         };
         let text = masked.in_text(escaped.unwrap_or(text));
-        Ok(Finished { structured, text, state: self.state, goes_on: self.cursor.is_some() })
+        let (state, goes_on) = (self.state, self.cursor.is_some());
+        Ok(Finished { structured, text, state, goes_on, identity: self.identity })
     }
 
     fn text(&self) -> String {

@@ -152,13 +152,20 @@ impl Gateway {
                 return Err(error.into());
             }
         };
-        let passage = Passage::new(self, request, self.number(), tool, arguments.clone());
-        let done = tool.call(cx.clone(), arguments, &passage).await;
-        passage.close(&cx, done).await
+        let place = (cx.server.name().to_owned(), cx.org.to_string());
+        let passage = Passage::new(self, request, self.number(), tool, arguments.clone(), place);
+        let done = tool.call(cx, arguments, &passage).await;
+        passage.close(done).await
     }
 
-    /// Reads something that is no tool: a resource, a prompt, a completion. `bytes` gives what of
-    /// the answer is recorded.
+    /// The server and the org that arguments name, for the record.
+    pub fn place(&self, mut named: Map<String, Value>) -> Option<(String, String)> {
+        let (target, org) = self.services.target(&mut named).ok()?;
+        Some((target.server.name().to_owned(), org.to_string()))
+    }
+
+    /// Reads something that is no tool: a resource, a prompt, a completion, at that server and org.
+    /// `told` gives what of the answer is recorded: its bytes, and who asked where that is known.
     ///
     /// # Errors
     ///
@@ -167,18 +174,19 @@ impl Gateway {
         &self,
         request: &Request<'_>,
         what: &str,
-        arguments: Map<String, Value>,
+        (arguments, place): (Map<String, Value>, Option<(String, String)>),
         read: impl Future<Output = Result<T, ToolError>>,
-        bytes: impl FnOnce(&T) -> Vec<u8>,
+        told: impl FnOnce(&T) -> (Vec<u8>, Option<String>),
     ) -> Result<T, ToolError> {
+        let (server, org) = place.unzip();
         let intent = Intent {
             call: self.number(),
             who: who(request.caller),
             tool: what.to_owned(),
             arguments: Value::Object(arguments.clone()),
             vql: None,
-            server: None,
-            org: None,
+            server,
+            org,
             identity: None,
             effect: Effect::Read,
             decision: match self.services.policy().mode(Effect::Read) {
@@ -194,7 +202,10 @@ impl Gateway {
         let begun = self.guardian.audit.begin(intent).await.map_err(unrecorded)?;
         let done = read.await;
         let outcome = match &done {
-            Ok(answer) => Outcome::answered("ok", &bytes(answer)),
+            Ok(answer) => {
+                let (bytes, identity) = told(answer);
+                Outcome::answered("ok", &bytes).by(identity)
+            }
             Err(error) => Outcome::without_answer(error.code.as_str()),
         };
         // Nothing was changed, so it can be withheld: an answer that is not on record is none.
@@ -225,7 +236,7 @@ impl Gateway {
             org: None,
             identity: None,
             effect,
-            decision: Decision::Refused { rule: None, why: error.message.clone() },
+            decision: undone(error),
         };
         let begun = self.guardian.audit.begin(intent).await.map_err(unrecorded)?;
         begun.end(Outcome::without_answer(error.code.as_str())).await.map_err(unrecorded)?;
@@ -245,6 +256,16 @@ fn who(caller: &Caller) -> Who {
         }),
         transport: caller.transport.as_str().to_owned(),
         subject: caller.subject.as_ref().map(|subject| subject.name.clone()),
+    }
+}
+
+/// What was decided about a call that failed before the policy judged it: it was refused, or it
+/// did not come that far.
+fn undone(error: &ToolError) -> Decision {
+    let why = error.message.clone();
+    match error.code {
+        Code::Denied => Decision::Refused { rule: None, why },
+        _ => Decision::Undecided { why },
     }
 }
 

@@ -16,6 +16,7 @@ pub mod gateway;
 pub mod http;
 pub mod keeping;
 pub mod mcp;
+mod off;
 pub mod page;
 pub mod policy;
 pub mod prompts;

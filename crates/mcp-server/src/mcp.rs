@@ -219,6 +219,7 @@ impl ServerHandler for Shell {
             (String::from("name"), Value::from(request.name.as_str())),
             (String::from("arguments"), Value::Object(arguments.clone())),
         ]);
+        let place = self.gateway.place(arguments.clone());
         let write = prompts::write(
             self.services(),
             &request.name,
@@ -228,7 +229,9 @@ impl ServerHandler for Shell {
         );
         let written = self
             .gateway
-            .reading(&call, "prompts/get", what, write, |written| written.text.as_bytes().to_vec())
+            .reading(&call, "prompts/get", (what, place), write, |written| {
+                (written.text.as_bytes().to_vec(), None)
+            })
             .await;
         reporter.finish().await;
         let written = written.map_err(|error| fault::of_prompt(&error))?;
@@ -250,11 +253,12 @@ impl ServerHandler for Shell {
         };
         let (name, typed) = (request.argument.name.as_str(), request.argument.value.as_str());
         let what = serde_json::Map::from_iter([(name.to_owned(), Value::from(typed))]);
+        let place = self.gateway.place(known_arguments(&request));
         let complete = completion::complete(self.services(), &request, context.ct.clone());
         let found = self
             .gateway
-            .reading(&call, "completion/complete", what, complete, |found| {
-                found.values.join("\n").into_bytes()
+            .reading(&call, "completion/complete", (what, place), complete, |found| {
+                (found.values.join("\n").into_bytes(), None)
             })
             .await;
         let found = found.map_err(|error| fault::of_prompt(&error))?;
@@ -283,6 +287,15 @@ impl ServerHandler for Shell {
         }
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None))
     }
+}
+
+/// What was filled in before what is being typed.
+fn known_arguments(request: &CompleteRequestParams) -> serde_json::Map<String, Value> {
+    let known = ["server", "org"].into_iter().filter_map(|name| {
+        let value = request.context.as_ref()?.get_argument(name)?;
+        Some((name.to_owned(), Value::from(value.as_str())))
+    });
+    known.collect()
 }
 
 /// Refuses a cursor where everything fits on one page: no cursor was ever given out.

@@ -83,8 +83,7 @@ pub async fn read(
             let mut arguments = params.into_arguments(&[], entry.path)?;
             let cx = cx(&mut arguments)?;
             nothing_left(&arguments)?;
-            let read = async { json(server_info::read(&cx).await?) };
-            recorded(gateway, request, address, read).await?
+            recorded(gateway, request, address, &cx, server_info::read(&cx)).await?
         }
         Source::Hunt => {
             let mut arguments = params.into_arguments(&[], entry.path)?;
@@ -92,8 +91,7 @@ pub async fn read(
             let cx = cx(&mut arguments)?;
             nothing_left(&arguments)?;
             let hunt = hunt.as_ref().and_then(Value::as_str).unwrap_or_default();
-            let read = async { json(hunt::read(&cx, hunt).await?) };
-            recorded(gateway, request, address, read).await?
+            recorded(gateway, request, address, &cx, hunt::read(&cx, hunt)).await?
         }
         Source::Tool { tool, variables, paged } => {
             let arguments = params.into_arguments(variables, entry.path)?;
@@ -119,11 +117,20 @@ async fn recorded(
     gateway: &Gateway,
     request: &Request<'_>,
     address: &str,
-    read: impl Future<Output = Result<String, ToolError>>,
+    cx: &ToolCx<'_>,
+    read: impl Future<Output = Result<Value, ToolError>>,
 ) -> Result<String, ToolError> {
     let what = Map::from_iter([(String::from("uri"), Value::from(address))]);
-    let bytes = |text: &String| text.as_bytes().to_vec();
-    gateway.reading(request, "resources/read", what, read, bytes).await
+    let place = (cx.server.name().to_owned(), cx.org.to_string());
+    let read = async {
+        let answer = read.await?;
+        let identity = answer["identity"].as_str().map(str::to_owned);
+        Ok((json(answer)?, identity))
+    };
+    let told =
+        |(text, identity): &(String, Option<String>)| (text.as_bytes().to_vec(), identity.clone());
+    let read = gateway.reading(request, "resources/read", (what, Some(place)), read, told);
+    Ok(read.await?.0)
 }
 
 /// What an address names.

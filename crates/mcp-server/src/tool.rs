@@ -90,6 +90,8 @@ pub struct Finished {
     pub state: State,
     /// Whether a cursor says where the rest begins.
     pub goes_on: bool,
+    /// The user that asked, where one did.
+    pub identity: Option<String>,
 }
 
 impl Finished {
@@ -215,7 +217,7 @@ async fn act<T: Acts>(
         }
     };
     let done = T::carry_out(&cx, &session, &go, prepared).await;
-    go.settle(&done);
+    go.settle(done.as_ref().err().map(|error| error.code)).await;
     Ok(done?.finish()?)
 }
 

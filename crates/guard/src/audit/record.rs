@@ -188,6 +188,27 @@ impl Audit {
         })
     }
 
+    /// Records a call that ended before it began: its caller went away while it was prepared. Nobody
+    /// waits for it.
+    pub fn abandon(&self, intent: Intent) {
+        let call = intent.call.clone();
+        let intent = bounds::fit(intent);
+        let begun = Begun {
+            audit: self.clone(),
+            call: intent.call.clone(),
+            tool: intent.tool.clone(),
+            started: Instant::now(),
+            open: true,
+        };
+        let sent = self
+            .body(&Event::Intent(Cow::Borrowed(&intent)))
+            .and_then(|body| self.send(Request::Line { body, flush: false, done: None }));
+        if let Err(error) = sent {
+            tracing::error!(call, %error, "a call that was given up is not on record");
+        }
+        drop(begun);
+    }
+
     /// Where an emergency stop is recorded, whatever becomes of this record.
     pub fn emergency(&self) -> EmergencySink {
         EmergencySink::new(&self.0.folder)

@@ -167,6 +167,19 @@ async fn a_call_that_is_dropped_is_recorded_as_abandoned() {
 }
 
 #[tokio::test]
+async fn a_call_that_was_given_up_before_it_began_is_on_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let audit = Audit::open(&options(&folder)).unwrap();
+    let decision = Decision::Undecided { why: "the caller went away".into() };
+    audit.abandon(Intent { decision: decision.clone(), ..intent("7") });
+    audit.close().await.unwrap();
+    let calls = show(audit.folder(), &Filter::default()).unwrap();
+    assert_eq!(calls[0].intent.decision, decision);
+    assert_eq!(calls[0].outcome.as_deref(), Some("abandoned"));
+    assert_sound(&folder);
+}
+
+#[tokio::test]
 async fn calls_are_found_by_what_they_were() {
     let folder = tempfile::tempdir().unwrap();
     let audit = Audit::open(&options(&folder)).unwrap();

@@ -64,6 +64,11 @@ impl Guardian {
         })
     }
 
+    /// The record of calls.
+    pub const fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
     /// What waits for a person, and what was decided.
     pub const fn approvals(&self) -> &Approvals {
         &self.approvals

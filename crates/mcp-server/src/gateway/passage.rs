@@ -1,8 +1,8 @@
 //! One call on its way through: judged, asked about, recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use guard::approval::NotApproved;
@@ -18,8 +18,9 @@ use serde_json::{Map, Value};
 use velociraptor_api::{ClientId, FlowId, HuntId};
 
 use super::voice::Said;
-use super::{Asking, Gateway, Request, Stop, Work, unrecorded, who};
+use super::{Asking, Gateway, Request, Stop, Work, undone, unrecorded, who};
 use crate::context::ToolCx;
+use crate::off::{PATIENCE, off};
 use crate::tool::{Effect, Finished, ToolDef};
 use crate::tool_error::{Code, ToolError};
 
@@ -39,14 +40,18 @@ pub struct Passage<'a> {
     call: String,
     tool: &'a ToolDef,
     arguments: Map<String, Value>,
+    /// The server and the org that it names.
+    place: (String, String),
     begun: Mutex<Option<Begun>>,
+    /// The record knows of the call, or is being told.
+    told: AtomicBool,
 }
 
 /// Lets a tool do what it said. What it starts is noted here.
 pub struct Go {
     authority: Authority,
     on_grant: Option<Box<OnGrant>>,
-    starting: Option<Starting>,
+    starting: Option<Arc<Starting>>,
     unsure: AtomicBool,
 }
 
@@ -81,8 +86,18 @@ impl<'a> Passage<'a> {
         call: String,
         tool: &'a ToolDef,
         arguments: Map<String, Value>,
+        place: (String, String),
     ) -> Self {
-        Self { gateway, request, call, tool, arguments, begun: Mutex::new(None) }
+        Self {
+            gateway,
+            request,
+            call,
+            tool,
+            arguments,
+            place,
+            begun: Mutex::new(None),
+            told: AtomicBool::new(false),
+        }
     }
 
     /// Judges the work, asks where somebody has to be asked, and records that it begins.
@@ -166,8 +181,10 @@ impl<'a> Passage<'a> {
         let starting = if needed == Effect::Read {
             None
         } else {
-            let begun = self.gateway.guardian.ledger.starting(asked);
-            Some(begun.map_err(|error| not_in_ledger(&error))?)
+            let (ledger, asked) = (self.gateway.guardian.ledger.clone(), asked.clone());
+            let begun = off(PATIENCE, move || ledger.starting(&asked)).await;
+            let begun = begun.map_err(|why| not_in_ledger(&why))?;
+            Some(Arc::new(begun.map_err(|error| not_in_ledger(&error))?))
         };
         let on_grant = match &authority {
             Authority::Grant { id, .. } => Some(Box::new(OnGrant {
@@ -241,12 +258,18 @@ impl<'a> Passage<'a> {
         if let Some(refusal) = refusal {
             return Err(declined(&refusal).into());
         }
-        let uncovered = match guardian.grants.cover(&question, &labels(work)) {
+        let (grants, labels) = (guardian.grants.clone(), labels(work));
+        let look = move || (grants.cover(&question, &labels), question);
+        let (cover, question) = off(PATIENCE, look).await.map_err(|why| unreadable(&why))?;
+        let uncovered = match cover {
             Ok(Cover::Covered(permit)) => return Ok(Word::Given(permit)),
             Ok(Cover::Not(uncovered)) => uncovered,
             Err(error) => return Err(unreadable(&error).into()),
         };
-        let changed = match guardian.approvals.carry_out(&question) {
+        let approvals = guardian.approvals.clone();
+        let look = move || (approvals.carry_out(&question), question);
+        let (approved, question) = off(PATIENCE, look).await.map_err(|why| unreadable(&why))?;
+        let changed = match approved {
             Ok(permit) => return Ok(Word::Given(permit)),
             Err(error @ NotApproved::Denied { .. }) => {
                 return Err(ToolError::new(Code::Denied, error.to_string())
@@ -294,9 +317,10 @@ impl<'a> Passage<'a> {
                 return Ok(Word::Awaited(permit));
             }
         }
-        let approval = guardian
-            .approvals
-            .ask(&question, plan, OUTSIDE)
+        let approvals = guardian.approvals.clone();
+        let approval = off(PATIENCE, move || approvals.ask(&question, plan, OUTSIDE))
+            .await
+            .map_err(|why| unreadable(&why))?
             .map_err(|error| ToolError::new(Code::Denied, error.to_string()))?;
         let mut message = format!("nothing was done: a person has to approve this first ({rule})");
         if let Some(changed) = changed {
@@ -334,34 +358,42 @@ impl<'a> Passage<'a> {
             effect: needed.max(asked.effect),
             decision,
         };
+        self.begin(intent).await
+    }
+
+    async fn begin(&self, intent: Intent) -> Result<(), ToolError> {
+        self.told.store(true, Ordering::Relaxed);
         let begun = self.gateway.guardian.audit.begin(intent).await.map_err(unrecorded)?;
         *self.slot() = Some(begun);
         Ok(())
     }
 
+    /// The call as it is known before it is judged.
+    fn unopened(&self, decision: Decision) -> Intent {
+        let (server, org) = self.place.clone();
+        Intent {
+            call: self.call.clone(),
+            who: who(self.request.caller),
+            tool: self.tool.name.to_owned(),
+            arguments: Value::Object(self.arguments.clone()),
+            vql: None,
+            server: Some(server),
+            org: Some(org),
+            identity: None,
+            effect: self.tool.effect,
+            decision,
+        }
+    }
+
     /// Records what came of the call.
-    pub(super) async fn close(
-        self,
-        cx: &ToolCx<'_>,
-        done: Result<Finished, Stop>,
-    ) -> Result<Finished, Stop> {
+    pub(super) async fn close(self, done: Result<Finished, Stop>) -> Result<Finished, Stop> {
+        self.told.store(true, Ordering::Relaxed);
         let begun = self.slot().take();
         let begun = match (begun, &done) {
             (Some(begun), _) => begun,
             // It failed before it could be said what it is about to do.
             (None, Err(Stop::Error(error))) if error.code != Code::NotRecorded => {
-                let intent = Intent {
-                    call: self.call.clone(),
-                    who: who(self.request.caller),
-                    tool: self.tool.name.to_owned(),
-                    arguments: Value::Object(self.arguments.clone()),
-                    vql: None,
-                    server: Some(cx.server.name().to_owned()),
-                    org: Some(cx.org.to_string()),
-                    identity: None,
-                    effect: self.tool.effect,
-                    decision: Decision::Refused { rule: None, why: error.message.clone() },
-                };
+                let intent = self.unopened(undone(error));
                 self.gateway.guardian.audit.begin(intent).await.map_err(unrecorded)?
             }
             (None, _) => return done,
@@ -369,6 +401,7 @@ impl<'a> Passage<'a> {
         let outcome = match &done {
             Ok(finished) => {
                 Outcome::answered(finished.state.as_str(), finished.structured.get().as_bytes())
+                    .by(finished.identity.clone())
             }
             Err(Stop::Error(error)) => Outcome::without_answer(error.code.as_str()),
             Err(Stop::Ask(_)) => Outcome::without_answer(Code::ApprovalRequired.as_str()),
@@ -395,6 +428,16 @@ impl<'a> Passage<'a> {
     }
 }
 
+impl Drop for Passage<'_> {
+    /// Whoever goes away while the call is prepared, or while a person is asked, leaves a line.
+    fn drop(&mut self) {
+        if !std::mem::replace(self.told.get_mut(), true) {
+            let why = String::from("it was given up before it was decided");
+            self.gateway.guardian.audit.abandon(self.unopened(Decision::Undecided { why }));
+        }
+    }
+}
+
 impl Go {
     /// On whose word it is done.
     pub const fn authority(&self) -> &Authority {
@@ -402,18 +445,23 @@ impl Go {
     }
 
     /// Notes a flow that was started, so that an emergency stop finds it.
-    pub fn started_flow(&self, client: &ClientId, flow: &FlowId) {
-        self.started_flow_until(client, flow, None);
+    pub async fn started_flow(&self, client: &ClientId, flow: &FlowId) {
+        self.started_flow_until(client, flow, None).await;
     }
 
     /// The same of a flow that may wait for its client until then: it is taken back afterwards.
-    pub fn started_flow_until(&self, client: &ClientId, flow: &FlowId, until: Option<Timestamp>) {
-        self.started(Started::Flow { client: client.clone(), flow: flow.clone() }, until);
+    pub async fn started_flow_until(
+        &self,
+        client: &ClientId,
+        flow: &FlowId,
+        until: Option<Timestamp>,
+    ) {
+        self.started(Started::Flow { client: client.clone(), flow: flow.clone() }, until).await;
     }
 
     /// Notes a hunt that was made or started, so that an emergency stop finds it.
-    pub fn started_hunt(&self, hunt: &HuntId) {
-        self.started(Started::Hunt { hunt: hunt.clone() }, None);
+    pub async fn started_hunt(&self, hunt: &HuntId) {
+        self.started(Started::Hunt { hunt: hunt.clone() }, None).await;
     }
 
     /// Says that something may have been started whose id is not known: the ledger keeps it as such.
@@ -423,45 +471,54 @@ impl Go {
 
     /// Says what was brought in, once nothing more will come: where it runs on a grant the rest of
     /// what was taken off is given back.
-    pub fn brought_in(&self, bytes: u64) {
+    pub async fn brought_in(&self, bytes: u64) {
         let Some(OnGrant { grants, id, reserved }) = self.on_grant.as_deref() else { return };
-        if let Err(error) = grants.settle(id, *reserved, bytes) {
+        let (grants, id, reserved) = (grants.clone(), id.clone(), *reserved);
+        let given_back = off(PATIENCE, move || grants.settle(&id, reserved, bytes)).await;
+        let given_back = given_back.and_then(|done| done.map_err(|error| error.to_string()));
+        if let Err(error) = given_back {
             // The grant lasts for less, which harms nobody.
             tracing::warn!(%error, "what was not used is not given back to its grant");
         }
     }
 
-    fn started(&self, work: Started, until: Option<Timestamp>) {
-        let Some(starting) = &self.starting else { return };
-        if let Err(error) = starting.waiting(work, until) {
+    async fn started(&self, work: Started, until: Option<Timestamp>) {
+        let Some(starting) = self.starting.clone() else { return };
+        if let Err(error) = noted(move || starting.waiting(work, until)).await {
             // It stays in the ledger as a start whose outcome is not known.
             tracing::error!(%error, "what was started is not in the ledger by its id");
         }
     }
 
     /// Says that nothing else came of it. Where that is not known the ledger keeps it open.
-    pub(crate) fn settle<T>(self, done: &Result<T, ToolError>) {
-        let known = match done {
-            Ok(_) => true,
-            Err(error) => !matches!(
-                error.code,
+    pub(crate) async fn settle(self, failed: Option<Code>) {
+        let known = !matches!(
+            failed,
+            Some(
                 Code::Timeout
                     | Code::Cancelled
                     | Code::Unavailable
                     | Code::ServerFailed
                     | Code::Internal
-            ),
-        };
+            )
+        );
         let known = known && !self.unsure.into_inner();
         if let Some(starting) = self.starting.filter(|_| known)
-            && let Err(error) = starting.settled()
+            && let Err(error) = noted(move || starting.settled()).await
         {
             tracing::error!(%error, "the ledger keeps a start that has ended");
         }
     }
 }
 
-fn not_in_ledger(error: &RecordError) -> ToolError {
+/// Writes into the ledger, on a thread that may wait for its lock.
+async fn noted(
+    write: impl FnOnce() -> Result<(), RecordError> + Send + 'static,
+) -> Result<(), String> {
+    off(PATIENCE, write).await?.map_err(|error| error.to_string())
+}
+
+fn not_in_ledger(error: &dyn std::fmt::Display) -> ToolError {
     ToolError::new(
         Code::NotRecorded,
         format!("nothing was started, since the ledger cannot be written: {error}"),
@@ -506,6 +563,6 @@ fn declined(error: &NotInChat) -> ToolError {
     ToolError::new(Code::Denied, format!("nothing was done: {error}")).next(next)
 }
 
-fn unreadable(error: &dyn std::error::Error) -> ToolError {
+fn unreadable(error: &dyn std::fmt::Display) -> ToolError {
     ToolError::new(Code::Denied, format!("nothing was done: approvals cannot be read: {error}"))
 }

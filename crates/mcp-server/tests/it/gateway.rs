@@ -23,7 +23,11 @@ use velociraptor_api::{OrgId, Session};
 use crate::simulated::{allowing, apart, guarded, read_only, services, with_policy};
 use crate::wire::{Wire, stateless};
 
-async fn call(gateway: &Gateway, tool: &str, arguments: Value) -> Result<Finished, ToolError> {
+pub(crate) async fn call(
+    gateway: &Gateway,
+    tool: &str,
+    arguments: Value,
+) -> Result<Finished, ToolError> {
     let request = Request {
         caller: &Caller::cli(),
         cancel: CancellationToken::new(),
@@ -38,7 +42,7 @@ async fn call(gateway: &Gateway, tool: &str, arguments: Value) -> Result<Finishe
     }
 }
 
-fn collect() -> Value {
+pub(crate) fn collect() -> Value {
     json!({ "clients": ["FIN-WS07"], "artifacts": ["Windows.System.Pslist"], "wait": 30 })
 }
 

@@ -18,6 +18,7 @@ mod hunts;
 mod mutations;
 mod protocol;
 mod quarantine;
+mod record;
 mod resources;
 mod roles;
 mod simulated;

@@ -134,6 +134,11 @@ pub enum Decision {
         /// The setting that asks.
         rule: Rule,
     },
+    /// It failed, or its caller went away, before it was decided: it does not run.
+    Undecided {
+        /// Why, in words.
+        why: String,
+    },
     /// It does not run.
     Refused {
         /// The setting that refuses, where one does.
@@ -160,6 +165,12 @@ impl Outcome {
     pub fn answered(code: impl Into<String>, answer: &[u8]) -> Self {
         let length = u64::try_from(answer.len()).unwrap_or(u64::MAX);
         Self { code: code.into(), answer: Some((Digest::of_bytes(answer), length)), identity: None }
+    }
+
+    /// Asked as this identity.
+    #[must_use]
+    pub fn by(self, identity: Option<String>) -> Self {
+        Self { identity, ..self }
     }
 
     /// A call without an answer, such as one that was refused.

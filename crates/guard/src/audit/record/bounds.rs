@@ -49,7 +49,7 @@ pub(super) fn fit(mut intent: Intent) -> Intent {
         shorten(name);
         shorten(version);
     }
-    if let Decision::Refused { why, .. } = &mut intent.decision {
+    if let Decision::Refused { why, .. } | Decision::Undecided { why } = &mut intent.decision {
         shorten(why);
     }
     intent

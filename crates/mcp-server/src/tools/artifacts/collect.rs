@@ -162,7 +162,7 @@ impl Acts for CollectArtifact {
         let mut outcomes = plan.run(named).await?;
         let each = bytes_of_each(checked.limits());
         let brought_in = outcomes.iter().map(|outcome| outcome.bytes.unwrap_or(each));
-        go.brought_in(brought_in.fold(0, u64::saturating_add));
+        go.brought_in(brought_in.fold(0, u64::saturating_add)).await;
         if let [only] = outcomes.as_mut_slice()
             && let Some(error) = only.refusal.take()
         {

@@ -186,7 +186,7 @@ impl Acts for QuarantineClient {
             hunts.chain(order.taken_back.flows.iter().map(ToString::to_string)).collect();
         let state = match order.sent {
             Sent::Queued { hunt, expires, existing } => {
-                go.started_hunt(&hunt);
+                go.started_hunt(&hunt).await;
                 data.hunt_id = Some(hunt.to_string());
                 data.expires = expires.map(clock::to_second);
                 data.existing = existing;
@@ -194,7 +194,7 @@ impl Acts for QuarantineClient {
             }
             Sent::Nothing => State::Offline,
             Sent::Scheduled { flow } => {
-                go.started_flow(&id, &flow.flow_id);
+                go.started_flow(&id, &flow.flow_id).await;
                 cx.progress.report(1, Some(2), "sent; waiting for the report and renewed contact");
                 let proof = quarantine::prove(session, &plan, &flow.flow_id, patience).await?;
                 data.prove(&proof);

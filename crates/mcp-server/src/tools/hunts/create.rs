@@ -148,7 +148,7 @@ impl Acts for CreateHunt {
         Prepared { plan, reaches, online, elsewhere }: Prepared,
     ) -> Result<Answer<Output>, ToolError> {
         let made = hunts::create(session, &plan).await?;
-        go.started_hunt(&made.hunt.hunt_id);
+        go.started_hunt(&made.hunt.hunt_id).await;
         let nobody =
             (reaches == 0).then(|| String::from("no client fits now; those that enrol later may"));
         let link = cx.link(&format!("/hunts/{}", made.hunt.hunt_id));

@@ -134,7 +134,7 @@ impl Acts for ModifyHunt {
         let mut done: Vec<&str> = Vec::new();
         for (name, change) in &changes {
             if matches!(change, HuntChange::Start | HuntChange::Expire(_)) {
-                go.started_hunt(&id);
+                go.started_hunt(&id).await;
             }
             // Several changes are several steps: a failure says which were made.
             if let Err(fault) = hunts::modify(session, &id, change).await {

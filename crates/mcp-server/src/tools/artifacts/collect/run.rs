@@ -108,12 +108,12 @@ impl Plan<'_> {
         match collections::start(self.session, &id, self.checked).await {
             Ok(started) => {
                 let flow = started.status.flow;
-                self.go.started_flow_until(&id, &flow.flow_id, self.until);
+                self.go.started_flow_until(&id, &flow.flow_id, self.until).await;
                 Ok(Begun { id, client, flow, outcome, existing: false })
             }
             Err(Fault::Unproved { what, flow }) => {
                 match &flow {
-                    Some(flow) => self.go.started_flow_until(&id, flow, self.until),
+                    Some(flow) => self.go.started_flow_until(&id, flow, self.until).await,
                     None => self.go.unsure(),
                 }
                 Err(outcome.unproved(flow.as_ref(), &what))
