@@ -119,6 +119,11 @@ impl Policy {
         Authority::Policy { rule: self.mode(Effect::Read).1 }
     }
 
+    /// On whose word an emergency stop runs.
+    pub fn stopping(&self) -> Authority {
+        Authority::Policy { rule: stop_rule() }
+    }
+
     /// Whether a tool is listed at all: not where every call of it would be refused.
     pub fn shows(&self, tool: &str, effect: Effect) -> bool {
         tool == EMERGENCY_STOP
@@ -133,8 +138,7 @@ impl Policy {
 
     fn judge_at(&self, asked: &Asked, now: Instant) -> Decision {
         if stops(asked) {
-            let rule = Rule { setting: EMERGENCY_STOP.to_owned(), origin: Origin::Default };
-            return allowed(asked, asked.effect, rule);
+            return allowed(asked, asked.effect, stop_rule());
         }
         match self.verdict(asked, now) {
             Err(denial) => Decision::Deny(*denial),
@@ -358,6 +362,10 @@ struct Verdict {
 /// Whether the call is the emergency stop and nothing else beside it.
 fn stops(asked: &Asked) -> bool {
     asked.tool == EMERGENCY_STOP && asked.artifacts.is_empty() && asked.vql.is_empty()
+}
+
+fn stop_rule() -> Rule {
+    Rule { setting: EMERGENCY_STOP.to_owned(), origin: Origin::Default }
 }
 
 fn allowed(asked: &Asked, needed: Effect, rule: Rule) -> Decision {

@@ -4,23 +4,36 @@
 //! holds hunts and cancels flows; it never undoes what was done: a host that is cut off stays so.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 use guard::audit::EmergencySink;
-use guard::ledger::{Ledger, Standing, Started, Work};
+use guard::ledger::{Ledger, Standing, Started, Unknown, Work};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use velociraptor_api::hunts::{self, HuntChange, HuntState};
 use velociraptor_api::{Fault, HuntId, OrgId, Session, flows};
 
+use crate::off::off;
 use crate::services::Services;
-use crate::tool_error::ToolError;
+use crate::tool_error::{Code, ToolError};
+
+/// How long the emergency record, or the ledger, may take for a line. A disk that hangs does not
+/// hold the stop up.
+const RECORDING: Duration = Duration::from_secs(2);
+
+/// What a line adds to that.
+const A_LINE: Duration = Duration::from_millis(50);
+
+/// How long reading the ledger may take.
+const READING: Duration = Duration::from_secs(10);
 
 /// How much is ended at a time.
 const AT_ONCE: usize = 8;
 
 /// What became of one thing that was started.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Ended {
     /// The configured server.
     pub server: String,
@@ -35,15 +48,17 @@ pub struct Ended {
 }
 
 /// What the stop did.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Report {
     /// Everything that was started and not known to have ended.
     pub ended: Vec<Ended>,
     /// Starts of which nobody knows what came of them, to be looked for on the server.
     pub unknown: Vec<String>,
     /// Lines of the ledger that cannot be read.
+    #[schemars(skip)]
     pub unreadable: usize,
     /// What the emergency record could not take.
+    #[schemars(skip)]
     pub unrecorded: Option<String>,
 }
 
@@ -79,7 +94,7 @@ impl Report {
     }
 }
 
-/// Ends everything that stands in the ledger.
+/// Ends everything that stands in the ledger, as far as the caller's token covers it.
 ///
 /// # Errors
 ///
@@ -90,35 +105,63 @@ pub async fn stop(
     sink: &EmergencySink,
     cancel: &CancellationToken,
 ) -> Result<Report, ToolError> {
-    let Standing { started, unknown, torn } = ledger
-        .standing()
-        .map_err(|error| ToolError::invalid(format!("the ledger cannot be read: {error}")))?;
-    let begun = sink.record("emergency_stop", &format!("ending {} starts", started.len()));
-    let ended: Vec<Ended> = stream::iter(&started)
-        .map(|one| end(services, ledger, one, cancel))
-        .buffered(AT_ONCE)
-        .collect()
-        .await;
-    let mut unrecorded = begun.written.err().map(|error| error.to_string());
-    for one in &ended {
-        let text = format!("{} / {} {}: {}", one.server, one.org, one.what, one.outcome);
-        if let Err(error) = sink.record("emergency_stop", &text).written {
-            unrecorded.get_or_insert_with(|| error.to_string());
+    let read = ledger.clone();
+    let standing = off(READING, move || read.standing()).await;
+    let Standing { started, unknown, torn } =
+        standing.and_then(|read| read.map_err(|error| error.to_string())).map_err(|error| {
+            ToolError::new(Code::Conflict, format!("the ledger cannot be read: {error}"))
+                .next("list_flows and list_hunts on each server show what runs")
+        })?;
+    let started: Vec<Started> =
+        started.into_iter().filter(|one| services.covers(&one.server, &one.org)).collect();
+    let begins = format!("ending {} starts", started.len());
+    let begun = record(sink, vec![begins]).await;
+    let ending: Vec<_> = started.iter().map(|one| end(services, ledger, one, cancel)).collect();
+    let ended: Vec<Ended> = stream::iter(ending).buffered(AT_ONCE).collect().await;
+    let lines = ended
+        .iter()
+        .map(|one| format!("{} / {} {}: {}", one.server, one.org, one.what, one.outcome))
+        .collect();
+    // A record that does not answer is not asked again.
+    let recorded = match begun {
+        Ok(()) => record(sink, lines).await,
+        failed => failed,
+    };
+    let unknown = unknown
+        .into_iter()
+        .filter(|start| services.covers(&start.server, &start.org))
+        .map(in_words);
+    Ok(Report { ended, unknown: unknown.collect(), unreadable: torn, unrecorded: recorded.err() })
+}
+
+/// Writes lines into the emergency record, in time or not at all.
+async fn record(sink: &EmergencySink, lines: Vec<String>) -> Result<(), String> {
+    let sink = sink.clone();
+    let time = RECORDING + A_LINE * u32::try_from(lines.len()).unwrap_or(u32::MAX);
+    let write = move || {
+        let mut written = Ok(());
+        for line in lines {
+            let record = sink.record(guard::policy::EMERGENCY_STOP, &line);
+            if let Err(error) = record.written {
+                tracing::error!(line = record.line, %error, "an emergency is not on record");
+                written = Err(error.to_string());
+            }
         }
-    }
-    let unknown = unknown.into_iter().map(|start| {
-        let clients: Vec<String> = start.clients.iter().map(ToString::to_string).collect();
-        format!(
-            "{} / {}  {} at {} on {}: what came of it is not known; look with list_flows and \
-             list_hunts",
-            start.server,
-            start.org,
-            start.tool,
-            crate::clock::to_second(start.at),
-            clients.join(", ")
-        )
-    });
-    Ok(Report { ended, unknown: unknown.collect(), unreadable: torn, unrecorded })
+        written
+    };
+    off(time, write).await?
+}
+
+fn in_words(start: Unknown) -> String {
+    let clients: Vec<String> = start.clients.iter().map(ToString::to_string).collect();
+    format!(
+        "{} / {}  {} at {} on {}: what came of it is not known; look with list_flows and list_hunts",
+        start.server,
+        start.org,
+        start.tool,
+        crate::clock::to_second(start.at),
+        clients.join(", ")
+    )
 }
 
 async fn end(
@@ -134,10 +177,14 @@ async fn end(
     };
     let done = end_on_its_server(services, started, cancel).await;
     let (outcome, stopped) = match done {
-        Ok(how) => match ledger.ended(started, &how) {
-            Ok(()) => (how, true),
-            Err(error) => (format!("{how}; the ledger still has it: {error}"), true),
-        },
+        Ok(how) => {
+            let (ledger, one, told) = (ledger.clone(), started.clone(), how.clone());
+            let noted = off(RECORDING, move || ledger.ended(&one, &told)).await;
+            match noted.and_then(|noted| noted.map_err(|error| error.to_string())) {
+                Ok(()) => (how, true),
+                Err(error) => (format!("{how}; the ledger still has it: {error}"), true),
+            }
+        }
         Err(why) => (format!("NOT ended: {why}"), false),
     };
     Ended { server: server.clone(), org: org.clone(), what, outcome, stopped }

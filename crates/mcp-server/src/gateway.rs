@@ -48,8 +48,8 @@ mod voice;
 mod work;
 
 pub use guardian::Guardian;
-pub(crate) use passage::Opening;
-pub use passage::{Go, Passage};
+pub use passage::{Go, Halt, Passage};
+pub(crate) use passage::{Opening, everywhere};
 pub use programs::contains;
 pub use voice::{Mute, Said, Voice};
 pub use work::Work;
@@ -145,7 +145,10 @@ impl Gateway {
             }
         };
         let cancel = request.cancel.clone();
-        let cx = match ToolCx::of(&self.services, &mut arguments, cancel, request.progress) {
+        // What stops is for every server: one that is named would be passed over.
+        let mut everywhere = Map::new();
+        let named = if tool.stops { &mut everywhere } else { &mut arguments };
+        let cx = match ToolCx::of(&self.services, named, cancel, request.progress) {
             Ok(cx) => cx,
             Err(error) => {
                 self.refused(request, name, tool.effect, whole, &error).await?;

@@ -78,6 +78,11 @@ impl Services {
         self.scope.as_ref().is_none_or(|scope| scope.allows(effect))
     }
 
+    /// Whether the caller may see what was done on that server in that org.
+    pub fn covers(&self, server: &str, org: &str) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.has_server(server) && scope.has_org(org))
+    }
+
     /// Whether the server is simulated.
     pub const fn simulated(&self) -> bool {
         self.lab.is_some()
@@ -128,7 +133,7 @@ impl Services {
     /// The tools that are listed, in a fixed order.
     pub fn tools(&self) -> impl Iterator<Item = &'static ToolDef> {
         let families = &self.switches.families;
-        let named = |family: &&&Family| {
+        let named = |family: &Family| {
             if families.is_empty() {
                 family.default
             } else {
@@ -137,8 +142,9 @@ impl Services {
         };
         FAMILIES
             .iter()
-            .filter(named)
-            .flat_map(|family| family.tools)
+            .flat_map(|family| family.tools.iter().map(move |tool| (family, tool)))
+            .filter(move |(family, tool)| tool.stops || named(family))
+            .map(|(_, tool)| tool)
             .filter(|tool| self.policy().shows(tool.name, tool.effect))
             .filter(|tool| self.in_scope(tool.effect))
     }

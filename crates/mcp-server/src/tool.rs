@@ -21,7 +21,7 @@ use velociraptor_api::{Permission, Session};
 
 use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
-use crate::gateway::{Go, Opening, Passage, Stop, Work};
+use crate::gateway::{Go, Halt, Opening, Passage, Stop, Work};
 use crate::tool_error::{Code, ToolError};
 
 mod bounds;
@@ -79,6 +79,17 @@ pub trait Acts: Tool {
     ) -> impl Future<Output = Result<Answer<Self::Output>, ToolError>> + Send;
 }
 
+/// A tool that only ends what was begun. Nobody is asked, no policy stops it, and it runs where the
+/// call cannot be recorded. It is for every server and org that the caller may see.
+pub trait Stops: Tool {
+    /// Does it.
+    fn stop(
+        cx: ToolCx<'_>,
+        input: Self::Input,
+        halt: Halt,
+    ) -> impl Future<Output = Result<Answer<Self::Output>, ToolError>> + Send;
+}
+
 /// A finished call: the data, and the same for reading.
 #[derive(Debug)]
 pub struct Finished {
@@ -122,6 +133,8 @@ pub struct ToolDef {
     pub needs: &'static [Permission],
     /// See [`Tool::IDEMPOTENT`].
     pub idempotent: bool,
+    /// One that [`Stops`]: it is listed whatever is switched off, and names no server and no org.
+    pub stops: bool,
     input_schema: fn() -> Map<String, Value>,
     output_schema: fn() -> Map<String, Value>,
     call: for<'a> fn(ToolCx<'a>, Map<String, Value>, &'a Passage<'a>) -> CallFuture<'a>,
@@ -142,6 +155,13 @@ impl ToolDef {
         Self::of::<T>(|cx, arguments, passage| Box::pin(act::<T>(cx, arguments, passage)))
     }
 
+    /// The definition of a tool that stops.
+    pub const fn stops<T: Stops>() -> Self {
+        let def =
+            Self::of::<T>(|cx, arguments, passage| Box::pin(stop::<T>(cx, arguments, passage)));
+        Self { stops: true, ..def }
+    }
+
     const fn of<T: Tool>(
         call: for<'a> fn(ToolCx<'a>, Map<String, Value>, &'a Passage<'a>) -> CallFuture<'a>,
     ) -> Self {
@@ -152,6 +172,7 @@ impl ToolDef {
             effect: T::EFFECT,
             needs: T::NEEDS,
             idempotent: T::IDEMPOTENT,
+            stops: false,
             input_schema: schema::input::<T::Input>,
             output_schema: schema::output::<T::Output>,
             call,
@@ -219,6 +240,16 @@ async fn act<T: Acts>(
     let done = T::carry_out(&cx, &session, &go, prepared).await;
     go.settle(done.as_ref().err().map(|error| error.code)).await;
     Ok(done?.finish()?)
+}
+
+async fn stop<T: Stops>(
+    cx: ToolCx<'_>,
+    arguments: Map<String, Value>,
+    passage: &Passage<'_>,
+) -> Result<Finished, Stop> {
+    let input = arguments_of::<T>(arguments)?;
+    let halt = passage.halt().await;
+    Ok(T::stop(cx, input, halt).await?.finish()?)
 }
 
 /// A group of tools that is switched on and off together.

@@ -4,10 +4,17 @@ use crate::tool::Family;
 
 pub mod artifacts;
 pub mod clients;
+pub mod emergency;
 pub mod flows;
 pub mod hunts;
 pub mod vql;
 
 /// Every family.
-pub static FAMILIES: &[&Family] =
-    &[&clients::FAMILY, &artifacts::FAMILY, &hunts::FAMILY, &flows::FAMILY, &vql::FAMILY];
+pub static FAMILIES: &[&Family] = &[
+    &clients::FAMILY,
+    &artifacts::FAMILY,
+    &hunts::FAMILY,
+    &flows::FAMILY,
+    &vql::FAMILY,
+    &emergency::FAMILY,
+];

@@ -96,7 +96,8 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
                 .await?;
             let read_only = tools(&mut child).await?;
             ended_well(child).await?;
-            for tool in &closed {
+            // One only ends what was begun, and is listed whatever is allowed.
+            for tool in closed.iter().filter(|tool| tool["name"] != "emergency_stop") {
                 ensure!(tool["annotations"]["readOnlyHint"] == true, "{} changes", tool["name"]);
             }
             ensure!(closed == read_only, "--read-only does not win over the policy");

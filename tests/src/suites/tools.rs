@@ -4,6 +4,7 @@
 mod artifacts;
 mod clients;
 mod collect;
+mod emergency;
 mod flows;
 mod hunts;
 mod vql;
@@ -126,6 +127,7 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
     collect::run(cases, &bench).await;
     flows::run(cases, &bench).await;
     hunts::run(cases, &bench).await;
+    emergency::run(cases, &bench).await;
     vql::run(cases, &bench).await;
     Ok(())
 }

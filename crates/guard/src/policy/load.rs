@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 use velociraptor_api::ClientId;
 use velociraptor_api::near::near;
 
+use super::EMERGENCY_STOP;
 use super::error::{PolicyError, Problem};
 use super::glob::Glob;
 use super::settings::{KEYS, Key, Kind, List, Mode, Origin, ProtectedId, Set, Settings};
@@ -345,8 +346,8 @@ fn words_of(
             settings.vql_endpoint = Set { value: checked(vql::ENDPOINT_WORDS)?, origin };
         }
         List::Servers => settings.servers = Set { value: Some(checked(known.servers)?), origin },
-        List::ToolsAsk => settings.tools_ask = Set { value: checked(known.tools)?, origin },
-        List::ToolsDeny => settings.tools_deny = Set { value: checked(known.tools)?, origin },
+        List::ToolsAsk => settings.tools_ask = Set { value: checked(&stoppable(known))?, origin },
+        List::ToolsDeny => settings.tools_deny = Set { value: checked(&stoppable(known))?, origin },
         List::Orgs => settings.orgs = Set { value: Some(texts().collect()), origin },
         List::ArtifactsAllow => {
             settings.artifacts_allow =
@@ -367,6 +368,11 @@ fn words_of(
         }
     }
     Ok(())
+}
+
+/// The tools that a list has an effect on: the emergency stop runs under every policy.
+fn stoppable<'a>(known: Known<'a>) -> Vec<&'a str> {
+    known.tools.iter().copied().filter(|tool| *tool != EMERGENCY_STOP).collect()
 }
 
 /// Bytes as a person writes them: `500 MB`, `2GiB`, `1000`.

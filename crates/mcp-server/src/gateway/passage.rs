@@ -18,14 +18,18 @@ use serde_json::{Map, Value};
 use velociraptor_api::{ClientId, FlowId, HuntId};
 
 use super::voice::Said;
-use super::{Asking, Gateway, Request, Stop, Work, undone, unrecorded, who};
+use super::{Asking, Gateway, Guardian, Request, Stop, Work, undone, unrecorded, who};
 use crate::context::ToolCx;
 use crate::off::{PATIENCE, off};
+use crate::services::Services;
 use crate::tool::{Effect, Finished, ToolDef};
 use crate::tool_error::{Code, ToolError};
 
 /// How long a question outside the chat waits for an answer.
 const OUTSIDE: Duration = Duration::from_secs(60 * 60);
+
+/// How long an emergency stop waits for its own line.
+const HALTING: Duration = Duration::from_secs(2);
 
 /// How long a question in the chat does.
 const IN_CHAT: Duration = Duration::from_secs(15 * 60);
@@ -61,6 +65,15 @@ struct OnGrant {
     id: String,
     /// Bytes that were taken off it before.
     reserved: u64,
+}
+
+/// Lets a tool end what was begun, whatever the policy says and whether it is on record or not.
+pub struct Halt {
+    /// What is configured, for a task that outlives the call.
+    pub(crate) services: Arc<Services>,
+    pub(crate) guardian: Arc<Guardian>,
+    /// Why the call itself is not on record.
+    pub(crate) unrecorded: Option<String>,
 }
 
 /// How far a passage is open.
@@ -142,6 +155,29 @@ impl<'a> Passage<'a> {
             }
         };
         self.go(&asked, work, permit, needed).await.map(Opening::Go)
+    }
+
+    /// Opens for a tool that only ends what was begun. It is recorded where that can be done at once;
+    /// nothing stops it.
+    pub(crate) async fn halt(&self) -> Halt {
+        let (server, org) = everywhere(&self.gateway.services);
+        let on = self.gateway.services.policy().stopping();
+        let intent = Intent {
+            server: Some(server),
+            org: Some(org),
+            ..self.unopened(Decision::Allowed { on })
+        };
+        let recorded = self.begin(intent);
+        let unrecorded = match tokio::time::timeout(HALTING, recorded).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.message),
+            Err(_) => Some(format!("the record did not answer within {} s", HALTING.as_secs())),
+        };
+        Halt {
+            services: Arc::clone(&self.gateway.services),
+            guardian: Arc::clone(&self.gateway.guardian),
+            unrecorded,
+        }
     }
 
     /// Goes on after a word that was awaited, with the work as it is found now.
@@ -436,6 +472,17 @@ impl Drop for Passage<'_> {
             self.gateway.guardian.audit.abandon(self.unopened(Decision::Undecided { why }));
         }
     }
+}
+
+/// The names of every server and org that a caller sees.
+pub(crate) fn everywhere(services: &Services) -> (String, String) {
+    let mut servers = Vec::new();
+    let mut orgs = BTreeSet::new();
+    for target in services.targets() {
+        servers.push(target.server.name());
+        orgs.extend(target.orgs.iter().map(ToString::to_string));
+    }
+    (servers.join(", "), orgs.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 impl Go {

@@ -11,7 +11,9 @@ use crate::tool::{Effect, ToolDef};
 /// The descriptor of a tool.
 pub fn describe(tool: &ToolDef, services: &Services) -> rmcp::model::Tool {
     let mut input = tool.input_schema();
-    if let Some(Value::Object(properties)) = input.get_mut("properties") {
+    if let Some(Value::Object(properties)) = input.get_mut("properties")
+        && !tool.stops
+    {
         choice(
             properties,
             "server",

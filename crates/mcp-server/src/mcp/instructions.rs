@@ -28,7 +28,7 @@ pub(super) fn text(services: &Services) -> String {
          before its evidence is collected.",
     );
     if !services.changes_allowed() {
-        text.push_str("\n\nOnly tools that read are listed");
+        text.push_str("\n\nOnly tools that read, and emergency_stop, are listed");
         text.push_str(if services.reads_only_by_scope() {
             " (the token of this connection covers no more)."
         } else {

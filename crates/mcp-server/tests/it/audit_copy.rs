@@ -75,3 +75,35 @@ async fn doctor_says_that_this_account_may_approve_for_itself() {
     assert!(told.contains("an assistant with a shell under it can approve for itself"), "{told}");
     assert!(told.contains("under another account"), "{told}");
 }
+
+/// The system lets no file grow, as a full disk does.
+#[cfg(unix)]
+#[tokio::test]
+async fn where_no_file_grows_calls_stop_and_the_emergency_stop_does_not() {
+    let script = "trap '' XFSZ; ulimit -f 256";
+    let options = ["--lab", "--policy=collect=allow", "--policy=limits.calls_per_minute=100000"];
+    let mut bare = Bare::serve_after(script, &options).await;
+    let slow = "Custom.Lab.Slow";
+    let wanted = json!({ "clients": ["FIN-WS07"], "artifacts": [slow], "wait": 0,
+                         "parameters": { slow: { "Seconds": "100000" } } });
+    let begun = bare.call("collect_artifact", wanted).await;
+    assert_ne!(begun["isError"], true, "{begun}");
+    let deadline = Instant::now() + 2 * PATIENCE;
+    // Long lines first, then short ones, until not even those find room.
+    for (tool, arguments) in
+        [("vql_help", json!({ "topic": "x".repeat(4000) })), ("list_clients", json!({}))]
+    {
+        loop {
+            let answer = bare.call(tool, arguments.clone()).await;
+            if answer["structuredContent"]["error"]["code"] == "not_recorded" {
+                break;
+            }
+            assert!(Instant::now() < deadline, "the file still grows: {answer}");
+        }
+    }
+    let stop = bare.call("emergency_stop", json!({})).await;
+    let text = stop["content"][0]["text"].as_str().expect("a text");
+    assert!(text.contains("1 of 1 ended") && text.contains("not in the record"), "{text}");
+    let (_, told) = bare.beside(&["audit", "verify", "--lab"]).await;
+    assert!(told.starts_with("sound") && told.contains(" 2 emergency entries"), "{told}");
+}

@@ -9,7 +9,6 @@ use guard::grant::{GrantHosts, Terms};
 use guard::policy::Glob;
 use mcp_server::caller::Caller;
 use mcp_server::context::Silent;
-use mcp_server::emergency;
 use mcp_server::gateway::{Gateway, Mute, Request, Stop};
 use mcp_server::services::{Services, Switches};
 use mcp_server::settings;
@@ -193,7 +192,7 @@ async fn without_a_session_the_question_is_the_answer_and_its_state_is_used_once
 #[tokio::test]
 async fn read_only_hides_what_changes_and_refuses_queries_that_do() {
     let gateway = guarded(services(read_only(), &[]));
-    assert!(gateway.services().tools().all(|tool| tool.effect == Effect::Read));
+    assert!(gateway.services().tools().all(|tool| tool.effect == Effect::Read || tool.stops));
     for tool in ["collect_artifact", "create_hunt", "label_client", "quarantine_client"] {
         let error = call(&gateway, tool, json!({})).await.unwrap_err();
         assert_eq!(error.code, Code::Denied, "{tool}: {error}");
@@ -280,44 +279,6 @@ async fn what_was_started_is_in_the_ledger() {
     assert!(standing.unknown.is_empty(), "{standing:?}");
     let first = serde_json::to_value(&standing.started[0].work).expect("JSON");
     assert_eq!(first["flow"], flow, "{first}");
-}
-
-#[tokio::test]
-async fn the_emergency_stop_ends_what_was_started_and_says_what_it_could_not() {
-    let gateway = guarded(services(allowing(), &[]));
-    let slow = "Custom.Lab.Slow";
-    let wanted = json!({ "clients": ["FIN-WS07"], "artifacts": [slow], "wait": 0,
-                         "parameters": { slow: { "Seconds": "100000" } } });
-    let done = call(&gateway, "collect_artifact", wanted).await.expect("a collection");
-    let done = done.data().expect("data");
-    let hunt = json!({ "artifacts": [slow], "description": "x", "start": true,
-                       "parameters": { slow: { "Seconds": "100000" } } });
-    let hunt = call(&gateway, "create_hunt", hunt).await.expect("a hunt").data().expect("data");
-
-    let (ledger, home) = (gateway.guardian().ledger(), gateway.guardian().home());
-    let sink = audit::EmergencySink::new(&home.join("audit"));
-    let cancel = CancellationToken::new();
-    // The switches of another process: nothing may be changed there, and its server is the same.
-    let report = emergency::stop(gateway.services(), ledger, &sink, &cancel).await.expect("a stop");
-    assert!(report.is_whole(), "{}", report.text());
-    assert_eq!(report.ended.len(), 2, "{}", report.text());
-    let outcome = &done["outcomes"][0];
-    let flow = json!({ "client": outcome["client_id"], "flow_id": outcome["flow_id"] });
-    let flow = call(&gateway, "get_flow_status", flow).await.expect("its flow");
-    assert!(flow.text.contains("ERROR"), "{}", flow.text);
-    let asked = json!({ "search": "x" });
-    let hunts = call(&gateway, "list_hunts", asked).await.expect("hunts").data().expect("data");
-    let held = hunts["hunts"].as_array().expect("hunts").iter();
-    let held = held.into_iter().find(|one| one["hunt_id"] == hunt["hunt_id"]).expect("the hunt");
-    assert_ne!(held["hunt_state"], "RUNNING", "{held}");
-    // What has ended is not ended twice; what has no server here is told.
-    let report = emergency::stop(gateway.services(), ledger, &sink, &cancel).await.expect("a stop");
-    assert!(report.ended.is_empty(), "{}", report.text());
-    call(&gateway, "collect_artifact", collect()).await.expect("a collection");
-    let nowhere = Services::default();
-    let report = emergency::stop(&nowhere, ledger, &sink, &cancel).await.expect("a stop");
-    assert!(!report.is_whole(), "{}", report.text());
-    assert!(report.text().contains("its server is not configured here"), "{}", report.text());
 }
 
 #[tokio::test]

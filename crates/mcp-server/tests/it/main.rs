@@ -11,6 +11,7 @@ mod calls;
 mod clients;
 mod commands;
 mod direct;
+mod emergency;
 mod flows;
 mod gateway;
 mod http;

@@ -76,7 +76,7 @@ fn all_descriptors_together_stay_small() {
         tools().map(|tool| (descriptor(tool).to_string().len(), tool.name)).collect();
     sizes.sort_unstable();
     let total: usize = sizes.iter().map(|(size, _)| size).sum();
-    assert!(total < 24_000, "{total} bytes: {sizes:?}");
+    assert!(total < 24_700, "{total} bytes: {sizes:?}");
 }
 
 #[test]
@@ -158,6 +158,7 @@ fn the_tools_of_the_specification_are_there_by_name() {
         "cancel_flow",
         "collect_artifact",
         "create_hunt",
+        "emergency_stop",
         "get_artifact",
         "get_client_info",
         "get_flow_results",
