@@ -8,6 +8,7 @@ use crate::figures::Row;
 mod calls;
 mod effects;
 mod flow_rows;
+mod gateway;
 mod http;
 mod parser;
 mod process;
@@ -29,6 +30,11 @@ pub(crate) const ALL: &[Case] = &[
         name: "call",
         about: "the cheapest tool call over stdio, against the same query from a bare client",
         run: |bed| Box::pin(calls::one_by_one(bed)),
+    },
+    Case {
+        name: "gateway",
+        about: "read calls, against the same without what the gateway takes of them",
+        run: |bed| Box::pin(gateway::run(bed)),
     },
     Case {
         name: "together",
