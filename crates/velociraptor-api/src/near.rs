@@ -3,18 +3,23 @@
 /// Most suggestions.
 const MOST: usize = 5;
 
+/// A longer text is no name, and resembles none. The work grows with both lengths: without a bound
+/// a text of 100 kB, held against the artifacts of a server, is the work of a minute.
+const LONGEST: usize = 300;
+
 /// Those of `names` that resemble `given`, nearest first, at most five: names that contain it or
 /// are contained in it, and names within a third of its length in single-character edits. Case
 /// does not count.
 pub fn near<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    let wanted: Vec<char> = given.to_lowercase().chars().collect();
-    let wanted_text: String = wanted.iter().collect();
-    if wanted.is_empty() {
+    let is_name = |text: &str| !text.is_empty() && text.len() <= LONGEST;
+    if !is_name(given) {
         return Vec::new();
     }
+    let wanted: Vec<char> = given.to_lowercase().chars().collect();
+    let wanted_text: String = wanted.iter().collect();
     let mut found: Vec<(usize, &str)> = names
         .into_iter()
-        .filter(|name| !name.is_empty())
+        .filter(|name| is_name(name))
         .filter_map(|name| {
             let text = name.to_lowercase();
             let distance = edits(&wanted, &text.chars().collect::<Vec<_>>());
@@ -60,6 +65,14 @@ mod tests {
         assert_eq!(found[0], "Windows.System.Pslist");
         assert_eq!(near("pslist", names), ["Linux.Sys.Pslist", "Windows.System.Pslist"]);
         assert_eq!(near("MacOS.System.Pslist", names)[0], "Windows.System.Pslist");
+    }
+
+    #[test]
+    fn what_is_too_long_for_a_name_resembles_none_and_costs_nothing() {
+        let long = "a".repeat(10 << 20);
+        assert!(near(&long, [long.as_str(), "a", "aaaa"]).is_empty());
+        assert!(near("aaaa", [long.as_str()]).is_empty());
+        assert_eq!(near(&"a".repeat(300), ["a".repeat(299).as_str()]).len(), 1);
     }
 
     #[test]
