@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use super::{ARTIFACT, LABEL, Org, Stage, TWIN, everything, names, settled};
 use crate::mcp::McpChild;
@@ -206,17 +207,15 @@ async fn changed(
 
 /// Waits until the hunt has rows of all clients that are there: from then on it does no more.
 async fn collected(child: &mut McpChild, own: &Org) -> anyhow::Result<()> {
-    let wish = json!({ "hunt_id": own.hunt, "limit": 0, "org": own.id });
-    let end = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        let found = child.call_ok("get_hunt_results", wish.clone()).await?;
-        if found["coverage"]["hit"] == json!(own.clients.len()) {
-            return Ok(());
-        }
-        let late = tokio::time::Instant::now() >= end;
-        ensure!(!late, "waited {PATIENCE:?} for the hunt; last seen: {}", found["coverage"]);
-        tokio::time::sleep(wait::PERIOD).await;
-    }
+    let child = Mutex::new(child);
+    wait::until("the hunt to have rows of all clients", PATIENCE, || async {
+        let wish = json!({ "hunt_id": own.hunt, "limit": 0, "org": own.id });
+        let found = child.lock().await.call_ok("get_hunt_results", wish).await?;
+        let coverage = &found["coverage"];
+        ensure!(coverage["hit"] == json!(own.clients.len()), "{coverage}");
+        Ok::<_, anyhow::Error>(())
+    })
+    .await
 }
 
 async fn first(child: &mut McpChild, here: &Org, there: &Org) -> anyhow::Result<()> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use super::{AWAY, AWAY_NAME, Bench, FLEET, GHOST, ROWS, column, ended_well, refused, says};
 use crate::mcp::McpChild;
@@ -31,30 +32,24 @@ fn part(coverage: &Value, name: &str) -> u64 {
 
 /// The results as soon as so many hosts have rows.
 async fn hit(child: &mut McpChild, hunt: &str, hosts: u64) -> anyhow::Result<Value> {
-    let end = tokio::time::Instant::now() + PATIENCE;
-    let found = wait_for(child, hunt, hosts, end).await;
-    found.with_context(|| format!("waited {PATIENCE:?} for rows of {hosts} hosts"))
-}
-
-async fn wait_for(
-    child: &mut McpChild,
-    hunt: &str,
-    hosts: u64,
-    end: tokio::time::Instant,
-) -> anyhow::Result<Value> {
-    loop {
-        let wish = json!({ "hunt_id": hunt, "limit": 500 });
-        let found = child.call_ok("get_hunt_results", wish).await?;
-        let coverage = &found["coverage"];
+    let child = Mutex::new(child);
+    let what = format!("rows of {hosts} hosts");
+    let sums = |coverage: &Value| {
         let sum: u64 = PARTS.iter().map(|name| part(coverage, name)).sum();
-        let scope = part(coverage, "scope");
-        ensure!(sum == scope, "the parts sum to {sum} of {scope}: {coverage}");
-        if part(coverage, "hit") == hosts {
-            return Ok(found);
-        }
-        ensure!(tokio::time::Instant::now() < end, "last seen: {coverage}");
-        tokio::time::sleep(wait::PERIOD).await;
-    }
+        sum == part(coverage, "scope")
+    };
+    let found = wait::until(&what, PATIENCE, || async {
+        let wish = json!({ "hunt_id": hunt, "limit": 500 });
+        let found = child.lock().await.call_ok("get_hunt_results", wish).await?;
+        let coverage = &found["coverage"];
+        // Parts that do not sum are wrong at any time: there is nothing to wait for.
+        ensure!(part(coverage, "hit") == hosts || !sums(coverage), "{coverage}");
+        Ok::<_, anyhow::Error>(found)
+    })
+    .await?;
+    let coverage = &found["coverage"];
+    ensure!(sums(coverage), "the parts do not sum to the scope: {coverage}");
+    Ok(found)
 }
 
 async fn state_of(bench: &Bench, hunt: &str) -> anyhow::Result<Value> {
