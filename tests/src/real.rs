@@ -7,12 +7,16 @@ mod agent;
 mod binary;
 mod config;
 pub mod endless;
+mod files;
 mod process;
 mod server;
+pub mod state;
 mod texts;
 
 pub use agent::{Fleet, RealAgent};
 pub use binary::find as find_binary;
 pub use config::Role;
+pub use files::{Files, HOUSEKEEPING};
 pub use process::Process;
 pub use server::{RealServer, VendorQuery};
+pub use state::ServerState;

@@ -10,6 +10,7 @@ mod inspector;
 mod mcp_stdio;
 mod orgs;
 mod python_sdk;
+mod read_only;
 mod server;
 mod tools;
 
@@ -21,6 +22,7 @@ pub const ALL: &[Suite] = &[
     contract::SUITE,
     agreement::SUITE,
     effects::SUITE,
+    read_only::SUITE,
     facade::SUITE,
     mcp_stdio::SUITE,
     tools::SUITE,

@@ -69,6 +69,35 @@ impl Connection {
         Ok(session)
     }
 
+    /// Asks within a session; the whole answer, a result or an error. What is no answer to a message
+    /// is told as one: an error with the status as its code.
+    ///
+    /// # Errors
+    /// The connection breaks, or what comes is neither.
+    pub async fn ask(
+        &mut self,
+        session: &str,
+        method: &str,
+        params: Value,
+    ) -> anyhow::Result<Value> {
+        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let within = format!("Mcp-Session-Id: {session}\r\nMcp-Protocol-Version: 2025-11-25\r\n");
+        let (status, headers, body) = self.exchange(&message.to_string(), &within).await?;
+        let text = String::from_utf8(body).context("the body is no text")?;
+        if status != 200 {
+            return Ok(json!({ "error": { "code": status, "message": text } }));
+        }
+        let streams = headers
+            .iter()
+            .any(|(name, value)| name == "content-type" && value.starts_with("text/event-stream"));
+        if !streams {
+            return serde_json::from_str(&text).with_context(|| format!("no JSON: {text}"));
+        }
+        let events = text.lines().filter_map(|line| line.strip_prefix("data:"));
+        let mut messages = events.filter_map(|data| serde_json::from_str::<Value>(data).ok());
+        messages.find(|message| message["id"] == 1).with_context(|| format!("no answer: {text}"))
+    }
+
     async fn request(&mut self, method: &str, params: Value, extra: &str) -> anyhow::Result<Value> {
         let message = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let (status, _, body) = self.exchange(&message.to_string(), extra).await?;
