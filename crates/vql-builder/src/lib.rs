@@ -26,6 +26,7 @@ mod name;
 mod parse;
 mod query;
 pub mod syntax;
+mod words;
 
 pub use analysis::{CallKind, CallSite};
 pub use builtin::is_builtin_function;
@@ -35,3 +36,4 @@ pub use literal::quote_string;
 pub use name::{Identifier, NameError};
 pub use parse::{Lambda, Parse, parse, parse_expression, parse_lambda};
 pub use query::{Direction, Piece, Query, RawVql};
+pub use words::words;
