@@ -7,6 +7,7 @@ pub(crate) mod accounts;
 mod audit;
 mod clients;
 mod collect;
+mod compile;
 mod flows;
 mod hunts;
 mod parameters;

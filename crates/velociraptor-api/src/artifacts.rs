@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 
 mod closure;
 mod definition;
+mod inventory;
 mod search;
 mod systems;
 
 pub use closure::{Closure, callees, calls, closure, closure_of_known};
 pub use definition::{Column, Definition, Parameter, Source, Tool, definition, definitions, names};
+pub use inventory::{InventoryEntry, inventory};
 pub use search::{ArtifactPage, ArtifactSearch, ArtifactSummary, search};
 pub use systems::systems;
 

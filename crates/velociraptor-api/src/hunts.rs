@@ -9,12 +9,14 @@ use crate::ids::{ClientId, HuntId};
 use crate::os::Os;
 use crate::row;
 
+pub mod compiled;
 mod condition;
 mod create;
 mod list;
 pub(crate) mod members;
 mod modify;
 
+pub use compiled::{Compiled, redefined};
 pub use condition::reach;
 pub use create::{HuntPlan, create};
 pub use list::{HuntPage, HuntSearch, HuntStatus, list, status};

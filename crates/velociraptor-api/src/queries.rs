@@ -30,6 +30,7 @@ pub const ALL: &[&CatalogueQuery] = &[
     &artifacts::SEARCH,
     &artifacts::DEFINITIONS,
     &artifacts::NAMES,
+    &artifacts::INVENTORY,
     &collections::COLLECT,
     &collections::MATCHES,
     &flows::LIST,

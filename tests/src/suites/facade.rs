@@ -5,6 +5,7 @@ mod clients;
 mod collections;
 mod flow_results;
 mod hunts;
+mod kept;
 mod offline;
 mod orgs;
 mod quarantine;
@@ -45,6 +46,7 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
     quarantine::run(cases, &bench).await;
     offline::run(cases, &bench).await;
     orgs::run(cases, &bench).await;
+    kept::run(cases, &bench).await;
     Ok(())
 }
 

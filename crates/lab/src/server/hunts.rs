@@ -65,9 +65,11 @@ pub(super) fn create(
         .flat_map(|definition| definition.source_names())
         .collect();
     let id = state.new_id('H');
+    let compiled = state.repository.compile(&order);
     let hunt = Hunt::new(NewHunt {
         id: id.clone(),
         order,
+        compiled,
         sources,
         condition: condition(request.condition),
         description: request.hunt_description,

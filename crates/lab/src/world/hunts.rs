@@ -59,6 +59,8 @@ pub(crate) struct Hunt {
     pub(crate) condition: Condition,
     client_limit: u64,
     pub(crate) order: Order,
+    /// Its artifacts as they were when it was made.
+    compiled: Vec<Value>,
     /// `Artifact/Source` of everything that it collects.
     pub(crate) sources: Vec<String>,
     /// The flow of each client that was scheduled.
@@ -70,6 +72,7 @@ pub(crate) struct Hunt {
 pub(crate) struct NewHunt {
     pub(crate) id: String,
     pub(crate) order: Order,
+    pub(crate) compiled: Vec<Value>,
     pub(crate) sources: Vec<String>,
     pub(crate) condition: Condition,
     pub(crate) description: String,
@@ -98,6 +101,7 @@ impl Hunt {
             condition: new.condition,
             client_limit: new.client_limit,
             order: new.order,
+            compiled: new.compiled,
             sources: new.sources,
             members: IndexMap::new(),
             org: new.org,
@@ -137,6 +141,8 @@ impl Hunt {
             Some("darwin") => "OSX",
             _ => "ALL",
         };
+        let mut request = self.order.row(&self.flow_id());
+        request.insert("compiled_collector_args".into(), Value::array(self.compiled.clone()));
         row! {
             "hunt_id" => &self.id,
             "version" => i64::try_from(self.version.as_nanosecond()).unwrap_or(0),
@@ -146,7 +152,7 @@ impl Hunt {
             "expires" => micros(self.expires),
             "hunt_description" => &self.description,
             "tags" => &self.tags,
-            "start_request" => self.order.row(&self.flow_id()),
+            "start_request" => request,
             "condition" => row! {
                 "excluded_labels" => label(&self.condition.excluded),
                 "labels" => label(&self.condition.labels),

@@ -54,6 +54,32 @@ pub(crate) struct Tool {
     pub(crate) url: String,
 }
 
+impl Tool {
+    /// The row of `inventory()`, as of a tool that was never fetched.
+    pub(crate) fn inventory_row(&self, artifact: &str) -> Dict {
+        row! {
+            "name" => &self.name,
+            "url" => &self.url,
+            "github_project" => "",
+            "github_asset_regex" => "",
+            "serve_locally" => false,
+            "admin_override" => false,
+            "expected_hash" => "",
+            "version" => "",
+            "materialize" => false,
+            "artifact" => artifact,
+            "filestore_path" => "",
+            "serve_url" => &self.url,
+            "serve_urls" => Value::strings([&self.url]),
+            "serve_path" => "",
+            "filename" => self.url.rsplit('/').next().unwrap_or_default(),
+            "hash" => "",
+            "invalid_hash" => "",
+            "versions" => Vec::<Value>::new(),
+        }
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Parameter {

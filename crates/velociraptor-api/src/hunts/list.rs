@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Hunt, HuntState};
+use super::{Compiled, Hunt, HuntState};
 use crate::clients::escape;
 use crate::fault::Fault;
 use crate::flows::Request;
@@ -47,6 +47,9 @@ pub struct HuntStatus {
     pub hunt: Hunt,
     /// What it asks of each client, as the server keeps it.
     pub request: Request,
+    /// What each client runs: the artifacts as they were when the hunt was made.
+    #[serde(skip)]
+    pub compiled: Compiled,
 }
 
 /// Lists hunts.
@@ -101,10 +104,18 @@ pub async fn status(session: &Session<'_>, hunt: &HuntId) -> Result<HuntStatus, 
     struct Found {
         #[serde(flatten)]
         hunt: Hunt,
+        request: Whole,
+    }
+    #[derive(Deserialize)]
+    struct Whole {
+        #[serde(flatten)]
         request: Request,
+        #[serde(default, rename = "compiled_collector_args")]
+        compiled: Compiled,
     }
     let query = STATUS.query().bind("MR_Hunt", hunt.as_str());
     let mut rows: Vec<Found> = session.rows(&STATUS, query).await?;
     let row = rows.pop().ok_or_else(|| Fault::UnknownHunt { hunt: hunt.clone() })?;
-    Ok(HuntStatus { hunt: row.hunt, request: row.request })
+    let Whole { request, compiled } = row.request;
+    Ok(HuntStatus { hunt: row.hunt, request, compiled })
 }

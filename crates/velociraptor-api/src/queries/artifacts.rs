@@ -84,3 +84,32 @@ pub const NAMES: CatalogueQuery = CatalogueQuery {
     mutates: false,
     columns: &["Name", "Type"],
 };
+
+/// What the server has of some tools.
+pub const INVENTORY: CatalogueQuery = CatalogueQuery {
+    name: "inventory",
+    text: "SELECT name AS Name, url AS Url, hash AS Hash, expected_hash AS ExpectedHash,
+       serve_locally AS ServeLocally, serve_url AS ServeUrl, filename AS Filename,
+       version AS Version, github_project AS GithubProject,
+       github_asset_regex AS GithubAssetRegex, admin_override AS AdminOverride,
+       versions AS Versions
+FROM inventory()
+WHERE name IN parse_json_array(data=MR_Tools)",
+    binds: &["MR_Tools"],
+    needs: READ,
+    mutates: false,
+    columns: &[
+        "Name",
+        "Url",
+        "Hash",
+        "ExpectedHash",
+        "ServeLocally",
+        "ServeUrl",
+        "Filename",
+        "Version",
+        "GithubProject",
+        "GithubAssetRegex",
+        "AdminOverride",
+        "Versions",
+    ],
+};

@@ -78,6 +78,8 @@ impl World {
             (_, "MR_Hunt") => self.hunt.to_string(),
             (_, "MR_Table") => String::from(TABLE),
             (_, "MR_Artifacts") => json!([ARTIFACT]).to_string(),
+            // One that both have.
+            (_, "MR_Tools") => json!(["Autorun_386"]).to_string(),
             (_, "MR_Spec") => json!({ ARTIFACT: {} }).to_string(),
             (_, "MR_Labels") => json!(["contract"]).to_string(),
             (_, "MR_Tags") => json!(["contract"]).to_string(),

@@ -103,9 +103,11 @@ fn hunt(call: &Call<'_>) -> Result<Value, Failure> {
         .filter_map(|name| state.repository.get(name))
         .flat_map(|definition| definition.source_names())
         .collect();
+    let compiled = state.repository.compile(&order);
     let hunt = Hunt::new(NewHunt {
         id: id.clone(),
         order,
+        compiled,
         sources,
         condition,
         description: call.text("description"),

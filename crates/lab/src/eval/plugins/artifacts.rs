@@ -9,16 +9,33 @@ use crate::eval::{Arg, Call, Failure, Kind, Sink, Text};
 use crate::value::{Dict, display};
 use crate::world::{Definition, typed};
 
-pub(super) const TABLE: &[Plugin] = &[reads(
-    "artifact_definitions",
-    "Artifact definitions.",
-    &[
-        Arg::optional("names", Kind::Strings),
-        Arg::optional("deps", Kind::Bool),
-        Arg::optional("sanitize", Kind::Bool),
-    ],
-    artifact_definitions,
-)];
+pub(super) const TABLE: &[Plugin] = &[
+    reads(
+        "artifact_definitions",
+        "Artifact definitions.",
+        &[
+            Arg::optional("names", Kind::Strings),
+            Arg::optional("deps", Kind::Bool),
+            Arg::optional("sanitize", Kind::Bool),
+        ],
+        artifact_definitions,
+    ),
+    reads("inventory", "Programs that artifacts fetch.", &[], inventory),
+];
+
+/// The tools that definitions name. Nobody overrides them here, and none was ever fetched.
+fn inventory(call: &Call<'_>, sink: &mut Sink<'_>) -> Result<(), Failure> {
+    let tools: Vec<Dict> = {
+        let state = call.scope.run.world.state();
+        let definitions = state.repository.iter();
+        let all = definitions.flat_map(|definition| {
+            definition.tools.iter().map(|tool| tool.inventory_row(&definition.name))
+        });
+        all.collect()
+    };
+    send(tools, sink);
+    Ok(())
+}
 
 fn artifact_definitions(call: &Call<'_>, sink: &mut Sink<'_>) -> Result<(), Failure> {
     let run = call.scope.run;
