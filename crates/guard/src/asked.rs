@@ -126,6 +126,34 @@ pub struct Definition {
     pub sha256: Digest,
     /// The artifacts that it calls, over all steps, with theirs.
     pub dependencies: BTreeMap<String, Digest>,
+    /// The programs that it, or what it calls, fetches on a machine, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tools: BTreeMap<String, Fetched>,
+    /// What runs was kept when a hunt was made: it is not the definition as it is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+}
+
+/// A program that is fetched and run, as the server would hand it out now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fetched {
+    /// The address from which it comes; empty where the server knows none.
+    pub url: String,
+    /// The server fetches it and hands it on; else the machine fetches it itself.
+    pub by_server: bool,
+    /// The SHA-256 that it must have. Without one, whatever is at the address is run.
+    pub sha256: Option<String>,
+    /// All that the server says of it.
+    pub record: Digest,
+}
+
+/// What is known of an artifact that was kept with a hunt.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// The artifacts, of it and all that it calls, that are defined otherwise now, or no more.
+    pub redefined: BTreeSet<String>,
 }
 
 /// Where VQL runs.
@@ -282,6 +310,8 @@ pub(crate) mod example {
                         "Windows.Search".to_owned(),
                         Digest::of("definition", &"search"),
                     )]),
+                    tools: BTreeMap::new(),
+                    kept: None,
                 },
             )]),
             vql: found(Place::Endpoint, VqlEffect::Host, "users"),
@@ -306,6 +336,8 @@ pub(crate) mod example {
                 Definition {
                     sha256: Digest::of("definition", &"quarantine"),
                     dependencies: BTreeMap::new(),
+                    tools: BTreeMap::new(),
+                    kept: None,
                 },
             )]),
             vql: found(Place::Endpoint, VqlEffect::Exec, "execve"),

@@ -41,6 +41,7 @@ use crate::tool_error::{Code, ToolError};
 use crate::tools::FAMILIES;
 
 mod guardian;
+pub mod kept;
 mod overdue;
 mod passage;
 pub mod programs;

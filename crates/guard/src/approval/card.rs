@@ -13,7 +13,7 @@ use vql_builder::effects::Effect;
 
 use super::plan::{Host, Hosts};
 use super::state::{Approval, State};
-use crate::asked::{Place, VqlFound};
+use crate::asked::{Fetched, Place, VqlFound};
 use crate::outlet::hostile;
 use crate::permit::Where;
 use crate::size;
@@ -79,6 +79,18 @@ impl Approval {
             };
             let sha256 = definition.sha256.short();
             card.line("runs", format!("{}  sha256 {sha256}…{called}", one_line(name)));
+            if let Some(kept) = &definition.kept {
+                card.line("", "as it was when the hunt was made");
+                let redefined: Vec<&str> = kept.redefined.iter().map(String::as_str).collect();
+                if !redefined.is_empty() {
+                    let names = one_line(&redefined.join(", "));
+                    card.line("", format!("DEFINED ANEW SINCE: {names}; the hunt runs the old"));
+                }
+            }
+        }
+        let tools = asked.artifacts.values().flat_map(|definition| &definition.tools);
+        for (name, tool) in tools.collect::<BTreeMap<_, _>>() {
+            card.line("fetches", fetched(name, tool));
         }
         card.line_unless_empty("can", can(&asked.vql));
         card.line("effect", one_line(&self.plan.effect));
@@ -180,6 +192,21 @@ fn of_host(host: &Host, now: Timestamp) -> String {
     let protected = if host.protected { "PROTECTED" } else { "not protected" };
     let (name, system) = (one_line(&host.name), one_line(&host.system));
     format!("{name} {}  {system}, {seen}, {protected}", host.id)
+}
+
+/// A program with where it comes from. An address is not cut in its middle: what it ends in counts.
+fn fetched(name: &str, tool: &Fetched) -> String {
+    let from = if tool.url.is_empty() {
+        String::from("an address that the server does not know")
+    } else {
+        bounded(&tool.url, LONGEST_ARGUMENT, CUT_ARGUMENT)
+    };
+    let by = if tool.by_server { ", through the server" } else { "" };
+    let hash = tool.sha256.as_ref().map_or_else(
+        || String::from("NO HASH IS KNOWN: whatever is there is run"),
+        |sha256| format!("sha256 {}…", one_line(sha256).chars().take(8).collect::<String>()),
+    );
+    format!("{} from {from}{by}; {hash}", one_line(name))
 }
 
 /// A length of time in one unit, rounded down.

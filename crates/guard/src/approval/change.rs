@@ -90,6 +90,19 @@ pub(super) fn between(was: &Asked, now: &Asked) -> Vec<Change> {
     if rule(was) != rule(now) {
         changes.push(Change::Other { part: "rule for clients".to_owned() });
     }
+    let tools = |asked: &Asked| -> Vec<_> {
+        asked.artifacts.values().map(|definition| definition.tools.clone()).collect()
+    };
+    if tools(was) != tools(now) {
+        changes.push(Change::Other { part: "what is fetched and run".to_owned() });
+    }
+    let kept = |asked: &Asked| -> Vec<_> {
+        asked.artifacts.values().map(|definition| definition.kept.clone()).collect()
+    };
+    if kept(was) != kept(now) {
+        changes
+            .push(Change::Other { part: "what was redefined since the hunt was made".to_owned() });
+    }
     let called = |asked: &Asked| -> Vec<_> {
         asked.artifacts.iter().map(|(n, d)| (n.clone(), d.dependencies.clone())).collect()
     };

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use guard::asked::{Definition, Place, VqlFound};
+use guard::asked::{Definition, Fetched, Place, VqlFound};
 use guard::digest::Digest;
-use velociraptor_api::artifacts::{self, Closure};
+use velociraptor_api::artifacts::{self, Closure, InventoryEntry};
 use velociraptor_api::{Fault, Session};
 use vql_builder::effects::{self, Analyser, Effect, EffectSet, Kind, Report};
 
@@ -31,6 +31,7 @@ pub async fn of_artifacts(
         .iter()
         .map(|(name, definition)| (name.clone(), as_analysed(definition)))
         .collect();
+    let inventory = inventory_of(session, &closure).await?;
     let analyser = Analyser::new(&known);
     let mut programs = Programs::default();
     for name in names {
@@ -39,7 +40,7 @@ pub async fn of_artifacts(
             let simulated = session.server().name() == lab::SIMULATED;
             programs.found.add(place, &if simulated { of_the_lab(report) } else { report });
         }
-        if let Some(identity) = identity(&closure, name) {
+        if let Some(identity) = identity(&closure, name, &inventory) {
             programs.artifacts.insert((*name).to_owned(), identity);
         }
     }
@@ -110,7 +111,7 @@ pub async fn of_text(session: &Session<'_>, text: &str) -> Result<Judged, Fault>
 const OF_THE_LAB: &str = "lab_table";
 
 /// What an artifact of the simulated server can do.
-fn of_the_lab(mut report: Report) -> Report {
+pub(super) fn of_the_lab(mut report: Report) -> Report {
     for finding in &mut report.findings {
         if finding.kind == Kind::Plugin && finding.name == OF_THE_LAB {
             finding.effects = Effect::Host.into();
@@ -121,15 +122,60 @@ fn of_the_lab(mut report: Report) -> Report {
     report
 }
 
-fn identity(closure: &Closure, name: &str) -> Option<Definition> {
+/// What the server would hand out of the tools that definitions name.
+async fn inventory_of(
+    session: &Session<'_>,
+    closure: &Closure,
+) -> Result<Vec<InventoryEntry>, Fault> {
+    let tools = closure.definitions.values().flat_map(|definition| &definition.tools);
+    let names: BTreeSet<&str> = tools.map(|tool| tool.name.as_str()).collect();
+    artifacts::inventory(session, &names.into_iter().collect::<Vec<_>>()).await
+}
+
+fn identity(closure: &Closure, name: &str, inventory: &[InventoryEntry]) -> Option<Definition> {
     let digest = |definition: &artifacts::Definition| Digest::of("artifact", definition);
-    let dependencies = closure
+    let own = closure.definitions.get(name)?;
+    let called: Vec<(&str, &artifacts::Definition)> = closure
         .reached_from(name)
         .into_iter()
         .filter(|called| *called != name)
-        .filter_map(|called| Some((called.to_owned(), digest(closure.definitions.get(called)?))))
+        .filter_map(|called| Some((called, closure.definitions.get(called)?)))
         .collect();
-    Some(Definition { sha256: digest(closure.definitions.get(name)?), dependencies })
+    let all = called.iter().map(|(_, definition)| *definition).chain([own]);
+    let tools = all.flat_map(|definition| &definition.tools);
+    Some(Definition {
+        sha256: digest(own),
+        tools: tools.map(|tool| (tool.name.clone(), fetched(tool, inventory))).collect(),
+        dependencies: called.iter().map(|(name, one)| ((*name).to_owned(), digest(one))).collect(),
+        kept: None,
+    })
+}
+
+/// A tool as the server would hand it out: by its inventory, and else by the definition.
+fn fetched(tool: &artifacts::Tool, inventory: &[InventoryEntry]) -> Fetched {
+    let entries: Vec<_> = inventory.iter().filter(|entry| entry.name == tool.name).collect();
+    let record: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            let hashes = (&entry.hash, &entry.expected_hash);
+            (&entry.url, hashes, entry.serve_locally, &entry.rest)
+        })
+        .collect();
+    let record = Digest::of("tool", &(tool, record));
+    match entries.first() {
+        Some(entry) => Fetched {
+            url: entry.url.clone(),
+            by_server: entry.serve_locally,
+            sha256: entry.sha256().map(str::to_owned),
+            record,
+        },
+        None => Fetched {
+            url: tool.url.clone().unwrap_or_default(),
+            by_server: tool.serve_locally,
+            sha256: tool.expected_hash.clone(),
+            record,
+        },
+    }
 }
 
 fn as_analysed(definition: &artifacts::Definition) -> effects::Definition {

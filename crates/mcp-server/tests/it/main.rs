@@ -8,6 +8,7 @@ mod audit_copy;
 mod bare;
 mod bounds;
 mod calls;
+mod changed;
 mod clients;
 mod commands;
 mod direct;

@@ -3,7 +3,6 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use guard::asked::Place;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,7 +15,7 @@ use super::Summary;
 use crate::answer::{Answer, Render, State};
 use crate::collection;
 use crate::context::ToolCx;
-use crate::gateway::{Go, Work, contains, programs};
+use crate::gateway::{Go, Work, contains, kept, programs};
 use crate::tool::{Acts, Effect, Tool};
 use crate::tool_error::ToolError;
 
@@ -98,7 +97,8 @@ impl Acts for ModifyHunt {
     ) -> Result<(Work, Prepared), ToolError> {
         let id = HuntId::parse(input.hunt_id.trim())?;
         let changes = changes(&input)?;
-        let HuntStatus { hunt, request } = hunts::status(session, &id).await?;
+        let status = hunts::status(session, &id).await?;
+        let HuntStatus { hunt, request, .. } = &status;
         let starts = changes.iter().any(|(_, change)| *change == HuntChange::Start);
         // A later end of a hunt that runs, or whose time is over, lets further clients join.
         let prolongs = input.expires_hours.is_some() && hunt.state == HuntState::Running;
@@ -112,14 +112,13 @@ impl Acts for ModifyHunt {
             work = work.expiring(hours.saturating_mul(3600));
         }
         if starts || prolongs {
-            let artifacts: Vec<&str> = hunt.artifacts.iter().map(String::as_str).collect();
             let reached = hunts::reach(session, &hunt.scope).await?;
-            let bounds = collection::over_all(&limits(&request), reached.len() as u64);
+            let bounds = collection::over_all(&limits(request), reached.len() as u64);
             work = work
-                .bound_to("hunt", &request)
+                .bound_to("hunt", request)
                 .within(bounds)
                 .hunting(super::rule(&hunt.scope), reached)
-                .running(programs::of_artifacts(session, &artifacts, Place::Endpoint).await?)
+                .running(kept::of_hunt(session, &status).await?)
                 .undone_by("stop; flows that it has started go on until they are cancelled");
         }
         Ok((work, Prepared { id, was: hunt.state.as_str(), changes }))
