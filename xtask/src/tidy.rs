@@ -7,6 +7,7 @@ mod layers;
 mod manifests;
 mod readme;
 mod sources;
+mod threats;
 mod words;
 
 use anyhow::bail;
@@ -24,6 +25,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("sources", sources::check),
     ("words", words::check),
     ("readme", readme::check),
+    ("threats", threats::check),
 ];
 
 pub(crate) fn run() -> anyhow::Result<()> {

@@ -84,15 +84,20 @@ impl Bench {
     /// The artifacts, and the client that is away.
     async fn plant(&self) -> anyhow::Result<()> {
         for definition in DEFINITIONS {
-            let vql =
-                "LET A <= artifact_set(definition=SuiteText) SELECT A.name AS Name FROM scope()";
-            let made = self.witness(vql, &[("SuiteText", definition)]).await?;
-            ensure!(made[0]["Name"].is_string(), "the server did not take an artifact: {made}");
+            self.define(definition).await?;
         }
         let vql = "SELECT client_create(client_id=SuiteClient, os='windows', hostname=SuiteName,
             first_seen_at=now() - 864000, last_seen_at=now() - 86400).client_id AS Id FROM scope()";
         let made = self.witness(vql, &[("SuiteClient", AWAY), ("SuiteName", AWAY_NAME)]).await?;
         ensure!(made[0]["Id"] == AWAY, "no record was made: {made}");
+        Ok(())
+    }
+
+    /// Gives the server an artifact, or another definition of one.
+    async fn define(&self, definition: &str) -> anyhow::Result<()> {
+        let vql = "LET A <= artifact_set(definition=SuiteText) SELECT A.name AS Name FROM scope()";
+        let made = self.witness(vql, &[("SuiteText", definition)]).await?;
+        ensure!(made[0]["Name"].is_string(), "the server did not take an artifact: {made}");
         Ok(())
     }
 

@@ -8,8 +8,31 @@ use tokio::sync::Mutex;
 
 use super::{AWAY, AWAY_NAME, Bench, FLEET, GHOST, ROWS, column, ended_well, refused, says};
 use crate::mcp::McpChild;
+use crate::real::Role;
 use crate::suite::Cases;
 use crate::wait;
+
+const KEPT: &str = "name: Custom.Tools.Kept
+parameters:
+  - name: Count
+    type: int
+    default: 3
+  - name: On
+    type: bool
+sources:
+  - name: One
+    query: |
+      -- comments and quotes are not kept
+      LET Inner = SELECT * FROM Artifact.Custom.Tools.KeptInner()
+      SELECT Mark, \"x\" AS X, Count + 1 AS Next FROM Inner WHERE (Count > 1 AND NOT On)
+  - name: Two
+    query: SELECT 'two' AS Two FROM scope()
+";
+
+const KEPT_INNER: &str = "name: Custom.Tools.KeptInner
+sources:
+  - query: SELECT 'old' AS Mark FROM scope()
+";
 
 /// A client hears of a hunt with its next poll.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -22,6 +45,7 @@ pub(super) async fn run(cases: &mut Cases, bench: &Bench) {
     cases.case("hunts: made paused, started, covered, stopped", life(bench)).await;
     cases.case("hunts: a system and excluded labels both hold", excluded(bench)).await;
     cases.case("hunts: a list of clients stays exact", exact(bench)).await;
+    cases.case("hunts: a start runs and shows what the hunt was made of", kept(bench)).await;
     cases.case("hunts: what cannot be hunted is refused, nothing is made", unfit(bench)).await;
 }
 
@@ -147,6 +171,35 @@ async fn exact(bench: &Bench) -> anyhow::Result<()> {
     ensure!(part(&found["coverage"], "scope") == 2, "{found}");
     ensure!(bench.flows(&bench.agent).await? == before.1, "another client was collected from");
     child.call_ok("modify_hunt", json!({ "hunt_id": hunt, "action": "stop" })).await?;
+    ended_well(child).await
+}
+
+/// The artifact is defined anew between the making of a hunt and its start.
+async fn kept(bench: &Bench) -> anyhow::Result<()> {
+    let mut asking = bench.stage.ready(&Role::ALL, &[]).await?;
+    let mut child = bench.changing().await?;
+    bench.define(KEPT_INNER).await?;
+    bench.define(KEPT).await?;
+    let wish = json!({ "artifacts": ["Custom.Tools.Kept"], "description": "kept",
+                       "clients": [bench.fleet[0]] });
+    let made = child.call_ok("create_hunt", wish).await?;
+    let start = json!({ "hunt_id": made["hunt_id"], "action": "start" });
+    let error = refused(&mut asking, "modify_hunt", start.clone()).await?;
+    says(&error, "approval_required", &["COLLECT", "as it was when the hunt was made"])?;
+    ensure!(!error.to_string().contains("DEFINED ANEW SINCE"), "nothing was: {error}");
+
+    // By its new definition it would run a program, and say something else.
+    bench
+        .define(&KEPT_INNER.replace("'old' AS Mark FROM scope()", "* FROM execve(argv='id')"))
+        .await?;
+    let error = refused(&mut asking, "modify_hunt", start.clone()).await?;
+    says(&error, "approval_required", &["COLLECT", "DEFINED ANEW SINCE: Custom.Tools.KeptInner"])?;
+    child.call_ok("modify_hunt", start).await?;
+    let hunt = made["hunt_id"].as_str().context("no id")?;
+    let found = hit(&mut child, hunt, 1).await?;
+    ensure!(found.to_string().contains(r#""old""#), "it is not what was made: {found}");
+    child.call_ok("modify_hunt", json!({ "hunt_id": hunt, "action": "stop" })).await?;
+    ended_well(asking).await?;
     ended_well(child).await
 }
 
