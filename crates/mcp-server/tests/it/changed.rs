@@ -99,13 +99,13 @@ async fn refused_after(
     wish: &Value,
     change: impl AsyncFnOnce(&Server),
 ) -> String {
-    let error = call(gateway, tool, wish.clone()).await.unwrap_err();
+    let error = call(gateway, tool, wish.clone()).await.expect_err("nobody approved it");
     assert_eq!(error.code, Code::ApprovalRequired, "{error}");
     approve(gateway);
     let server = server(gateway);
     change(server).await;
     let before = started(server).await;
-    let error = call(gateway, tool, wish.clone()).await.unwrap_err();
+    let error = call(gateway, tool, wish.clone()).await.expect_err("it changed");
     assert_eq!(error.code, Code::ApprovalRequired, "{error}");
     assert!(error.message.contains("nothing was done"), "{error}");
     assert_eq!(started(server).await, before, "something was started");
