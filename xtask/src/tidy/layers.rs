@@ -11,6 +11,7 @@ use crate::workspace::{self, Package};
 const LAYERS: &[(&str, u8)] = &[
     ("secret", 0),
     ("vql-builder", 0),
+    ("pki", 1),
     ("velociraptor-api", 1),
     ("deploy-core", 2),
     ("guard", 2),
