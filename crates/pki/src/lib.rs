@@ -1,4 +1,4 @@
-//! Certificates as Velociraptor takes them: made and inspected.
+//! Certificates as Velociraptor takes them: made, inspected and rotated.
 //!
 //! Bytes in, bytes out: nothing here reads a file, a clock or an environment, and nothing waits.
 //! Keys are RSA-2048 in PKCS#1 PEM, because the server reads no other form, and they live in
@@ -33,6 +33,7 @@ mod make;
 mod name;
 mod pem;
 mod profile;
+mod rotation;
 mod shown;
 mod validity;
 
@@ -46,4 +47,5 @@ pub use make::{Material, Order, make_all};
 pub use name::{AltName, GATEWAY, NameError, Pinned, SERVER, UserName};
 pub use pem::PemError;
 pub use profile::{Profile, Role};
+pub use rotation::{Held, Keys, Note, Plan, Planned, Rotated, RotationError};
 pub use validity::{AUTHORITY_DAYS, BACK_DATED, MOST_DAYS, Validity, ValidityError};

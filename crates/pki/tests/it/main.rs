@@ -5,4 +5,5 @@
 mod bad_input;
 mod bed;
 mod faults;
+mod rotation;
 mod verified;
