@@ -83,7 +83,7 @@ impl Authority {
         let signed = params.self_signed(key.pair()).map_err(|error| failed(error.to_string()))?;
         let der = signed.der().clone();
         let summary = inspect::summary(&der).map_err(|error| failed(error.to_string()))?;
-        let certificate = pem::framed("CERTIFICATE", &der).expose().clone();
+        let certificate = pem::certificate_pem(&der);
         let made = Self { certificate, der, summary, key };
         made.prove_itself(validity)?;
         Ok(made)
@@ -115,7 +115,7 @@ impl Authority {
         if inspect::public_key(&der)? != key.public() {
             return Err(LoadError::OtherKey { subject, sha256 });
         }
-        let certificate = pem::framed("CERTIFICATE", &der).expose().clone();
+        let certificate = pem::certificate_pem(&der);
         let loaded = Self { certificate, der, summary, key };
         let day = Validity::days(now, 1).map_err(|_| IssueError::AuthorityTime {
             role: Role::Authority,
@@ -172,7 +172,7 @@ impl Authority {
             .map_err(|error| IssueError::Signing { role, detail: error.to_string() })?;
         let der = self.sign(role, params, validity, key.pair())?;
         self.prove(profile, &der, validity)?;
-        Ok(pem::framed("CERTIFICATE", &der).expose().clone())
+        Ok(pem::certificate_pem(&der))
     }
 
     /// Whether the validity lies within the authority's.

@@ -45,7 +45,7 @@ pub use issue::{IssueError, Pair};
 pub use key::{KeyError, RsaKey};
 pub use make::{Material, Order, make_all};
 pub use name::{AltName, GATEWAY, NameError, Pinned, SERVER, UserName};
-pub use pem::PemError;
+pub use pem::{PemError, certificate_pem};
 pub use profile::{Profile, Role};
 pub use rotation::{Held, Keys, Note, Plan, Planned, Rotated, RotationError};
 pub use validity::{AUTHORITY_DAYS, BACK_DATED, MOST_DAYS, Validity, ValidityError};

@@ -122,6 +122,11 @@ pub(crate) fn labels(blocks: &[Block]) -> String {
     labels.join(", ")
 }
 
+/// A certificate as PEM, such as one that a server has shown.
+pub fn certificate_pem(der: &[u8]) -> String {
+    framed("CERTIFICATE", der).expose().clone()
+}
+
 /// The bytes in a PEM frame, with line feeds on every system.
 pub(crate) fn framed(label: &str, der: &[u8]) -> Secret<String> {
     // Made at once with room for all of it: a text that grows leaves pieces of a key behind.
