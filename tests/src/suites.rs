@@ -9,6 +9,7 @@ mod facade;
 mod inspector;
 mod mcp_stdio;
 mod orgs;
+mod pki;
 mod python_sdk;
 mod read_only;
 mod server;
@@ -27,6 +28,7 @@ pub const ALL: &[Suite] = &[
     mcp_stdio::SUITE,
     tools::SUITE,
     orgs::SUITE,
+    pki::SUITE,
     python_sdk::SUITE,
     inspector::SUITE,
     conformance::SUITE,

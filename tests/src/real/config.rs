@@ -91,13 +91,13 @@ impl ConfigFiles<'_> {
         self.folder.join(format!("{}.api.yaml", role.user()))
     }
 
-    /// Writes the server's configuration, with fresh keys.
+    /// Writes the server's configuration, with fresh keys, and with `change` over it.
     ///
     /// # Errors
     /// Velociraptor fails, or leaves out a key that it does not know.
-    pub(super) async fn generate_server(&self, ports: Ports) -> anyhow::Result<()> {
+    pub(super) async fn generate_server(&self, ports: Ports, change: &Value) -> anyhow::Result<()> {
         let store = self.store();
-        let merge = json!({
+        let mut merge = json!({
             "Client": {
                 "server_urls": [format!("https://localhost:{}/", ports.frontend)],
                 "use_self_signed_ssl": true,
@@ -124,16 +124,41 @@ impl ConfigFiles<'_> {
             // A role that changes on the command line is seen in seconds instead of minutes.
             "defaults": { "acl_lru_timeout_sec": 5 },
         });
+        lay_over(&mut merge, change);
         // Without a folder for logs all lines go to the process's output, where we keep them.
         let text = self
             .run(["config", "generate", "--merge", &merge.to_string()].map(str::to_owned))
             .await?;
         write_private(&self.server(), &text).await?;
-        // Unknown keys vanish without a word, so what was asked for is read back.
+        self.took(&merge).await
+    }
+
+    /// Writes the server's configuration anew, with `change` over what it says.
+    ///
+    /// # Errors
+    /// Velociraptor fails, or leaves out a key that it does not know.
+    pub(super) async fn change_server(&self, change: &Value) -> anyhow::Result<()> {
+        let config = self.config_flag(&self.server());
+        let text = self
+            .run([config, "config".into(), "show".into(), "--merge".into(), change.to_string()])
+            .await?;
+        write_private(&self.server(), &text).await?;
+        self.took(change).await
+    }
+
+    /// The server's configuration as Velociraptor reads it.
+    ///
+    /// # Errors
+    /// Velociraptor fails.
+    pub(super) async fn show_server(&self) -> anyhow::Result<Value> {
         let config = self.config_flag(&self.server());
         let shown = self.run([config, "config".into(), "show".into(), "--json".into()]).await?;
-        let shown: Value = serde_json::from_str(&shown).context("reading the configuration")?;
-        missing("", &merge, &shown)
+        serde_json::from_str(&shown).context("reading the configuration")
+    }
+
+    /// Unknown keys vanish without a word, so what was asked for is read back.
+    async fn took(&self, wanted: &Value) -> anyhow::Result<()> {
+        missing("", wanted, &self.show_server().await?)
             .map_or(Ok(()), |key| anyhow::bail!("Velociraptor dropped {key} of its configuration"))
     }
 
@@ -224,6 +249,19 @@ async fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     tokio::fs::write(path, text).await.with_context(|| format!("writing {}", path.display()))
 }
 
+/// Puts `change` over `base`: objects are merged, everything else is replaced.
+fn lay_over(base: &mut Value, change: &Value) {
+    match (base, change) {
+        (Value::Object(base), Value::Object(change)) => {
+            for (key, value) in change {
+                lay_over(base.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (_, Value::Null) => {}
+        (base, change) => *base = change.clone(),
+    }
+}
+
 /// The first key of `wanted` that `shown` lacks or has another value for.
 ///
 /// A zero is not shown, so an absent key stands for it.
@@ -252,6 +290,15 @@ mod tests {
         assert_eq!(missing("", &wanted, &shown).unwrap(), "/API/gone (shown: null)");
         assert_eq!(missing("", &json!({"a": [1]}), &json!({"a": [1], "b": 2})), None);
         assert_eq!(missing("", &json!({"a": 2}), &json!({"a": 3})).unwrap(), "/a (shown: 3)");
+    }
+
+    #[test]
+    fn a_change_is_laid_over_what_is_there() {
+        let mut base = json!({"API": {"bind_port": 8, "name": "a"}});
+        lay_over(&mut base, &Value::Null);
+        lay_over(&mut base, &json!({"API": {"name": "b"}, "CA": {"private_key": "k"}}));
+        let wanted = json!({"API": {"bind_port": 8, "name": "b"}, "CA": {"private_key": "k"}});
+        assert_eq!(base, wanted);
     }
 
     #[test]

@@ -52,10 +52,18 @@ impl RealServer {
     /// [`Halt::Skip`] without a `velociraptor` on this machine, [`Halt::Fail`] when it is there and
     /// does not come up.
     pub async fn start() -> Result<Self, Halt> {
+        Self::start_with(&Value::Null).await
+    }
+
+    /// Like [`RealServer::start`], with `change` over the configuration.
+    ///
+    /// # Errors
+    /// As [`RealServer::start`], and Velociraptor does not take a key of the change.
+    pub async fn start_with(change: &Value) -> Result<Self, Halt> {
         let binary = find_binary()?;
         let mut last = anyhow!("no attempt was made");
         for _ in 0..START_ATTEMPTS {
-            match Self::start_once(&binary).await {
+            match Self::start_once(&binary, change).await {
                 Ok(server) => return Ok(server),
                 Err(error) if format!("{error:#}").contains("address already in use") => {
                     last = error;
@@ -66,11 +74,11 @@ impl RealServer {
         Err(Halt::Fail(last.context("every attempt met a port that was just taken")))
     }
 
-    async fn start_once(binary: &Path) -> anyhow::Result<Self> {
+    async fn start_once(binary: &Path, change: &Value) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("megaraptor-server-").tempdir()?;
         let ports = Ports::choose()?;
         let files = ConfigFiles { binary, folder: folder.path() };
-        files.generate_server(ports).await?;
+        files.generate_server(ports, change).await?;
         // A running server learns of such users minutes later.
         for role in Role::ALL {
             files.mint(role).await?;
@@ -146,7 +154,28 @@ impl RealServer {
         vql: &str,
         env: &[(&'static str, &str)],
     ) -> anyhow::Result<Rows> {
-        let server = self.open(&[role])?;
+        Self::query_of(&self.open(&[role])?, org, vql, env).await
+    }
+
+    /// Runs one query with an API file that is not one of the three.
+    ///
+    /// # Errors
+    /// As [`RealServer::query`].
+    pub async fn query_with(
+        &self,
+        config: ApiConfig,
+        vql: &str,
+        env: &[(&'static str, &str)],
+    ) -> anyhow::Result<Rows> {
+        Self::query_of(&Server::open("real", [(None, config)])?, "root", vql, env).await
+    }
+
+    async fn query_of(
+        server: &Server,
+        org: &str,
+        vql: &str,
+        env: &[(&'static str, &str)],
+    ) -> anyhow::Result<Rows> {
         let identity = server.identities().first().context("no identity")?;
         let org = OrgId::parse(org)?;
         let cancel = CancellationToken::new();
@@ -267,6 +296,22 @@ impl RealServer {
         self.files().generate_agent(org, name).await
     }
 
+    /// The server's configuration as Velociraptor reads it, keys and all.
+    ///
+    /// # Errors
+    /// Velociraptor fails.
+    pub async fn configuration(&self) -> anyhow::Result<Value> {
+        self.files().show_server().await
+    }
+
+    /// Puts `change` over the server's configuration. It takes effect with the next start.
+    ///
+    /// # Errors
+    /// Velociraptor fails, or does not take a key.
+    pub async fn change(&self, change: &Value) -> anyhow::Result<()> {
+        self.files().change_server(change).await
+    }
+
     /// Ends the server in good order and starts it again on the same ports and data.
     ///
     /// # Errors
@@ -310,6 +355,16 @@ impl RealServer {
     /// Where the API listens.
     pub fn api_address(&self) -> SocketAddr {
         self.address(self.ports.api)
+    }
+
+    /// Where agents connect.
+    pub fn frontend_address(&self) -> SocketAddr {
+        self.address(self.ports.frontend)
+    }
+
+    /// Where browsers connect.
+    pub fn gui_address(&self) -> SocketAddr {
+        self.address(self.ports.gui)
     }
 
     fn address(&self, port: u16) -> SocketAddr {
