@@ -10,6 +10,7 @@ mod effects;
 mod flow_rows;
 mod gateway;
 mod http;
+mod keys;
 mod parser;
 mod process;
 mod stream;
@@ -70,6 +71,11 @@ pub(crate) const ALL: &[Case] = &[
         name: "idle",
         about: "memory of idle connections and of sessions over HTTP",
         run: |bed| Box::pin(http::idle(bed)),
+    },
+    Case {
+        name: "keys",
+        about: "four RSA-2048 key pairs with certificates, against openssl, in parallel",
+        run: |_| Box::pin(keys::run()),
     },
     Case {
         name: "parser",

@@ -5,7 +5,7 @@
 //! bench [CASE…] [--list]
 //! ```
 //! The baselines are a bare gRPC client (`bare`, a program of velociraptor-api), an empty process,
-//! and the engine's own parser. All but the empty process need a real server.
+//! openssl, and the engine's own parser. All but the empty process and openssl need a real server.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "talks to a person on the terminal")]
 
 use std::process::ExitCode;
