@@ -54,6 +54,7 @@ Exit codes:
 /// Headings for the options of every command, below those of its own.
 const SERVER: &str = "Server";
 const MAY_RUN: &str = "What may run";
+const RECORD: &str = "The record of calls";
 const PRINTED: &str = "Output";
 
 /// Velociraptor for an AI assistant (MCP) and for a person.
@@ -96,7 +97,8 @@ struct Global {
         global = true,
         value_name = "WHEN",
         env = "MEGARAPTOR_AUDIT_FLUSH",
-        hide_env_values = true
+        hide_env_values = true,
+        help_heading = RECORD
     )]
     audit_flush: Option<String>,
     /// Send a copy of the record there: file:PATH, syslog:udp:HOST:PORT, syslog:tcp:HOST:PORT or
@@ -106,7 +108,8 @@ struct Global {
         global = true,
         value_name = "WHERE",
         env = "MEGARAPTOR_AUDIT_COPY",
-        hide_env_values = true
+        hide_env_values = true,
+        help_heading = RECORD
     )]
     audit_copy: Option<String>,
     /// Only these families of tools
