@@ -4,6 +4,7 @@ mod agreement;
 mod api;
 mod conformance;
 mod contract;
+mod docker;
 mod effects;
 mod facade;
 mod inspector;
@@ -32,4 +33,5 @@ pub const ALL: &[Suite] = &[
     python_sdk::SUITE,
     inspector::SUITE,
     conformance::SUITE,
+    docker::SUITE,
 ];

@@ -16,6 +16,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("deploy-core", 2),
     ("guard", 2),
     ("lab", 2),
+    ("deploy-docker", 3),
     ("mcp-server", 4),
 ];
 
@@ -26,6 +27,7 @@ const TOOLS: &[&str] = &["integration-tests", "xtask"];
 const OWNED: &[(&str, &[&str])] = &[
     ("anyhow", &["integration-tests", "xtask"]),
     ("axum", &["mcp-server"]),
+    ("bollard", &["deploy-docker"]),
     ("clap", &["mcp-server", "xtask"]),
     ("clap_complete", &["mcp-server"]),
     ("hyper", &["mcp-server"]),

@@ -1,0 +1,241 @@
+//! Containers that serve.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, HostConfig, HostConfigLogConfig, Mount,
+    MountType, PortBinding, RestartPolicy, RestartPolicyNameEnum,
+};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
+};
+use deploy_core::{Found, StepError};
+use serde::{Deserialize, Serialize};
+
+use crate::daemon::{Daemon, present};
+use crate::owner::Owner;
+
+/// Seconds that a server has to end by itself: what it holds in memory is written then.
+const GRACE: i32 = 30;
+
+/// How often a server that ends is started again. After that it stays down, so that whoever looks
+/// sees a crash and not a container that is always just starting.
+const RETRIES: i64 = 5;
+
+/// A container, with nothing that it does not need: no capabilities, no writable root, its own user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    /// Its name.
+    pub name: String,
+    /// Its image.
+    pub image: String,
+    /// Arguments of the program.
+    pub arguments: Vec<String>,
+    /// The network that it is on.
+    pub network: String,
+    /// Volumes by the folder that they are mounted at.
+    pub volumes: Vec<MountedVolume>,
+    /// Ports that are reached from outside.
+    pub published: Vec<Published>,
+    /// What it may use of the machine.
+    pub limits: Limits,
+}
+
+/// A volume in a container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountedVolume {
+    /// Its name.
+    pub volume: String,
+    /// Where it is mounted.
+    pub at: String,
+    /// It is not written to from inside.
+    pub read_only: bool,
+}
+
+/// A port of a container that is reached from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// Inside.
+    pub inside: u16,
+    /// Outside: the address of the daemon's machine, and the port there.
+    pub outside: SocketAddr,
+}
+
+/// What a container may use of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Bytes of memory; it has no swap beside.
+    pub memory: u64,
+    /// Processors, in thousandths.
+    pub millicpus: u64,
+    /// Processes and threads.
+    pub processes: u64,
+}
+
+impl ContainerSpec {
+    /// How it stands: done is running, with the limits and ports that are wanted, as read back.
+    ///
+    /// # Errors
+    ///
+    /// Where the daemon does not say.
+    pub async fn look(&self, daemon: &Daemon, owner: &Owner) -> Result<Found, StepError> {
+        let Some(found) = self.inspect(daemon).await? else { return Ok(Found::Absent) };
+        let labels = found.config.as_ref().and_then(|config| config.labels.as_ref());
+        if !owner.owns(labels) {
+            return Ok(owner.foreign("container", &self.name));
+        }
+        let left = self.differs(&found);
+        Ok(if left.is_empty() { Found::Done } else { Found::Half { left } })
+    }
+
+    /// Makes it and starts it. One that is there is made anew where it is not as wanted.
+    ///
+    /// # Errors
+    ///
+    /// What the daemon says, as where a port is taken.
+    pub async fn make(&self, daemon: &Daemon, owner: &Owner) -> Result<(), StepError> {
+        match self.look(daemon, owner).await? {
+            Found::Done => return Ok(()),
+            Found::Half { .. } => self.remove(daemon, owner).await?,
+            Found::Absent | Found::Refused { .. } => {}
+        }
+        let options = CreateContainerOptionsBuilder::default().name(&self.name).build();
+        let created = daemon.docker.create_container(Some(options), self.body(owner)).await;
+        created.map_err(daemon.failed(&format!("making the container {}", self.name)))?;
+        let started = daemon.docker.start_container(&self.name, None).await;
+        started.map_err(daemon.failed(&format!("starting the container {}", self.name)))
+    }
+
+    /// Stops it in order and removes it, where it is ours. Its volumes stay.
+    ///
+    /// # Errors
+    ///
+    /// What the daemon says.
+    pub async fn remove(&self, daemon: &Daemon, owner: &Owner) -> Result<(), StepError> {
+        let Some(found) = self.inspect(daemon).await? else { return Ok(()) };
+        if !owner.owns(found.config.and_then(|config| config.labels).as_ref()) {
+            return Ok(());
+        }
+        let doing = format!("removing the container {}", self.name);
+        let options = StopContainerOptionsBuilder::default().t(GRACE).build();
+        present(daemon.docker.stop_container(&self.name, Some(options)).await)
+            .map_err(daemon.failed(&doing))?;
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        let removed = daemon.docker.remove_container(&self.name, Some(options)).await;
+        present(removed).map(drop).map_err(daemon.failed(&doing))
+    }
+
+    /// What is otherwise than wanted, for a person.
+    fn differs(&self, found: &ContainerInspectResponse) -> Vec<String> {
+        let mut left = Vec::new();
+        let state = found.state.as_ref();
+        if state.and_then(|state| state.running) != Some(true) {
+            let code = state.and_then(|state| state.exit_code).unwrap_or_default();
+            let killed = state.and_then(|state| state.oom_killed) == Some(true);
+            let why = if killed { ", out of memory" } else { "" };
+            left.push(format!("container {} (not running, exit code {code}{why})", self.name));
+        }
+        let restarts = found.restart_count.unwrap_or_default();
+        if restarts >= RETRIES {
+            left.push(format!("container {} (ended {restarts} times by itself)", self.name));
+        }
+        let host = found.host_config.clone().unwrap_or_default();
+        let wanted = self.host();
+        if (host.memory, host.nano_cpus, host.pids_limit)
+            != (wanted.memory, wanted.nano_cpus, wanted.pids_limit)
+        {
+            left.push(format!("container {} (other limits)", self.name));
+        }
+        if host.port_bindings != wanted.port_bindings {
+            left.push(format!("container {} (other ports)", self.name));
+        }
+        left
+    }
+
+    fn body(&self, owner: &Owner) -> ContainerCreateBody {
+        ContainerCreateBody {
+            image: Some(self.image.clone()),
+            cmd: Some(self.arguments.clone()),
+            labels: Some(owner.labels()),
+            exposed_ports: Some(self.published.iter().map(|port| inside(port.inside)).collect()),
+            stop_timeout: Some(GRACE.into()),
+            host_config: Some(self.host()),
+            ..ContainerCreateBody::default()
+        }
+    }
+
+    fn host(&self) -> HostConfig {
+        let bindings = self.published.iter().map(|port| {
+            let binding = PortBinding {
+                host_ip: Some(port.outside.ip().to_string()),
+                host_port: Some(port.outside.port().to_string()),
+            };
+            (inside(port.inside), Some(vec![binding]))
+        });
+        let mounts = self.volumes.iter().map(MountedVolume::mount);
+        let memory = i64::try_from(self.limits.memory).ok();
+        HostConfig {
+            network_mode: Some(self.network.clone()),
+            port_bindings: Some(bindings.collect()),
+            mounts: Some(mounts.collect()),
+            memory,
+            memory_swap: memory,
+            nano_cpus: i64::try_from(self.limits.millicpus * 1_000_000).ok(),
+            pids_limit: i64::try_from(self.limits.processes).ok(),
+            restart_policy: Some(RestartPolicy {
+                name: Some(RestartPolicyNameEnum::ON_FAILURE),
+                maximum_retry_count: Some(RETRIES),
+            }),
+            log_config: Some(HostConfigLogConfig {
+                typ: Some(String::from("json-file")),
+                config: Some(options(&[("max-size", "10m"), ("max-file", "3")])),
+            }),
+            ..confined()
+        }
+    }
+
+    async fn inspect(
+        &self,
+        daemon: &Daemon,
+    ) -> Result<Option<ContainerInspectResponse>, StepError> {
+        let doing = format!("looking at the container {}", self.name);
+        let found = present(daemon.docker.inspect_container(&self.name, None).await);
+        let found = found.map_err(daemon.failed(&doing))?;
+        // By name: an id that begins so would be taken, too.
+        let name = format!("/{}", self.name);
+        Ok(found.filter(|container| container.name.as_deref() == Some(name.as_str())))
+    }
+}
+
+impl MountedVolume {
+    pub(crate) fn mount(&self) -> Mount {
+        Mount {
+            typ: Some(MountType::VOLUME),
+            source: Some(self.volume.clone()),
+            target: Some(self.at.clone()),
+            read_only: Some(self.read_only),
+            ..Mount::default()
+        }
+    }
+}
+
+/// What no container of ours may do.
+pub(crate) fn confined() -> HostConfig {
+    HostConfig {
+        readonly_rootfs: Some(true),
+        cap_drop: Some(vec![String::from("ALL")]),
+        security_opt: Some(vec![String::from("no-new-privileges")]),
+        // Without it the server starts, and says that it cannot write there.
+        tmpfs: Some(options(&[("/tmp", "size=64m,mode=1777")])),
+        ..HostConfig::default()
+    }
+}
+
+fn inside(port: u16) -> String {
+    format!("{port}/tcp")
+}
+
+fn options(all: &[(&str, &str)]) -> HashMap<String, String> {
+    all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}

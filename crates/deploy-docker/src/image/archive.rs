@@ -1,0 +1,219 @@
+//! An image as the daemon loads it: a tar file with one layer, its configuration and a manifest.
+//!
+//! Times and owners are fixed: the same binary makes the same bytes.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write};
+use std::path::Path;
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::rootfs::{self, Needed, RootFsError, io};
+use super::{ImageSpec, Labels};
+
+/// When all in an image was made, so that it is the same tomorrow.
+const MADE: &str = "1970-01-01T00:00:00Z";
+
+/// Writes the archive into a file without a name, rewound.
+pub(super) fn pack(
+    spec: &ImageSpec,
+    architecture: &str,
+    labels: Labels,
+) -> Result<File, RootFsError> {
+    let program = fs::read(&spec.binary).map_err(io(&spec.binary))?;
+    let found = hex(&Sha256::digest(&program));
+    if found != spec.sha256 {
+        let (path, expected) = (spec.binary.clone(), spec.sha256.clone());
+        return Err(RootFsError::Changed { path, expected, found });
+    }
+    let needed = rootfs::needed(&spec.binary, &program, architecture)?;
+    let temporary = || tempfile::tempfile().map_err(io(&std::env::temp_dir()));
+    let here = std::env::temp_dir();
+    let written = io(&here);
+    let (mut layer, digest) = layer(spec, &program, &needed, temporary()?)?;
+    let config = json!({
+        "architecture": if architecture == "aarch64" { "arm64" } else { "amd64" },
+        "os": "linux",
+        "created": MADE,
+        "config": {
+            "User": format!("{0}:{0}", spec.user),
+            "Entrypoint": ["/bin/velociraptor"],
+            "Labels": labels,
+            "StopSignal": "SIGTERM",
+        },
+        "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{digest}")] },
+    })
+    .to_string();
+    let config_name = format!("{}.json", hex(&Sha256::digest(config.as_bytes())));
+    let manifest =
+        json!([{ "Config": config_name, "RepoTags": [spec.tag], "Layers": ["layer.tar"] }]);
+    let whole = || -> io::Result<File> {
+        let mut archive = tar::Builder::new(tempfile::tempfile()?);
+        archive.append_data(&mut header(config.len(), 0o644), config_name, config.as_bytes())?;
+        let size = layer.seek(io::SeekFrom::End(0))?;
+        layer.rewind()?;
+        let mut entry = header(0, 0o644);
+        entry.set_size(size);
+        archive.append_data(&mut entry, "layer.tar", &layer)?;
+        let manifest = manifest.to_string();
+        let mut entry = header(manifest.len(), 0o644);
+        archive.append_data(&mut entry, "manifest.json", manifest.as_bytes())?;
+        let mut file = archive.into_inner()?;
+        file.rewind()?;
+        Ok(file)
+    };
+    whole().map_err(written)
+}
+
+/// The file system, and the SHA-256 of its bytes.
+fn layer(
+    spec: &ImageSpec,
+    program: &[u8],
+    needed: &[Needed],
+    file: File,
+) -> Result<(File, String), RootFsError> {
+    let here = std::env::temp_dir();
+    let written = io(&here);
+    let mut files: Vec<(String, Vec<u8>)> =
+        vec![(String::from("bin/velociraptor"), program.into())];
+    for library in needed {
+        let bytes = fs::read(&library.from).map_err(io(&library.from))?;
+        files.push((library.to.trim_start_matches('/').to_owned(), bytes));
+    }
+    let whole = || -> io::Result<(File, String)> {
+        let mut archive = tar::Builder::new(Hashed { file, hash: Sha256::new() });
+        let mut folders: Vec<String> = Vec::new();
+        for (name, bytes) in &files {
+            for parent in Path::new(name).ancestors().skip(1).collect::<Vec<_>>().iter().rev() {
+                let parent = parent.to_string_lossy().into_owned();
+                if !parent.is_empty() && !folders.contains(&parent) {
+                    archive.append_data(
+                        &mut folder(0o755, 0),
+                        format!("{parent}/"),
+                        io::empty(),
+                    )?;
+                    folders.push(parent);
+                }
+            }
+            archive.append_data(&mut header(bytes.len(), 0o755), name, bytes.as_slice())?;
+        }
+        archive.append_data(&mut folder(0o1777, 0), "tmp/", io::empty())?;
+        for own in &spec.folders {
+            let name = format!("{}/", own.trim_matches('/'));
+            archive.append_data(&mut folder(0o700, spec.user.into()), name, io::empty())?;
+        }
+        let hashed = archive.into_inner()?;
+        Ok((hashed.file, hex(&hashed.hash.finalize())))
+    };
+    whole().map_err(written)
+}
+
+/// Hashes what is written.
+struct Hashed {
+    file: File,
+    hash: Sha256,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+fn header(size: usize, mode: u32) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(size as u64);
+    header.set_mode(mode);
+    header.set_mtime(0);
+    header
+}
+
+fn folder(mode: u32, user: u64) -> tar::Header {
+    let mut header = header(0, mode);
+    header.set_entry_type(tar::EntryType::Directory);
+    header.set_uid(user);
+    header.set_gid(user);
+    header
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// One file in a tar archive, for putting it into a volume.
+pub(crate) fn single(name: &str, bytes: &[u8], mode: u32, user: u32) -> io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut entry = header(bytes.len(), mode);
+    entry.set_uid(user.into());
+    entry.set_gid(user.into());
+    archive.append_data(&mut entry, name, bytes)?;
+    archive.into_inner()
+}
+
+/// The first file of a tar archive.
+pub(crate) fn first(archive: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    let mut archive = tar::Archive::new(archive);
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        if entry.header().entry_type().is_file() {
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes)?;
+            return Ok(Some(bytes));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_binary_makes_the_same_image() {
+        let binary = std::env::current_exe().unwrap();
+        let sha256 = hex(&Sha256::digest(fs::read(&binary).unwrap()));
+        let spec = ImageSpec {
+            tag: String::from("megaraptor/test:1"),
+            binary,
+            sha256,
+            user: 1000,
+            folders: vec![String::from("/datastore")],
+        };
+        let packed = || {
+            let mut bytes = Vec::new();
+            let mut file = pack(&spec, std::env::consts::ARCH, Labels::new()).unwrap();
+            file.read_to_end(&mut bytes).unwrap();
+            bytes
+        };
+        let one = packed();
+        assert!(one == packed(), "two images of one binary differ");
+        let mut archive = tar::Archive::new(one.as_slice());
+        let names: Vec<_> = archive
+            .entries()
+            .unwrap()
+            .map(|entry| entry.unwrap().path().unwrap().to_string_lossy().into_owned())
+            .collect();
+        assert_eq!(&names[1..], ["layer.tar", "manifest.json"]);
+        let changed = ImageSpec { sha256: "0".repeat(64), ..spec.clone() };
+        let refused = pack(&changed, std::env::consts::ARCH, Labels::new()).unwrap_err();
+        assert!(matches!(refused, RootFsError::Changed { .. }), "{refused}");
+    }
+
+    #[test]
+    fn a_single_file_is_read_back() {
+        let archive = single("server.config.yaml", b"secret", 0o600, 1000).unwrap();
+        assert_eq!(first(&archive).unwrap().unwrap(), b"secret");
+        assert_eq!(first(&[0; 1024]).unwrap(), None);
+    }
+}
