@@ -49,14 +49,22 @@ const fn leads() -> [bool; 256] {
     table
 }
 
-/// The number of hostile characters in a text.
-pub fn count(text: &str) -> usize {
-    if may_be_in(text.as_bytes()) { text.chars().filter(|c| is_hostile(*c)).count() } else { 0 }
-}
-
 /// Says whether a text holds a hostile character.
 pub fn is_in(text: &str) -> bool {
     may_be_in(text.as_bytes()) && text.chars().any(is_hostile)
+}
+
+/// Where the hostile characters of a text are.
+pub(super) fn places(text: &str) -> Vec<usize> {
+    if !may_be_in(text.as_bytes()) {
+        return Vec::new();
+    }
+    // A byte that can begin one begins a character.
+    let leads = text.bytes().enumerate().filter(|(_, byte)| LEADS[usize::from(*byte)]);
+    leads
+        .map(|(at, _)| at)
+        .filter(|at| text[*at..].chars().next().is_some_and(is_hostile))
+        .collect()
 }
 
 /// A quick no: whether any byte could begin a hostile character.
@@ -91,7 +99,7 @@ mod tests {
     fn hostile_characters_are_shown() {
         let hostile = "a\u{202e}b\u{200b}c\u{1b}[2Jd\u{e0041}\r\n\te";
         assert_eq!(escape(hostile), "a\\u{202e}b\\u{200b}c\\u{1b}[2Jd\\u{e0041}\\u{d}\n\te");
-        assert_eq!(count(hostile), 5);
+        assert_eq!(places(hostile).len(), 5);
     }
 
     #[test]

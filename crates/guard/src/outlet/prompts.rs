@@ -10,12 +10,12 @@ use regex::Regex;
 
 /// Where such text may begin, for the automaton. Lower case.
 pub(super) const ANCHORS: &[&str] = &[
-    "ignore ",
-    "disregard ",
-    "forget ",
-    "override ",
+    "ignore",
+    "disregard",
+    "forget",
+    "override",
     "system prompt",
-    "you are now ",
+    "you are now",
     "new instructions",
     "do not tell",
     "don't tell",
@@ -81,15 +81,6 @@ static COMPILED: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
     };
     RULES.iter().map(compile).collect()
 });
-
-/// The places of a text where such text may begin.
-pub(super) fn anchors(text: &str) -> Vec<usize> {
-    if super::secrets::has_anchor(text.as_bytes()) {
-        super::secrets::find(text).prompts
-    } else {
-        Vec::new()
-    }
-}
 
 /// The rule that the text at an anchor meets.
 pub(super) fn rule_at(text: &str, at: usize) -> Option<&'static str> {

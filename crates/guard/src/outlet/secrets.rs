@@ -108,6 +108,12 @@ pub(super) fn has_anchor(bytes: &[u8]) -> bool {
     AUTOMATON.search.is_match(Input::new(bytes).earliest(true))
 }
 
+/// Where the anchors of the bytes are; of those that overlap, the first. None reaches from one
+/// string of serialised JSON into another, since none has a quote.
+pub(super) fn anchors(bytes: &[u8]) -> Vec<usize> {
+    AUTOMATON.search.find_iter(bytes).map(|place| place.start()).collect()
+}
+
 /// What was found in a text.
 #[derive(Debug, Default)]
 pub(super) struct Places {
