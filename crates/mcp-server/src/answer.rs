@@ -1,7 +1,6 @@
 //! The envelope around every answer, and how answers are rendered.
 
-use std::borrow::Cow;
-
+use guard::outlet;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -143,18 +142,27 @@ impl<T> Answer<T> {
     }
 }
 
+impl<T: Serialize> Answer<T> {
+    /// The data alone, as the text of an object, and who asked. Every string passes the filter.
+    pub(crate) fn data(self) -> Result<(String, Option<String>), ToolError> {
+        let internal = |error: serde_json::Error| ToolError::new(Code::Internal, error.to_string());
+        let json = serde_json::value::to_raw_value(&self).map_err(internal)?;
+        let (data, notes) = evidence::data(json).map_err(internal)?;
+        let data: Box<str> = evidence::with_notes(data, &notes).map_err(internal)?.into();
+        Ok((data.into(), self.identity))
+    }
+}
+
 impl<T: Serialize + Render> Answer<T> {
-    /// Turns the answer into its two forms. Every string in both passes the evidence filter.
+    /// Turns the answer into its two forms. Every string in both passes the filter.
     pub(crate) fn finish(self) -> Result<Finished, ToolError> {
         let internal = |error: serde_json::Error| ToolError::new(Code::Internal, error.to_string());
         let json = serde_json::value::to_raw_value(&self).map_err(internal)?;
-        let (structured, masked) = evidence::escape_json(json).map_err(internal)?;
-        let text = self.text();
-        let escaped = match evidence::escape_text(&text) {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(escaped) => Some(escaped),
-        };
-        let text = masked.in_text(escaped.unwrap_or(text));
+        let (structured, mut notes) = evidence::data(json).map_err(internal)?;
+        let mut text = outlet::rendering(&self.text(), &mut notes);
+        evidence::push_notes(&mut text, &notes);
+        text.push_str(&evidence::text(&self.tail()));
+        let structured = evidence::with_notes(structured, &notes).map_err(internal)?;
         let (state, goes_on) = (self.state, self.cursor.is_some());
         Ok(Finished { structured, text, state, goes_on, identity: self.identity })
     }
@@ -181,6 +189,13 @@ impl<T: Serialize + Render> Answer<T> {
         for warning in &self.warnings {
             let _ = write!(out, "\n! {}", warning.replace(['\n', '\r'], " "));
         }
+        out
+    }
+
+    /// Where it goes on, after everything else.
+    fn tail(&self) -> String {
+        use std::fmt::Write;
+        let mut out = String::new();
         if let Some(cursor) = &self.cursor {
             let _ = write!(out, "\nMORE  cursor {cursor}");
         }

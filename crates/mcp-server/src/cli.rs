@@ -318,7 +318,7 @@ async fn run(cli: Cli) -> ExitCode {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "megaraptor", &mut script);
-            output::result(String::from_utf8_lossy(&script).trim_end());
+            output::passed(String::from_utf8_lossy(&script).trim_end());
             Ok(ExitCode::SUCCESS)
         }
     };
@@ -329,13 +329,10 @@ async fn run(cli: Cli) -> ExitCode {
 }
 
 fn fail(error: &ToolError, form: Form) -> ExitCode {
+    let (data, text) = crate::evidence::error(error);
     match form {
-        Form::Text => output::error(&crate::evidence::escape_text(&error.text())),
-        Form::Json => {
-            let mut value = serde_json::json!({ "error": error });
-            crate::evidence::escape_value(&mut value);
-            output::error(&value.to_string());
-        }
+        Form::Text => output::passed_error(&text),
+        Form::Json => output::passed_error(&serde_json::json!({ "error": data }).to_string()),
     }
     ExitCode::from(error.code.exit_code())
 }
@@ -345,8 +342,11 @@ fn log_to_stderr() {
     use tracing_subscriber::EnvFilter;
     let filter =
         EnvFilter::try_from_env("MEGARAPTOR_LOG").unwrap_or_else(|_| EnvFilter::new("error"));
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(|| output::Diagnostics)
+        .finish();
     // Only a second subscriber in the same process could fail here, and there is none.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }

@@ -1,6 +1,5 @@
 //! Completion: what may be meant by what was typed so far.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use rmcp::model::{CompleteRequestParams, Reference};
@@ -51,7 +50,7 @@ enum Kind {
 }
 
 /// Completes an argument of a prompt or a variable of a resource's address. Names that endpoints
-/// gave themselves are escaped as in every answer.
+/// gave themselves are escaped as in every answer; what speaks to a model is counted and not offered.
 ///
 /// # Errors
 ///
@@ -63,11 +62,7 @@ pub async fn complete(
     cancel: CancellationToken,
 ) -> Result<Found, ToolError> {
     let mut found = find(services, request, cancel).await?;
-    for value in &mut found.values {
-        if let Cow::Owned(escaped) = evidence::escape_text(value) {
-            *value = escaped;
-        }
-    }
+    found.values = found.values.iter().filter_map(|value| evidence::offer(value)).collect();
     Ok(found)
 }
 

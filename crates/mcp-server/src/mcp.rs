@@ -134,7 +134,7 @@ impl ServerHandler for Shell {
         if let Err(error) = self.services().tool(&request.name)
             && error.code == Code::NotFound
         {
-            return Err(ErrorData::invalid_params(error.message, None));
+            return Err(ErrorData::invalid_params(evidence::message(&error.message), None));
         }
         let caller = self.caller(&context);
         let chat = chat::Chat::of(&context, &caller, &request);
@@ -322,11 +322,9 @@ fn succeeded(finished: Finished, as_text: bool) -> CallToolResult {
 }
 
 fn failed(error: &ToolError) -> CallToolResult {
-    let text = evidence::escape_text(&error.text()).into_owned();
+    let (data, text) = evidence::error(error);
     let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
-    let mut value = serde_json::to_value(error).unwrap_or_default();
-    evidence::escape_value(&mut value);
-    result.structured_content = Some(json!({ "error": value }));
+    result.structured_content = Some(json!({ "error": data }));
     result
 }
 

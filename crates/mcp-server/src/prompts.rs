@@ -93,6 +93,6 @@ pub async fn write(
         "malware_analysis" => text::malware(&cx, &given).await,
         _ => text::lateral(&cx, &given).await,
     }?;
-    let text = evidence::escape_text(&text).into_owned();
+    let text = evidence::text(&text).into_owned();
     Ok(Written { description: prompt.description, text })
 }

@@ -7,7 +7,6 @@ use rmcp::model::{Resource, ResourceContents, ResourceTemplate};
 use serde_json::{Map, Value};
 
 use crate::context::ToolCx;
-use crate::evidence;
 use crate::gateway::{Gateway, Request, Stop};
 use crate::services::Services;
 use crate::tool_error::{Code, ToolError};
@@ -99,7 +98,10 @@ pub async fn read(
                 return Err(ToolError::invalid("this resource has one page and takes no cursor"));
             }
             match gateway.call(request, tool, arguments).await {
-                Ok(finished) => json(Value::Object(finished.data()?))?,
+                Ok(finished) => {
+                    let data: Box<str> = finished.structured.into();
+                    data.into()
+                }
                 Err(Stop::Error(error)) => return Err(error),
                 // Tools behind resources read.
                 Err(Stop::Ask(_)) => {
@@ -118,15 +120,10 @@ async fn recorded(
     request: &Request<'_>,
     address: &str,
     cx: &ToolCx<'_>,
-    read: impl Future<Output = Result<Value, ToolError>>,
+    read: impl Future<Output = Result<(String, Option<String>), ToolError>>,
 ) -> Result<String, ToolError> {
     let what = Map::from_iter([(String::from("uri"), Value::from(address))]);
     let place = (cx.server.name().to_owned(), cx.org.to_string());
-    let read = async {
-        let answer = read.await?;
-        let identity = answer["identity"].as_str().map(str::to_owned);
-        Ok((json(answer)?, identity))
-    };
     let told =
         |(text, identity): &(String, Option<String>)| (text.as_bytes().to_vec(), identity.clone());
     let read = gateway.reading(request, "resources/read", (what, Some(place)), read, told);
@@ -166,11 +163,6 @@ fn nothing_left(arguments: &Map<String, Value>) -> Result<(), ToolError> {
         None => Ok(()),
         Some(name) => Err(ToolError::invalid(format!("there is no parameter {name:?}"))),
     }
-}
-
-fn json(mut value: Value) -> Result<String, ToolError> {
-    evidence::escape_value(&mut value);
-    serde_json::to_string(&value).map_err(|error| ToolError::new(Code::Internal, error.to_string()))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use vql_builder::{Direction, PureExpr};
 
 use crate::evidence;
 use crate::page::{self, Row, Rows};
-use crate::table::{self, Table};
+use crate::table::{Column, Table};
 use crate::tool_error::{Code, ToolError};
 
 mod walk;
@@ -187,9 +187,10 @@ pub fn write(out: &mut String, columns: &[String], rows: &[Row]) {
     let (filled, empty): (Vec<&String>, Vec<&String>) = columns.iter().partition(is_filled);
     let (shown, left) = filled.split_at(filled.len().min(SHOWN));
     let headings: Vec<&str> = shown.iter().map(|column| column.as_str()).collect();
+    let shown: Vec<Column<'_>> = shown.iter().map(|column| Column::of(column)).collect();
     let mut table = Table::new(&headings);
     for row in rows {
-        table.row(shown.iter().map(|column| table::cell_of(row, column)));
+        table.row(shown.iter().map(|column| column.cell(row)));
     }
     table.write(out);
     for (what, columns) in [("not shown here", left), ("empty", empty.as_slice())] {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::evidence;
+use crate::evidence::{self, SecretName};
 
 /// Widest cell; longer text is cut and marked.
 const MAX_CELL: usize = 80;
@@ -79,16 +79,42 @@ pub fn cell(value: Option<&Value>) -> Cow<'_, str> {
             Cow::Owned(items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "))
         }
         Some(nested @ (Value::Array(_) | Value::Object(_))) => {
-            Cow::Owned(evidence::masked_json(nested))
+            let json = nested.to_string();
+            match evidence::mask_raw(&json) {
+                Cow::Borrowed(_) => Cow::Owned(json),
+                Cow::Owned(masked) => Cow::Owned(masked),
+            }
         }
         Some(other) => Cow::Owned(other.to_string()),
     }
 }
 
-/// The cell of a column of a row: as [`cell`], and nothing of a column that holds secrets.
-pub fn cell_of<'a>(row: &'a serde_json::Map<String, Value>, column: &str) -> Cow<'a, str> {
-    let value = row.get(column);
-    if evidence::is_masked(column, value) { Cow::Borrowed(evidence::MASK) } else { cell(value) }
+/// A column of rows, by its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Column<'a> {
+    /// The name.
+    pub name: &'a str,
+    secret: Option<SecretName>,
+}
+
+impl<'a> Column<'a> {
+    /// The column of this name.
+    pub fn of(name: &'a str) -> Self {
+        Self { name, secret: SecretName::of(name) }
+    }
+
+    /// Its cell in a row: as [`cell`], and nothing of what its name says is secret.
+    pub fn cell<'r>(&self, row: &'r serde_json::Map<String, Value>) -> Cow<'r, str> {
+        let value = row.get(self.name);
+        let (Some(secret), Some(found)) = (self.secret, value) else { return cell(value) };
+        match (secret.mask(found), found) {
+            (Some(mask), _) => Cow::Borrowed(mask),
+            (None, Value::Array(_) | Value::Object(_)) => {
+                Cow::Owned(secret.mask_raw(&found.to_string()).into_owned())
+            }
+            (None, _) => cell(value),
+        }
+    }
 }
 
 /// Texts that read the same with commas between as in a list.
@@ -112,6 +138,8 @@ fn push_line(shown: &mut String, cell: &str) -> usize {
         shown.push_str(cell);
         return cell.len();
     }
+    // What is cut could no longer be recognised as a secret.
+    let cell = if cell.len() > MAX_CELL { evidence::mask_text(cell) } else { Cow::Borrowed(cell) };
     let mut width = 0;
     for (count, c) in cell.chars().enumerate() {
         if count == MAX_CELL {
@@ -175,8 +203,11 @@ mod tests {
     fn a_secret_is_masked_before_its_cell_is_cut() {
         let row = json!({"nonce": "n".repeat(300), "Config": {"private_key": ["p".repeat(300)]}});
         let row = row.as_object().unwrap();
-        assert_eq!(cell_of(row, "nonce"), evidence::MASK);
-        assert_eq!(cell_of(row, "Config"), r#"{"private_key":"[masked: secret]"}"#);
-        assert_eq!(cell_of(row, "other"), "");
+        let shown = |name| Column::of(name).cell(row).into_owned();
+        assert_eq!(shown("nonce"), "[masked: nonce]");
+        assert_eq!(shown("Config"), r#"{"private_key":"[masked: private key]"}"#);
+        assert_eq!(shown("other"), "");
+        let key = format!("{} AKIAIOSFODNN7EXAMPLE", "x".repeat(70));
+        assert_eq!(line_of(&key), format!("{} [masked: …", "x".repeat(70)));
     }
 }

@@ -11,6 +11,7 @@ use velociraptor_api::{
 };
 
 use crate::clock;
+use crate::evidence::quoted;
 
 /// A failed call.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
@@ -308,6 +309,7 @@ fn suggest(near: &[String], otherwise: &str) -> String {
     if near.is_empty() {
         otherwise.to_owned()
     } else {
+        let near: Vec<String> = near.iter().map(|name| quoted(name)).collect();
         format!("did you mean {}? {otherwise}", near.join(", "))
     }
 }
@@ -321,7 +323,7 @@ fn choose_one(candidates: &[Client]) -> String {
         .iter()
         .take(CANDIDATES)
         .map(|client| {
-            let os = client.os.as_deref().unwrap_or("unknown system");
+            let os = quoted(client.os.as_deref().unwrap_or("unknown system"));
             format!(
                 "{} ({os}, last seen {})",
                 client.client_id,

@@ -6,11 +6,11 @@ use clap::Subcommand;
 use guard::approval::{Approval, ApprovalError, Approvals, State};
 use guard::record::Clock;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Form, Global, output, person};
 use crate::tool_error::{Code, ToolError};
-use crate::{clock, evidence, table};
+use crate::{clock, table};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ApprovalsCommand {
@@ -67,7 +67,7 @@ fn list(approvals: &Approvals, all: bool, form: Form) -> Result<(), ToolError> {
     let mut found = approvals.list().map_err(told)?;
     found.retain(|approval| all || !approval.state.is_ended());
     match form {
-        Form::Json => output::json(&escaped(json!({ "approvals": found }))),
+        Form::Json => output::json(&json!({ "approvals": found })),
         Form::Text if found.is_empty() => {
             output::result("nothing waits for an answer");
             Ok(())
@@ -91,7 +91,7 @@ fn list(approvals: &Approvals, all: bool, form: Form) -> Result<(), ToolError> {
             let headings =
                 ["id", "state", "effect", "tool", "where", "hosts", "asked by", "void after"];
             table::write(&mut out, &headings, rows);
-            output::result(&evidence::escape_text(&out));
+            output::result(&out);
             Ok(())
         }
     }
@@ -99,7 +99,7 @@ fn list(approvals: &Approvals, all: bool, form: Form) -> Result<(), ToolError> {
 
 fn show(approval: &Approval, form: Form) -> Result<(), ToolError> {
     match form {
-        Form::Json => output::json(&escaped(json!({ "approval": approval }))),
+        Form::Json => output::json(&json!({ "approval": approval })),
         Form::Text => {
             output::result(approval.card(Timestamp::now()).trim_end());
             if approval.state == State::Pending {
@@ -135,7 +135,7 @@ fn approve(approvals: &Approvals, id: &str, form: Form) -> Result<(), ToolError>
 
 fn done(approval: &Approval, form: Form) -> Result<(), ToolError> {
     match form {
-        Form::Json => output::json(&escaped(json!({ "approval": approval }))),
+        Form::Json => output::json(&json!({ "approval": approval })),
         Form::Text => {
             let id = approval.id();
             output::result(&match &approval.state {
@@ -149,11 +149,6 @@ fn done(approval: &Approval, form: Form) -> Result<(), ToolError> {
             Ok(())
         }
     }
-}
-
-fn escaped(mut value: Value) -> Value {
-    evidence::escape_value(&mut value);
-    value
 }
 
 fn told(error: ApprovalError) -> ToolError {

@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 
 use super::{Form, Global, output};
 use crate::clock;
-use crate::evidence::{escape_text, escape_value};
 use crate::table;
 use crate::tool_error::ToolError;
 
@@ -139,7 +138,7 @@ fn verify(global: &Global, args: VerifyArgs) -> Result<ExitCode, ToolError> {
     let report = guard::audit::verify(&folder, &expected)?;
     match global.output {
         Form::Json => output::json(&json!(report))?,
-        Form::Text => output::result(&escape_text(&text_of(&report, args.key.is_some()))),
+        Form::Text => output::result(&text_of(&report, args.key.is_some())),
     }
     Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
@@ -183,16 +182,12 @@ fn show(global: &Global, args: ShowArgs) -> Result<ExitCode, ToolError> {
         calls.drain(..all.saturating_sub(args.last));
     }
     match global.output {
-        Form::Json => {
-            let mut value = json!({ "calls": calls, "total": all });
-            escape_value(&mut value);
-            output::json(&value)?;
-        }
+        Form::Json => output::json(&json!({ "calls": calls, "total": all }))?,
         Form::Text => {
             let mut shown = String::new();
             let headings = ["entry", "time", "who", "tool", "effect", "decision", "outcome", "ms"];
             table::write(&mut shown, &headings, calls.iter().map(row));
-            output::result(&escape_text(&format!("{shown}\n{} of {all} calls", calls.len())));
+            output::result(&format!("{shown}\n{} of {all} calls", calls.len()));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -229,7 +224,8 @@ fn export(global: &Global, args: ExportArgs) -> Result<ExitCode, ToolError> {
     let Some(to) = args.to else {
         let mut lines = Vec::new();
         guard::audit::export(&folder, &filter, &mut lines)?;
-        output::result(String::from_utf8_lossy(&lines).trim_end());
+        // Byte for byte what was written, which was masked and escaped then.
+        output::passed(String::from_utf8_lossy(&lines).trim_end());
         return Ok(ExitCode::SUCCESS);
     };
     let unwritten = |error: std::io::Error| {

@@ -43,7 +43,7 @@ pub(super) async fn run(global: &Global, args: CallArgs) -> Result<ExitCode, Too
         voice: &Mute,
     };
     for told in gateway.take_back_overdue(crate::clock::now(), &request.cancel).await {
-        output::error(&crate::evidence::escape_text(&format!("! {told}")));
+        output::error(&format!("! {told}"));
     }
     let finished = match gateway.call(&request, &args.tool, arguments).await {
         Err(Stop::Error(error)) => Err(error),
@@ -53,8 +53,8 @@ pub(super) async fn run(global: &Global, args: CallArgs) -> Result<ExitCode, Too
     Terminal.clear();
     let finished = finished?;
     match global.output {
-        Form::Text => output::result(&finished.text),
-        Form::Json => output::json(&Value::Object(finished.data()?))?,
+        Form::Text => output::passed(&finished.text),
+        Form::Json => output::passed_json(&Value::Object(finished.data()?))?,
     }
     Ok(ExitCode::from(exit_code(finished.state, finished.goes_on)))
 }
@@ -145,7 +145,7 @@ impl Progress for Terminal {
         if !out.is_terminal() {
             return;
         }
-        let message = crate::evidence::escape_text(message);
+        let message = crate::evidence::message(message);
         let of = total.map_or_else(String::new, |total| format!("/{total}"));
         // A terminal that cannot show progress loses nothing that matters.
         let _ = write!(out, "\r\x1b[K{done}{of} {message}").and_then(|()| out.flush());

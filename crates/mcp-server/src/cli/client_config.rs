@@ -38,7 +38,7 @@ pub(super) fn run(global: &Global, args: &ClientConfigArgs) -> Result<ExitCode, 
     let program = std::env::current_exe()
         .map_err(|error| ToolError::invalid(format!("this program's path is unknown: {error}")))?;
     let arguments = arguments(global)?;
-    output::result(&snippet(args.client, &program, &arguments));
+    output::passed(&snippet(args.client, &program, &arguments));
     if services.targets().is_empty() {
         output::error(
             "! no server is named; add --config api.config.yaml, or --settings megaraptor.toml",

@@ -114,13 +114,11 @@ pub(super) async fn run(global: &Global) -> Result<ExitCode, ToolError> {
         servers,
     };
     match global.output {
-        Form::Text => output::result(&crate::evidence::escape_text(&text::render(&report))),
-        Form::Json => {
-            let mut value = serde_json::to_value(&report)
-                .map_err(|error| ToolError::new(Code::Internal, error.to_string()))?;
-            crate::evidence::escape_value(&mut value);
-            output::json(&value)?;
-        }
+        Form::Text => output::result(&text::render(&report)),
+        Form::Json => output::json(
+            &serde_json::to_value(&report)
+                .map_err(|error| ToolError::new(Code::Internal, error.to_string()))?,
+        )?,
     }
     Ok(if report.problems == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -24,7 +24,7 @@ pub(super) async fn run(global: &Global) -> Result<ExitCode, ToolError> {
     let cancel = call::cancel_on_interrupt();
     let report = emergency::stop(&services, &ledger, &sink, &cancel).await?;
     match global.output {
-        Form::Text => output::result(&crate::evidence::escape_text(&report.text())),
+        Form::Text => output::result(&report.text()),
         Form::Json => output::json(&serde_json::to_value(&report).map_err(|error| {
             ToolError::new(Code::Internal, format!("the report cannot be written: {error}"))
         })?)?,

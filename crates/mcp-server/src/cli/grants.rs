@@ -13,9 +13,9 @@ use serde_json::json;
 use velociraptor_api::ClientId;
 
 use super::{Form, Global, configured, output, person};
+use crate::clock;
 use crate::collection::DEFAULT_BYTES;
 use crate::tool_error::{Code, ToolError};
-use crate::{clock, evidence};
 
 /// The smallest bound that a call can set: max_mb 1.
 const LEAST: u64 = 1_000_000;
@@ -131,11 +131,7 @@ fn create(grants: &Grants, args: CreateArgs, form: Form) -> Result<(), ToolError
     };
     fits_one(terms.bytes, args.small)?;
     let life = Duration::from_secs(args.hours.saturating_mul(3600));
-    output::error(&evidence::escape_text(&format!(
-        "For {} h, without a question each:\n{}",
-        args.hours,
-        in_words(&terms)
-    )));
+    output::error(&format!("For {} h, without a question each:\n{}", args.hours, in_words(&terms)));
     if person::ask("To give this grant, type yes; anything else gives none:")? != "yes" {
         return Err(ToolError::new(Code::Cancelled, "no grant was given"));
     }
@@ -165,15 +161,11 @@ fn fits_one(given: u64, small: bool) -> Result<(), ToolError> {
 
 fn print(grants: &[Grant], form: Form) -> Result<(), ToolError> {
     match form {
-        Form::Json => {
-            let mut value = json!({ "grants": grants });
-            evidence::escape_value(&mut value);
-            output::json(&value)
-        }
+        Form::Json => output::json(&json!({ "grants": grants })),
         Form::Text => {
             let now = Timestamp::now();
             let all: Vec<_> = grants.iter().map(|grant| block(grant, now)).collect();
-            output::result(&evidence::escape_text(&all.join("\n")));
+            output::result(&all.join("\n"));
             Ok(())
         }
     }

@@ -6,7 +6,6 @@ use guard::policy::{PREFIX, Shown};
 use serde_json::{Value, json};
 
 use super::{Form, Global, output};
-use crate::evidence;
 use crate::tool_error::ToolError;
 
 pub(super) fn run(global: &Global) -> Result<ExitCode, ToolError> {
@@ -28,10 +27,10 @@ pub(super) fn run(global: &Global) -> Result<ExitCode, ToolError> {
         }
         Form::Text => {
             let shown = written(&policy.shown(), output::width());
-            output::result(&evidence::escape_text(&format!(
+            output::result(&format!(
                 "{shown}\n\nSet a key in the table [policy] of megaraptor.toml, in {PREFIX}KEY, or \
                  with\n--policy KEY=VALUE; the later wins."
-            )));
+            ));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -111,13 +111,13 @@ fn create(args: CreateArgs, form: Form) -> Result<(), ToolError> {
         Form::Text => {
             output::error(&line(&token, now));
             output::error("the token, which is shown this once:");
-            output::result(secret.expose());
+            output::passed(secret.expose());
             Ok(())
         }
         Form::Json => {
             let mut value = shown(&token, now);
             value["secret"] = Value::from(secret.expose().as_str());
-            output::json(&value)
+            output::passed_json(&value)
         }
     }
 }

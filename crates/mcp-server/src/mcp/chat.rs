@@ -15,6 +15,7 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 
 use crate::caller::{Caller, Transport};
+use crate::evidence;
 use crate::gateway::{Asking, Said, Voice};
 
 /// The name of the question, and of its one field.
@@ -103,7 +104,7 @@ fn question(card: &str) -> ElicitRequestParams {
     schema.required = Some(vec![APPROVE.to_owned()]);
     ElicitRequestParams::FormElicitationParams {
         meta: None,
-        message: card.to_owned(),
+        message: evidence::text(card).into_owned(),
         requested_schema: schema,
     }
 }

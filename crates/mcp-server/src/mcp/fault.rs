@@ -14,7 +14,7 @@ pub(super) fn of_resource(error: &ToolError, uri: &str) -> ErrorData {
     };
     let mut fault = with(code, error);
     if let Some(data) = fault.data.as_mut().and_then(Value::as_object_mut) {
-        data.insert("uri".into(), evidence::escape_text(uri).into());
+        data.insert("uri".into(), evidence::message(uri).into());
     }
     fault
 }
@@ -35,9 +35,7 @@ fn of(code: Code) -> ErrorCode {
 
 /// The message is for a person; the data says the same to a program.
 fn with(code: ErrorCode, error: &ToolError) -> ErrorData {
-    let mut data = serde_json::to_value(error).unwrap_or_default();
-    evidence::escape_value(&mut data);
-    let text = evidence::escape_text(&error.text()).into_owned();
+    let (data, text) = evidence::error(error);
     let text = text.strip_prefix("ERROR ").unwrap_or(&text).to_owned();
     ErrorData::new(code, text, Some(json!({ "error": data })))
 }

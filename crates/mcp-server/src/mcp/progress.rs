@@ -59,7 +59,7 @@ impl Progress for Reporter {
         self.latest.send_replace(Report {
             done: done as f64,
             total: total.map(|total| total as f64),
-            message: evidence::escape_text(message).into_owned(),
+            message: evidence::message(message),
         });
     }
 }

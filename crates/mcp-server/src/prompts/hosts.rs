@@ -7,6 +7,7 @@ use velociraptor_api::clients::{self, Client, ClientSearch};
 use velociraptor_api::{Os, Session};
 
 use crate::clock;
+use crate::evidence::quoted;
 use crate::resolve;
 use crate::tool_error::{Code, ToolError};
 
@@ -52,17 +53,6 @@ fn host(client: &Client) -> Host {
     }
     line.push(')');
     Host { id: client.client_id.to_string(), line, name, os: client.system(), online }
-}
-
-/// A text of an endpoint in a message to a model: on one line, short, and in quotes where it is
-/// anything but a plain name, so that it cannot pass for the message itself.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_. ".contains(c);
-    if text.len() <= 64 && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    let cut: String = text.chars().take(64).collect();
-    format!("{cut:?}")
 }
 
 /// A set of hosts.

@@ -1,12 +1,11 @@
 //! `velociraptor://server-info`.
 
 use serde::Serialize;
-use serde_json::Value;
 use velociraptor_api::server_info::{self, ServerInfo};
 
 use crate::answer::Answer;
 use crate::context::ToolCx;
-use crate::tool_error::{Code, ToolError};
+use crate::tool_error::ToolError;
 
 /// What the server is, who we are there, and what may be done.
 #[derive(Serialize)]
@@ -21,7 +20,7 @@ struct Contents {
 }
 
 /// Reads it. What an identity may not ask is left out.
-pub(super) async fn read(cx: &ToolCx<'_>) -> Result<Value, ToolError> {
+pub(super) async fn read(cx: &ToolCx<'_>) -> Result<(String, Option<String>), ToolError> {
     let session = cx.session();
     let info = server_info::info(&session).await?;
     let target =
@@ -38,5 +37,5 @@ pub(super) async fn read(cx: &ToolCx<'_>) -> Result<Value, ToolError> {
     let answer = Answer::complete(cx, contents)
         .warn(session.warnings())
         .identity(session.identities().join(", "));
-    serde_json::to_value(&answer).map_err(|error| ToolError::new(Code::Internal, error.to_string()))
+    answer.data()
 }

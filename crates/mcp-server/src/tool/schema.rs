@@ -34,7 +34,7 @@ const FAMILIAR: &[(&str, &str)] = &[
 /// Fields of the envelope that every answer has. The server's instructions tell of them once, so
 /// that no tool has to.
 const ENVELOPE: &[&str] =
-    &["server", "org", "identity", "as_of", "total", "returned", "warnings", "link"];
+    &["server", "org", "identity", "as_of", "total", "returned", "warnings", "link", "notes"];
 
 /// The schema of a tool's answer: its own fields, how complete it is, and where it goes on.
 pub(super) fn output<T: JsonSchema>() -> Map<String, Value> {

@@ -11,7 +11,6 @@ use vql_builder::effects::{Analyser, Definition, Effect, EffectSet, Report};
 
 use super::super::{Form, output};
 use super::{definitions, each_line, excerpt, read_text};
-use crate::evidence::escape_text;
 use crate::tool_error::{Code, ToolError};
 
 #[derive(Debug, Args)]
@@ -33,7 +32,7 @@ pub(super) fn run(args: EffectsArgs, form: Form) -> Result<ExitCode, ToolError> 
     let mut readable = true;
     for file in &files {
         if args.jsonl {
-            each_line(file, |text| output::result(&object(&analyser.text(text)).to_string()))?;
+            each_line(file, |text| output::json_line(&object(&analyser.text(text))))?;
             continue;
         }
         let text = read_text(file)?;
@@ -68,7 +67,6 @@ fn texts(definition: &Definition) -> impl Iterator<Item = &str> {
 
 /// A text that is no VQL: what it does is not known, and why it cannot be read.
 fn unread(file: &str, text: &str, errors: &[Diagnostic]) -> String {
-    let file = escape_text(file);
     let mut told = format!("{file}: this is no VQL, so what it does cannot be told");
     for error in errors {
         let _ = write!(told, "\n{file}:{}", excerpt(text, error));
@@ -93,7 +91,7 @@ fn shown(file: &str, report: &Report) -> String {
     }
     for finding in report.obstacles() {
         text.push_str("\n    ");
-        text.push_str(&escape_text(&finding.to_string()));
+        text.push_str(&finding.to_string());
     }
     text
 }

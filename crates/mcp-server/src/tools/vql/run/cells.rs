@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use crate::table::{self, Table};
+use crate::evidence;
+use crate::table::{Column, Table};
 
 /// Longest value in the list of a single row.
 const MAX_VALUE: usize = 2000;
@@ -16,9 +17,10 @@ pub(super) fn write(out: &mut String, columns: &[String], rows: &[Map<String, Va
         [row] if columns.len() > 1 => list(out, row),
         rows => {
             let headings: Vec<&str> = columns.iter().map(String::as_str).collect();
+            let columns: Vec<Column<'_>> = headings.iter().map(|name| Column::of(name)).collect();
             let mut table = Table::new(&headings);
             for row in rows {
-                table.row(columns.iter().map(|column| table::cell_of(row, column)));
+                table.row(columns.iter().map(|column| column.cell(row)));
             }
             table.write(out);
         }
@@ -32,7 +34,10 @@ fn list(out: &mut String, row: &Map<String, Value>) {
         if index > 0 {
             out.push('\n');
         }
-        let text = table::cell_of(row, name);
+        let cell = Column::of(name).cell(row);
+        // What is cut could no longer be recognised as a secret.
+        let text =
+            if cell.len() > MAX_VALUE { evidence::mask_text(&cell) } else { cell.as_ref().into() };
         let mut shown: String = text.chars().take(MAX_VALUE).collect();
         if shown.len() < text.len() {
             shown.push('…');
