@@ -72,6 +72,15 @@ pub fn raw(serialised: &str) -> (Cow<'_, str>, Notes) {
     }
 }
 
+/// The beginning of a text, of so many characters or fewer: no secret is cut in two, so that each
+/// is still known as one.
+pub fn beginning(text: &str, characters: usize) -> &str {
+    let Some((cut, _)) = text.char_indices().nth(characters) else { return text };
+    let secrets = secrets::find(text).secrets;
+    let split = secrets.iter().find(|s| s.range.start < cut && cut < s.range.end);
+    &text[..split.map_or(cut, |secret| secret.range.start)]
+}
+
 /// Masks the secrets of a text, and does nothing else.
 pub fn mask_text(text: &str) -> Cow<'_, str> {
     mask(text, &Place::NONE, &mut Notes::default())

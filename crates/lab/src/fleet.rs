@@ -114,6 +114,26 @@ impl Fleet {
         Ok(Self { orgs })
     }
 
+    /// One more machine of the first org, whose texts are all the same.
+    pub(crate) fn add_strange(&mut self, name: &str, anchor: Timestamp) {
+        let entry = HostEntry {
+            name: name.to_owned(),
+            org: None,
+            os: Os::Linux,
+            release: name.to_owned(),
+            ip: String::from("10.20.2.66"),
+            users: vec![name.to_owned()],
+            labels: vec![name.to_owned()],
+            processes: None,
+            offline_hours: None,
+            part: None,
+            fault: None,
+        };
+        if let Some((.., endpoints)) = self.orgs.first_mut() {
+            endpoints.push(Arc::new(Endpoint::new(entry, "", anchor)));
+        }
+    }
+
     /// The orgs: id and name.
     pub(crate) fn orgs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.orgs.iter().map(|(id, name, _)| (id.as_str(), name.as_str()))

@@ -9,11 +9,14 @@ pub struct LabOptions {
     /// How many times faster than usual simulated work is done. At 1 a collection takes about half
     /// a second; tests choose 100 or so.
     pub speed: f64,
+    /// The host name of one more machine of the first org, which is also its user, its label and
+    /// its release. An endpoint chooses all but the label itself.
+    pub strange_host: Option<String>,
 }
 
 impl Default for LabOptions {
     fn default() -> Self {
-        Self { port: 0, speed: 1.0 }
+        Self { port: 0, speed: 1.0, strange_host: None }
     }
 }
 
@@ -22,6 +25,13 @@ impl LabOptions {
     #[must_use]
     pub const fn port(mut self, port: u16) -> Self {
         self.port = port;
+        self
+    }
+
+    /// With one more machine, of this host name.
+    #[must_use]
+    pub fn strange_host(mut self, name: impl Into<String>) -> Self {
+        self.strange_host = Some(name.into());
         self
     }
 

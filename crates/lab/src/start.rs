@@ -18,7 +18,7 @@ use crate::fleet::{Fleet, built_in};
 use crate::options::{LabOptions, Role};
 use crate::server::{Service, Tls, serve};
 use crate::world::accounts::Account;
-use crate::world::{ROOT, Repository, World};
+use crate::world::{Definition, ROOT, Repository, World};
 
 /// Why a lab did not start.
 #[derive(Debug, Error)]
@@ -57,8 +57,11 @@ impl Lab {
     /// # Errors
     /// No free port or thread, or certificates that cannot be made.
     pub fn start(options: LabOptions) -> Result<Self, Error> {
-        let fleet =
+        let mut fleet =
             Fleet::load(Timestamp::now()).map_err(|error| Error::Data(error.to_string()))?;
+        if let Some(name) = &options.strange_host {
+            fleet.add_strange(name, Timestamp::now());
+        }
         let mut repository = Repository::default();
         for definition in built_in().map_err(Error::Data)? {
             repository.insert(definition);
@@ -162,6 +165,16 @@ impl Lab {
     /// The offline host of that name connects again. Returns whether there is one.
     pub fn bring_back(&self, hostname: &str) -> bool {
         self.world.bring_back(hostname)
+    }
+
+    /// Adds an artifact, as somebody with another client of the server does.
+    ///
+    /// # Errors
+    /// What is wrong with the definition.
+    pub fn define(&self, definition: &str) -> Result<(), String> {
+        let definition = Definition::parse(definition, false)?;
+        self.world.state().repository.insert(definition);
+        Ok(())
     }
 }
 

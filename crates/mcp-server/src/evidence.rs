@@ -4,6 +4,7 @@
 //! ours and so be spared. Tests hold that none of our own words meets a rule of it.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use guard::outlet::{self, Notes};
 pub use guard::outlet::{SecretName, mask_raw, mask_text, name_columns};
@@ -110,6 +111,12 @@ pub fn offer(text: &str) -> Option<String> {
     notes.is_empty().then(|| filtered.into_owned())
 }
 
+/// What a server or an endpoint says of itself, within a sentence of ours: in quotes, on one line.
+pub fn said(text: impl Display) -> String {
+    const LONGEST: usize = 300;
+    in_quotes(&text.to_string(), LONGEST)
+}
+
 /// A text of an endpoint within a sentence of ours: on one line, short, and in quotes where it is
 /// anything but a plain name, so that it cannot pass for the sentence.
 pub fn quoted(text: &str) -> String {
@@ -118,8 +125,13 @@ pub fn quoted(text: &str) -> String {
     if text.len() <= LONGEST && text.chars().all(plain) && outlet::text(text).1.is_empty() {
         return text.to_owned();
     }
-    let cut: String = text.chars().take(LONGEST).collect();
-    format!("{cut:?}")
+    in_quotes(text, LONGEST)
+}
+
+fn in_quotes(text: &str, longest: usize) -> String {
+    let cut = outlet::beginning(text, longest);
+    let more = if cut.len() < text.len() { "…" } else { "" };
+    format!("{:?}", format!("{cut}{more}"))
 }
 
 #[cfg(test)]

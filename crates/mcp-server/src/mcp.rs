@@ -285,7 +285,7 @@ impl ServerHandler for Shell {
                 format!("the parameters of {method} do not have the form that MCP gives them");
             return Err(ErrorData::invalid_params(text, None));
         }
-        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None))
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, evidence::message(&method), None))
     }
 }
 

@@ -3,6 +3,7 @@
 //! Nearly every resource is one call of a tool, so that both always say the same. A resource whose
 //! tool is switched off is not listed.
 
+use guard::outlet;
 use rmcp::model::{Resource, ResourceContents, ResourceTemplate};
 use serde_json::{Map, Value};
 
@@ -111,6 +112,8 @@ pub async fn read(
             }
         }
     };
+    // The address is the caller's, and what reads it need not be the caller.
+    let address = outlet::text(address).0;
     Ok(ResourceContents::text(text, address).with_mime_type(entry.mime()))
 }
 

@@ -187,9 +187,12 @@ fn run(text: &str, at: usize, belongs: impl Fn(u8) -> bool) -> usize {
     text.as_bytes()[at..].iter().take_while(|byte| belongs(**byte)).count()
 }
 
-/// Whether a token that begins here would begin in the middle of a word.
+/// Whether a token that begins here would begin in the middle of a word. The letter of an escaped
+/// line feed or tab, as in JSON within a text, belongs to none.
 fn inside_word(text: &str, at: usize) -> bool {
-    at > 0 && text.as_bytes()[at - 1].is_ascii_alphanumeric()
+    let before = &text.as_bytes()[..at];
+    let escape = matches!(before, [.., b'\\', b'n' | b'r' | b't']);
+    !escape && before.last().is_some_and(u8::is_ascii_alphanumeric)
 }
 
 fn has_digit(text: &str) -> bool {

@@ -39,6 +39,7 @@ const SECRETS: &[(&str, &str)] = &[
     ("Authorization: Bearer abcDEF0123456789xyz", "abcDEF0123456789xyz"),
     ("curl -H 'authorization: Basic dXNlcjpodW50ZXIy'", "dXNlcjpodW50ZXIy"),
     ("t=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl end", "eyJzdWIiOiIxIn0"),
+    ("{\"a\":\"x\\nAKIAIOSFODNN7EXAMPLE\"}", "AKIAIOSFODNN7EXAMPLE"),
     ("key AKIAIOSFODNN7EXAMPLE used", "AKIAIOSFODNN7EXAMPLE"),
     ("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "wJalrXUtnFEMI"),
     ("ghp_0123456789abcdefghijABCDEFGHIJ012345", "ghp_0123"),
@@ -280,6 +281,15 @@ fn only_what_needs_it_is_written_anew() {
     for text in ["{\"a\":", "[1,]", "{\"a\" \"b\"}", "\"", "[\"\u{1b}\"] x", "\"\\", "]", ""] {
         assert_eq!(raw(text).0, hostile::escape(text), "{text}");
     }
+}
+
+#[test]
+fn a_beginning_cuts_no_secret_in_two() {
+    let text = "é key AKIAIOSFODNN7EXAMPLE used";
+    assert_eq!(beginning(text, 3), "é k");
+    assert_eq!(beginning(text, 12), "é key ");
+    assert_eq!(beginning(text, 27), "é key AKIAIOSFODNN7EXAMPLE ");
+    assert_eq!(beginning(text, 99), text);
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod gateway;
 mod http;
 mod hunts;
 mod mutations;
+mod outlet;
 mod protocol;
 mod quarantine;
 mod record;

@@ -49,12 +49,17 @@ pub(crate) fn services(switches: Switches, orgs: &[&str]) -> Services {
 
 /// The same, with the lab in the caller's hand.
 pub(crate) fn apart(switches: Switches, orgs: &[&str]) -> (Services, Lab) {
+    started(switches, orgs, LabOptions::default())
+}
+
+/// The same, with a lab of other options.
+pub(crate) fn started(switches: Switches, orgs: &[&str], options: LabOptions) -> (Services, Lab) {
     static TLS: Once = Once::new();
     TLS.call_once(|| {
         // Another test binary's provider cannot be in this process.
         let _ = velociraptor_api::tls_provider().install_default();
     });
-    let lab = Lab::start(LabOptions::default().speed(200.0)).expect("the lab starts");
+    let lab = Lab::start(options.speed(200.0)).expect("the lab starts");
     let orgs: Vec<String> = orgs.iter().map(ToString::to_string).collect();
     let target = settings::from_lab(&lab, &orgs).expect("the lab's files are good");
     (Services::new(vec![target], switches), lab)

@@ -23,7 +23,8 @@ impl QueryLog {
             LogLine::Noise => {}
             LogLine::Failure(QueryErrorKind::Timeout { .. }) => self.timed_out = true,
             LogLine::Failure(failure) => self.fail(failure),
-            LogLine::Warning(text) => self.warn(text),
+            // In quotes: what the server logs can be written by an endpoint or a query.
+            LogLine::Warning(text) => self.warn(format!("the server's log says {text:?}")),
         }
     }
 

@@ -17,6 +17,7 @@ use super::not_looked::not_looked;
 use super::status;
 use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
+use crate::evidence;
 use crate::page::{self, Binding, Row, Rows};
 use crate::resolve;
 use crate::rows::{self, Handed, Reading, Walk, Wish};
@@ -205,7 +206,7 @@ impl Reads for GetFlowResults {
         if !flow.state.is_final() {
             warnings.push(String::from("the flow has not ended: more rows may come"));
         } else if let Some(status) = &flow.status {
-            warnings.push(format!("the flow ended early: {status}"));
+            warnings.push(format!("the flow ended early: {}", evidence::said(status)));
             let kept = tables::total(&sizes, &flow.tables);
             if begun.is_none() && kept < flow.rows {
                 warnings.push(format!("{} rows were counted, {kept} of them arrived", flow.rows));

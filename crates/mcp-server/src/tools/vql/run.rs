@@ -153,8 +153,11 @@ impl Acts for RunVql {
             return Err(failed(cx, identity, moved_up(kind, lines), hint));
         }
         let denied = rows.failures.iter().find_map(|kind| not_stronger(identity, kind));
-        let mut warnings: Vec<String> =
-            rows.failures.iter().map(|failure| format!("failed in part: {failure}")).collect();
+        let mut warnings: Vec<String> = rows
+            .failures
+            .iter()
+            .map(|f| format!("failed in part: {}", evidence::said(f)))
+            .collect();
         warnings.append(&mut rows.warnings);
         warnings.extend(remarks);
         warnings.extend(hint);
