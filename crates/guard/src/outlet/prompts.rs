@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::bytes::{Regex, RegexBuilder};
 
 /// Where such text may begin, for the automaton. Lower case.
 pub(super) const ANCHORS: &[&str] = &[
@@ -59,7 +59,7 @@ const RULES: &[(&str, &str)] = &[
     ),
     (
         "speaks to a model",
-        r"(?i)^(as an ai|ai assistant|language model)\b.{0,60}\b(must|should|you|please|shall|need to|required)\b",
+        r"(?i)^(as an ai|ai assistants?|language models?)\b.{0,60}\b(must|should|you|please|shall|need to|required)\b",
     ),
     (
         "markup of a conversation",
@@ -75,7 +75,9 @@ const RULES: &[(&str, &str)] = &[
 ];
 
 static COMPILED: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
-    let compile = |(name, rule): &(&'static str, &str)| match Regex::new(rule) {
+    // The rules are ASCII, and tables of Unicode would take more than a megabyte.
+    let built = |rule: &str| RegexBuilder::new(rule).unicode(false).build();
+    let compile = |(name, rule): &(&'static str, &str)| match built(rule) {
         Ok(rule) => (*name, rule),
         Err(error) => unreachable!("the rules are constants: {error}"),
     };
@@ -87,5 +89,5 @@ pub(super) fn rule_at(text: &str, at: usize) -> Option<&'static str> {
     let rest = &text[at..];
     // White space of any kind and length is one space to a reader.
     let window = rest[..rest.floor_char_boundary(WINDOW)].replace(char::is_whitespace, " ");
-    COMPILED.iter().find(|(_, rule)| rule.is_match(&window)).map(|(name, _)| *name)
+    COMPILED.iter().find(|(_, rule)| rule.is_match(window.as_bytes())).map(|(name, _)| *name)
 }

@@ -86,7 +86,20 @@ struct Automaton {
     anchors: Vec<Anchor>,
 }
 
-static AUTOMATON: LazyLock<Automaton> = LazyLock::new(|| {
+/// For texts of the usual size: a tenth of the memory of the other, and two thirds of its speed.
+static SMALL: LazyLock<Automaton> = LazyLock::new(|| build(AhoCorasickKind::ContiguousNFA));
+
+/// For large pages. Made when the first one comes.
+static LARGE: LazyLock<Automaton> = LazyLock::new(|| build(AhoCorasickKind::DFA));
+
+/// What is larger is worth the larger automaton. A page of rows is 40 kB where nobody asks for more.
+const USUAL: usize = 128 * 1024;
+
+fn automaton(bytes: &[u8]) -> &'static Automaton {
+    if bytes.len() > USUAL { &LARGE } else { &SMALL }
+}
+
+fn build(kind: AhoCorasickKind) -> Automaton {
     let tokens = tokens::PREFIXES.iter().enumerate();
     let all: Vec<(&str, Anchor)> = FIXED
         .iter()
@@ -97,21 +110,21 @@ static AUTOMATON: LazyLock<Automaton> = LazyLock::new(|| {
         .collect();
     let search = AhoCorasick::builder()
         .ascii_case_insensitive(true)
-        .kind(Some(AhoCorasickKind::DFA))
+        .kind(Some(kind))
         .build(all.iter().map(|(text, _)| text))
         .unwrap_or_else(|error| unreachable!("the anchors are constants: {error}"));
     Automaton { search, anchors: all.into_iter().map(|(_, anchor)| anchor).collect() }
-});
+}
 
 /// Says whether any place of the bytes has to be looked at. Also of use on serialised JSON.
 pub(super) fn has_anchor(bytes: &[u8]) -> bool {
-    AUTOMATON.search.is_match(Input::new(bytes).earliest(true))
+    automaton(bytes).search.is_match(Input::new(bytes).earliest(true))
 }
 
 /// Where the anchors of the bytes are; of those that overlap, the first. None reaches from one
 /// string of serialised JSON into another, since none has a quote.
 pub(super) fn anchors(bytes: &[u8]) -> Vec<usize> {
-    AUTOMATON.search.find_iter(bytes).map(|place| place.start()).collect()
+    automaton(bytes).search.find_iter(bytes).map(|place| place.start()).collect()
 }
 
 /// What was found in a text.
@@ -127,7 +140,7 @@ pub(super) struct Places {
 pub(super) fn find(text: &str) -> Places {
     let mut places = Places::default();
     let mut found = Vec::new();
-    let automaton = &*AUTOMATON;
+    let automaton = automaton(text.as_bytes());
     // Anchors overlap: "secret" stands in "client_secret_token", and all of them count.
     for place in automaton.search.find_overlapping_iter(text) {
         let (start, end) = (place.start(), place.end());

@@ -93,6 +93,10 @@ fn ordinary_text_is_left_alone() {
         "password=Password, access_token=get_token()",
         "d41d8cd98f00b204e9800998ecf8427e C.1352adc54e292a23 F.CQ3M8D1V2K4LA",
         "Ünïcode 日本語 عربي 🦖 tab\tand\nline",
+        "upload(client_secret=ClientSecret, secret=Secret)",
+        "zip(password=pass[0].Pass, credentials_secret=TargetArgs.credentialsSecret,\n api_key=APIKey)",
+        "webdav(basic_auth_password=TargetArgs.basic_auth_password, privatekey=Args.privatekey)",
+        "SELECT mail(secret=\"gmail\"), s3(credentials_secret='password')",
         "system: Windows 10, the assistant: Bob, please ignore the noise",
     ] {
         let (out, notes) = text(input);

@@ -30,7 +30,9 @@ pub(super) fn value(text: &str, start: usize, end: usize) -> Option<Found> {
     let value = &text[range.clone()];
     let fits = names::plausible(kind, value)
         && !value.eq_ignore_ascii_case(written)
-        && (quoted || spoken_for(text, range.end, value, strong, kind));
+        && (quoted
+            || !names_another(text, range.end, value)
+                && spoken_for(text, range.end, value, strong, kind));
     fits.then_some(Found { range, kind })
 }
 
@@ -56,6 +58,16 @@ fn word(text: &str) -> usize {
         c.is_whitespace() || matches!(c, ',' | ';' | '&' | '"' | '\'' | '<' | '>' | ')' | '|')
     })
     .unwrap_or(text.len())
+}
+
+/// Whether a value without quotes is a name in a program, as in `secret=Target.ClientSecret`: the
+/// last part of it is a secret's name, and a dot, a comma or a bracket says that it is code.
+fn names_another(text: &str, end: usize, value: &str) -> bool {
+    let code = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'[' | b']');
+    let last = value.rsplit('.').next().unwrap_or(value);
+    value.bytes().all(code)
+        && names::kind(last).is_some()
+        && (value.contains('.') || matches!(text.as_bytes().get(end), Some(b',' | b')')))
 }
 
 /// Whether a value without quotes is one: not a variable, a call, or the next word of a sentence.

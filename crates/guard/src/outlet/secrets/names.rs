@@ -78,8 +78,14 @@ pub(in crate::outlet) fn plausible(kind: SecretKind, value: &str) -> bool {
                 "redacted",
                 "required",
                 "optional",
+                "foobar",
             ];
-            !empty.contains(&word.as_str())
+            // What is called a secret or a key was made by a machine. A plain word is the name of
+            // one, as `secret="gmail"` in VQL.
+            let made = kind == SecretKind::Password
+                || value.len() >= 16
+                || !value.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-'));
+            made && !empty.contains(&word.as_str())
                 && !value.bytes().all(|byte| matches!(byte, b'*' | b'-' | b'.'))
                 // When a password was set is none.
                 && value.parse::<jiff::Timestamp>().is_err()
