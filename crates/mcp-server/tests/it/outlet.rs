@@ -13,6 +13,7 @@ use crate::wire::Wire;
 
 mod canaries;
 mod ordinary;
+mod program;
 
 use canaries::{ORDER, in_our_voice, named, planted, seen, texts};
 
@@ -222,8 +223,9 @@ fn look_at_answer(what: &str, message: &Value, must_show: bool) {
     }
     if let Some(warnings) = data["warnings"].as_array() {
         for warning in warnings.iter().filter_map(Value::as_str) {
-            let bare =
-                warning.find(ORDER).is_some_and(|at| warning[..at].matches('"').count() % 2 == 0);
+            let bare = warning
+                .find(ORDER)
+                .is_some_and(|at| warning[..at].matches('"').count().is_multiple_of(2));
             assert!(!bare, "{what} says in its own words: {warning}");
         }
     }

@@ -68,7 +68,8 @@ pub(super) fn texts(value: &Value, act: &mut impl FnMut(&str)) {
 pub(super) fn in_our_voice(text: &str) -> Vec<&str> {
     let ours =
         |line: &&str| ["NEXT ", "! ", "MORE ", "GUI "].iter().any(|start| line.starts_with(start));
-    let bare =
-        |line: &&str| line.find(ORDER).is_some_and(|at| line[..at].matches('"').count() % 2 == 0);
+    let bare = |line: &&str| {
+        line.find(ORDER).is_some_and(|at| line[..at].matches('"').count().is_multiple_of(2))
+    };
     text.lines().filter(ours).filter(bare).collect()
 }
