@@ -10,6 +10,7 @@ mod facade;
 mod inspector;
 mod mcp_stdio;
 mod orgs;
+mod outlet;
 mod pki;
 mod python_sdk;
 mod read_only;
@@ -29,6 +30,7 @@ pub const ALL: &[Suite] = &[
     mcp_stdio::SUITE,
     tools::SUITE,
     orgs::SUITE,
+    outlet::SUITE,
     pki::SUITE,
     python_sdk::SUITE,
     inspector::SUITE,
