@@ -96,6 +96,7 @@ fn ordinary_text_is_left_alone() {
         "upload(client_secret=ClientSecret, secret=Secret)",
         "zip(password=pass[0].Pass, credentials_secret=TargetArgs.credentialsSecret,\n api_key=APIKey)",
         "webdav(basic_auth_password=TargetArgs.basic_auth_password, privatekey=Args.privatekey)",
+        "LET pass = SELECT * FROM switch(a={ SELECT Null as Pass FROM scope() })",
         "SELECT mail(secret=\"gmail\"), s3(credentials_secret='password')",
         "system: Windows 10, the assistant: Bob, please ignore the noise",
     ] {

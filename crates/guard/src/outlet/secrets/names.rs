@@ -79,6 +79,7 @@ pub(in crate::outlet) fn plausible(kind: SecretKind, value: &str) -> bool {
                 "required",
                 "optional",
                 "foobar",
+                "select",
             ];
             // What is called a secret or a key was made by a machine. A plain word is the name of
             // one, as `secret="gmail"` in VQL.
