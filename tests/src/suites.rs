@@ -2,6 +2,7 @@
 
 mod agreement;
 mod api;
+mod configuration;
 mod conformance;
 mod contract;
 mod docker;
@@ -21,6 +22,7 @@ use crate::suite::Suite;
 
 pub const ALL: &[Suite] = &[
     server::SUITE,
+    configuration::SUITE,
     api::SUITE,
     contract::SUITE,
     agreement::SUITE,

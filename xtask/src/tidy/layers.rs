@@ -14,6 +14,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("pki", 1),
     ("packages", 1),
     ("velociraptor-api", 1),
+    ("velociraptor-config", 1),
     ("deploy-core", 2),
     ("guard", 2),
     ("lab", 2),
