@@ -12,6 +12,7 @@ mod inspector;
 mod mcp_stdio;
 mod orgs;
 mod outlet;
+mod packages;
 mod pki;
 mod python_sdk;
 mod read_only;
@@ -22,6 +23,7 @@ use crate::suite::Suite;
 
 pub const ALL: &[Suite] = &[
     server::SUITE,
+    packages::SUITE,
     configuration::SUITE,
     api::SUITE,
     contract::SUITE,
