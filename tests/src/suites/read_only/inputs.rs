@@ -10,6 +10,10 @@ use serde_json::{Map, Value, json};
 use crate::real::{RealAgent, RealServer, Role};
 use crate::wait;
 
+/// It runs under `--read-only` too, and ends what the ledger of this program says that it started.
+/// That is nothing here: like a tool that reads it answers, and changes nothing.
+const STOP: &str = "emergency_stop";
+
 /// A tool of the program.
 pub(super) struct ToolHere {
     pub(super) name: String,
@@ -33,7 +37,7 @@ impl Registry {
             let arguments = tool["input_schema"]["properties"].as_object().cloned();
             Some(ToolHere {
                 name: tool["name"].as_str()?.to_owned(),
-                changes: tool["effect"].as_str()? != "read",
+                changes: tool["effect"].as_str()? != "read" && tool["name"] != STOP,
                 arguments: arguments.unwrap_or_default(),
             })
         };
@@ -111,6 +115,7 @@ impl Standing {
             ("cancel_flow", of_flow),
             ("run_vql", json!({ "query": vql })),
             ("vql_help", json!({ "topic": "clients" })),
+            (STOP, json!({})),
         ]
     }
 }
