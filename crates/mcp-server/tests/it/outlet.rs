@@ -165,6 +165,7 @@ impl Planted {
             "vql_help" => {
                 vec![(json!({ "topic": "clients" }), false), (json!({ "topic": named() }), false)]
             }
+            "emergency_stop" => vec![(json!({}), false)],
             other => panic!("{other} is called with no planted text: add calls of it here"),
         }
     }
