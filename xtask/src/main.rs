@@ -13,6 +13,7 @@ mod codegen;
 mod integration_test;
 mod test;
 mod tidy;
+mod windows;
 mod workspace;
 
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ enum Command {
     Test(test::Options),
     /// Check the rules of the house that the compiler does not know
     Tidy,
+    /// Compile what is written for Windows alone, where the target is installed
+    Windows,
 }
 
 fn main() -> ExitCode {
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::IntegrationTest(options) => integration_test::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Tidy => tidy::run().map(|()| ExitCode::SUCCESS),
+        Command::Windows => windows::run(),
     };
     end.unwrap_or_else(|error| {
         eprintln!("cargo xtask: {error:#}");

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test there is, and their sum as the last line.
 //!
-//! First the tests of all crates, then the parser's once more as it is released, then the live
-//! suites. A suite or a case that is skipped says why
+//! First the tests of all crates, then the parser's once more as it is released, then what is
+//! written for Windows, which is compiled only, then the live suites. A suite or a case that is skipped says why
 //! on a line of its own. The exit code is 1 when anything failed.
 
 use std::io::{BufRead as _, BufReader};
@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Context;
 
+use crate::windows::{self, Checked};
 use crate::{cargo, integration_test};
 
 #[derive(Debug, clap::Args)]
@@ -25,6 +26,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let mut total = watch(&mut crates, Counts::of_test_binary)?;
     println!("== tests of the parser, optimised as in a release");
     total += watch(&mut optimised_parser(), Counts::of_test_binary)?;
+    println!("== what is written for Windows, compiled and not run");
+    match windows::checked()? {
+        Checked::Passed => total.passed += 1,
+        Checked::Failed => total.failed += 1,
+        Checked::Skipped(why) => {
+            println!("skipped: {why}");
+            total.skipped += 1;
+        }
+    }
     if options.no_live {
         println!("== live suites left out, as --no-live asks");
     } else {

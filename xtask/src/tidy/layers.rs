@@ -9,6 +9,7 @@ use crate::workspace::{self, Package};
 
 /// Every crate of the product with its layer, from the lowest.
 const LAYERS: &[(&str, u8)] = &[
+    ("owner-only", 0),
     ("secret", 0),
     ("vql-builder", 0),
     ("pki", 1),
@@ -43,6 +44,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("tonic", &["velociraptor-api", "lab"]),
     ("tonic-prost", &["velociraptor-api", "lab"]),
     ("tonic-prost-build", &["xtask"]),
+    ("windows-sys", &["owner-only"]),
 ];
 
 pub(super) fn check() -> anyhow::Result<Findings> {
