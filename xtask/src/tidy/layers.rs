@@ -14,6 +14,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("vql-builder", 0),
     ("pki", 1),
     ("packages", 1),
+    ("credstore", 1),
     ("velociraptor-api", 1),
     ("velociraptor-config", 1),
     ("deploy-core", 2),
@@ -28,7 +29,9 @@ const TOOLS: &[&str] = &["integration-tests", "xtask"];
 
 /// Outside crates that only the named crates of the workspace may use.
 const OWNED: &[(&str, &[&str])] = &[
+    ("age", &["credstore"]),
     ("anyhow", &["integration-tests", "xtask"]),
+    ("apple-native-keyring-store", &["credstore"]),
     ("axum", &["mcp-server"]),
     ("bollard", &["deploy-docker"]),
     ("clap", &["mcp-server", "xtask"]),
@@ -36,6 +39,9 @@ const OWNED: &[(&str, &[&str])] = &[
     ("hyper", &["mcp-server", "packages"]),
     ("hyper-util", &["mcp-server", "packages"]),
     ("pgp", &["packages"]),
+    ("hyper", &["mcp-server"]),
+    ("hyper-util", &["mcp-server"]),
+    ("keyring-core", &["credstore"]),
     ("prost", &["velociraptor-api", "lab"]),
     ("protox", &["xtask"]),
     ("rmcp", &["mcp-server"]),
@@ -44,6 +50,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("tonic", &["velociraptor-api", "lab"]),
     ("tonic-prost", &["velociraptor-api", "lab"]),
     ("tonic-prost-build", &["xtask"]),
+    ("windows-native-keyring-store", &["credstore"]),
     ("windows-sys", &["owner-only"]),
 ];
 
