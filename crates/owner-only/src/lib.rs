@@ -79,21 +79,28 @@ struct Exposed {
 }
 
 /// Makes a folder for its owner only, where there is none, and checks the one that is there.
-/// Parents that are missing are made too, with the rights that are usual there.
+/// Parents that are missing are made too, for their owner only; those that are there may have any
+/// rights.
 ///
 /// # Errors
 ///
 /// [`Error::Exposed`] where others can reach the folder, [`Error::Io`] where it cannot be made.
 pub fn make_folder(path: &Path) -> Result<(), Error> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(Error::io("making", parent))?;
+    make_with_parents(path)?;
+    check_folder(path)
+}
+
+fn make_with_parents(path: &Path) -> Result<(), Error> {
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty())
+        && !parent.exists()
+    {
+        make_with_parents(parent)?;
     }
     match system::create_folder(path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(Error::io("making", path)(error)),
+        // Another process was faster, or it was there before.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map_err(Error::io("making", path)),
     }
-    check_folder(path)
 }
 
 /// Checks that a folder is its owner's alone.

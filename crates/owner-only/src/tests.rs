@@ -17,6 +17,7 @@ fn what_is_made_passes_the_check() {
     make_folder(&own).unwrap();
     make_folder(&own).unwrap();
     check_folder(&own).unwrap();
+    check_folder(own.parent().unwrap()).unwrap();
     let path = own.join("file");
     create(&path).unwrap().write_all(b"one").unwrap();
     assert_eq!(text(&path), "one");
