@@ -19,6 +19,7 @@ mod audit;
 mod call;
 mod client_config;
 mod configured;
+mod credential;
 mod demo;
 mod doctor;
 mod emergency;
@@ -142,6 +143,9 @@ enum Command {
     /// Say beforehand what may be collected for a case
     #[command(subcommand)]
     Grants(grants::GrantsCommand),
+    /// List and delete the secrets that were kept, and show one on a terminal
+    #[command(subcommand)]
+    Credential(credential::CredentialCommand),
     /// Walk through an investigation on the simulated server; needs nothing else
     Demo(demo::DemoArgs),
     /// Run the simulated server and fleet until Ctrl-C
@@ -305,6 +309,7 @@ async fn run(cli: Cli) -> ExitCode {
         Command::Token(command) => token::run(&cli.global, command),
         Command::Approvals(command) => approvals::run(&cli.global, command),
         Command::Grants(command) => grants::run(&cli.global, command),
+        Command::Credential(command) => credential::run(&cli.global, command),
         Command::Call(args) => call::run(&cli.global, args).await,
         Command::Demo(args) => demo::run(&cli.global, args).await,
         Command::Lab(args) => lab::run(&cli.global, args).await,

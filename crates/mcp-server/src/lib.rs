@@ -10,6 +10,7 @@ pub mod clock;
 pub mod collection;
 pub mod completion;
 pub mod context;
+pub mod credentials;
 pub mod emergency;
 pub mod evidence;
 pub mod gateway;

@@ -3,6 +3,8 @@
 use std::io::{self, BufRead, IsTerminal, Read};
 
 use guard::approver::Approver;
+use secret::Secret;
+use zeroize::Zeroizing;
 
 use super::output;
 use crate::tool_error::{Code, ToolError};
@@ -39,6 +41,67 @@ pub(super) fn ask(question: &str) -> Result<String, ToolError> {
         .read_line(&mut line)
         .map_err(|error| ToolError::invalid(format!("the answer cannot be read: {error}")))?;
     Ok(line.trim().to_owned())
+}
+
+/// Asks for what nobody may read over a shoulder, and reads one line.
+pub(super) fn ask_hidden(question: &str) -> Result<Secret<String>, ToolError> {
+    // Before the question: whoever sees it may type at once.
+    let _silence = Silence::begin()?;
+    output::error(question);
+    // Room from the start: a text that grows leaves copies behind.
+    let mut line = Zeroizing::new(String::with_capacity(LONGEST as usize));
+    let read = io::stdin().lock().take(LONGEST).read_line(&mut line);
+    read.map_err(|error| ToolError::invalid(format!("the answer cannot be read: {error}")))?;
+    Ok(Secret::new(line.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+/// A terminal that does not show what is typed, until this is dropped.
+#[cfg(unix)]
+struct Silence(rustix::termios::Termios);
+
+#[cfg(unix)]
+impl Silence {
+    fn begin() -> Result<Self, ToolError> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let told = |error| {
+            ToolError::new(
+                Code::Denied,
+                format!(
+                    "the terminal would show what is typed, and cannot be told not to: {error}"
+                ),
+            )
+        };
+        let before = tcgetattr(io::stdin()).map_err(told)?;
+        let mut silent = before.clone();
+        silent.local_modes -= LocalModes::ECHO;
+        silent.local_modes |= LocalModes::ECHONL;
+        // What was typed ahead is taken too.
+        tcsetattr(io::stdin(), OptionalActions::Now, &silent).map_err(told)?;
+        Ok(Self(before))
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Silence {
+    fn drop(&mut self) {
+        use rustix::termios::{OptionalActions, tcsetattr};
+        // A terminal that went away has nothing to be put back.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
+}
+
+#[cfg(not(unix))]
+struct Silence;
+
+#[cfg(not(unix))]
+impl Silence {
+    fn begin() -> Result<Self, ToolError> {
+        Err(ToolError::new(
+            Code::Denied,
+            "the console would show what is typed, and cannot be told not to on this system",
+        )
+        .next(format!("name a file that holds it: {}", crate::credentials::PASSPHRASE_FILE)))
+    }
 }
 
 #[cfg(unix)]

@@ -21,14 +21,14 @@ use velociraptor_api::ClientId;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_megaraptor");
 
 /// A state folder.
-struct Home(tempfile::TempDir);
+pub(crate) struct Home(tempfile::TempDir);
 
 impl Home {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().expect("a folder"))
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
@@ -36,14 +36,14 @@ impl Home {
         Approvals::open(self.path(), Clock::of_the_machine()).expect("the state folder opens")
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(arguments).env("MEGARAPTOR_HOME", self.path()).env("USER", "mallory");
         command
     }
 
     /// Without a terminal, as an assistant or a script runs it.
-    fn piped(&self, arguments: &[&str], typed: &str) -> Output {
+    pub(crate) fn piped(&self, arguments: &[&str], typed: &str) -> Output {
         let mut child = self
             .command(arguments)
             .stdin(Stdio::piped())
@@ -58,6 +58,16 @@ impl Home {
 
     /// On a terminal: the exit code and all that was shown there.
     fn typed(&self, arguments: &[&str], typed: &str) -> (Option<i32>, String) {
+        self.talked(arguments, "", typed)
+    }
+
+    /// The same, with a person who types when this is shown.
+    pub(crate) fn talked(
+        &self,
+        arguments: &[&str],
+        asked: &str,
+        typed: &str,
+    ) -> (Option<i32>, String) {
         use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
         grantpt(&terminal).expect("a terminal");
@@ -73,12 +83,19 @@ impl Home {
             .spawn()
             .expect("the program starts");
         let mut terminal = File::from(terminal);
-        terminal.write_all(typed.as_bytes()).expect("it can be typed to");
+        let mut waiting = typed.as_bytes();
+        let mut type_in = |terminal: &mut File, shown: &[u8]| {
+            if String::from_utf8_lossy(shown).contains(asked) && !waiting.is_empty() {
+                terminal.write_all(std::mem::take(&mut waiting)).expect("it can be typed to");
+            }
+        };
         let mut shown = Vec::new();
+        type_in(&mut terminal, &shown);
         let mut part = [0; 4096];
         // The terminal fails to be read when the program has closed its side.
         while let Ok(read @ 1..) = terminal.read(&mut part) {
             shown.extend_from_slice(&part[..read]);
+            type_in(&mut terminal, &shown);
         }
         (child.wait().expect("it ends").code(), String::from_utf8_lossy(&shown).replace('\r', ""))
     }

@@ -11,6 +11,7 @@ mod calls;
 mod changed;
 mod clients;
 mod commands;
+mod credential;
 mod direct;
 mod emergency;
 mod flows;
