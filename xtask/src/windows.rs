@@ -12,7 +12,7 @@ use crate::cargo;
 const TARGET: &str = "x86_64-pc-windows-gnu";
 
 /// Crates with code for Windows whose dependencies need no C compiler for it.
-const CRATES: &[&str] = &["owner-only"];
+const CRATES: &[&str] = &["owner-only", "credstore"];
 
 /// What came of it.
 pub(crate) enum Checked {

@@ -6,7 +6,7 @@ use secret::Secret;
 
 #[cfg(any(windows, target_os = "macos"))]
 mod native;
-#[cfg(any(not(any(windows, target_os = "macos")), test))]
+#[cfg(not(any(windows, target_os = "macos")))]
 mod secret_tool;
 
 /// Under which name our keys are in a keyring.

@@ -39,8 +39,6 @@ const OWNED: &[(&str, &[&str])] = &[
     ("hyper", &["mcp-server", "packages"]),
     ("hyper-util", &["mcp-server", "packages"]),
     ("pgp", &["packages"]),
-    ("hyper", &["mcp-server"]),
-    ("hyper-util", &["mcp-server"]),
     ("keyring-core", &["credstore"]),
     ("prost", &["velociraptor-api", "lab"]),
     ("protox", &["xtask"]),
