@@ -120,20 +120,25 @@ fn grouped(scope: &Scope<'_>, select: &Select) -> Vec<Dict> {
         }
         let mut quiet = filter_scope;
         quiet.quiet = true;
-        let key: Vec<String> = select
-            .group_by
-            .iter()
-            .map(|by| {
-                let value = eval(&quiet, by);
-                format!("{}:{}", value.type_name(), display(&value))
-            })
-            .collect();
-        let (aggregates, last) = groups.entry(key.join("\u{1f}")).or_default();
+        // As the server does: what reads the same is the same, and a blank stands between values.
+        let key: Vec<String> = select.group_by.iter().map(|by| read(&eval(&quiet, by))).collect();
+        let (aggregates, last) = groups.entry(key.join(" ")).or_default();
         let group_scope = row_scope.counting(aggregates);
         *last = Columns::new(&group_scope, select, &row).into_row();
         ControlFlow::Continue(())
     });
     groups.into_values().map(|(_, row)| row).collect()
+}
+
+/// A value as rows are grouped by it.
+fn read(value: &Value) -> String {
+    match value {
+        Value::Null => String::from("Null"),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(read).collect::<Vec<_>>().join(" "))
+        }
+        value => display(value),
+    }
 }
 
 fn source(scope: &Scope<'_>, select: &Select, sink: &mut Sink<'_>) {
