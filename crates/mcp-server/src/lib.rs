@@ -14,6 +14,7 @@ pub mod credentials;
 pub mod emergency;
 pub mod evidence;
 pub mod gateway;
+pub mod handle;
 pub mod http;
 pub mod keeping;
 pub mod mcp;

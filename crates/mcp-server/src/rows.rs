@@ -13,8 +13,10 @@ use crate::page::{self, Row, Rows};
 use crate::table::{Column, Table};
 use crate::tool_error::{Code, ToolError};
 
+mod read;
 mod walk;
 
+pub use read::{check_order, read};
 pub use walk::Walk;
 
 /// Most columns that are written for reading; the data has all.
@@ -32,8 +34,10 @@ pub struct Wish<'a> {
     pub filter: Option<&'a str>,
     /// A column; the largest first with a minus before it.
     pub order_by: Option<&'a str>,
-    /// A column to count by.
-    pub group_by: Option<&'a str>,
+    /// Columns to count by, the most frequent values first.
+    pub group_by: &'a [String],
+    /// Columns to count by, the rarest values first.
+    pub stack: &'a [String],
     /// Only the number of rows.
     pub count: bool,
 }
@@ -43,8 +47,8 @@ pub struct Wish<'a> {
 pub enum Reading {
     /// Rows.
     Rows,
-    /// How often each value of a column occurs.
-    Groups(ColumnName),
+    /// How often each combination of values occurs.
+    Groups(Vec<ColumnName>, Direction),
     /// How many rows there are.
     Count,
 }
@@ -56,30 +60,45 @@ pub enum Reading {
 /// What cannot be understood, what contradicts itself, and an expression that does more than
 /// compute.
 pub fn query(wish: &Wish<'_>) -> Result<(Reading, RowQuery), ToolError> {
-    let reading = match (wish.group_by, wish.count) {
-        (None, false) => Reading::Rows,
-        (Some(column), false) => Reading::Groups(column_name("group_by", column)?),
-        (None, true) => Reading::Count,
-        (Some(_), true) => {
-            return Err(ToolError::invalid("group_by counts already; leave count out"));
+    let named = |argument: &str, names: &[String]| {
+        names.iter().map(|name| column_name(argument, name)).collect::<Result<Vec<_>, _>>()
+    };
+    let reading = match (wish.group_by, wish.stack, wish.count) {
+        ([], [], false) => Reading::Rows,
+        (columns, [], false) => Reading::Groups(named("group_by", columns)?, Direction::Descending),
+        ([], columns, false) => Reading::Groups(named("stack", columns)?, Direction::Ascending),
+        ([], [], true) => Reading::Count,
+        _ => {
+            return Err(ToolError::invalid(
+                "group_by, stack and count each count in a way of their own: give one of them",
+            ));
         }
     };
+    if let Reading::Groups(columns, _) = &reading
+        && let Some(name) = twice(columns)
+    {
+        return Err(ToolError::invalid(format!("column {name} is named twice")));
+    }
     let shaped = wish.order_by.is_some() || !wish.columns.is_empty();
     if shaped && !matches!(reading, Reading::Rows) {
         return Err(ToolError::invalid(
-            "group_by and count give columns and an order of their own; leave columns and \
+            "group_by, stack and count give columns and an order of their own; leave columns and \
              order_by out",
         ));
     }
     let filter = wish.filter.map(str::trim).filter(|text| !text.is_empty());
-    let columns = wish.columns.iter().map(|name| column_name("columns", name));
     let query = RowQuery {
         filter: filter.map(expression).transpose()?,
-        columns: columns.collect::<Result<_, _>>()?,
+        columns: named("columns", wish.columns)?,
         order: wish.order_by.map(order).transpose()?,
         ..RowQuery::default()
     };
     Ok((reading, query))
+}
+
+fn twice(columns: &[ColumnName]) -> Option<&str> {
+    let seen = |at: usize| columns[..at].contains(&columns[at]);
+    (1..columns.len()).find(|at| seen(*at)).map(|at| columns[at].as_str())
 }
 
 fn column_name(argument: &str, name: &str) -> Result<ColumnName, ToolError> {
@@ -208,7 +227,8 @@ mod tests {
     use super::*;
 
     fn wish<'a>() -> Wish<'a> {
-        Wish { columns: &[], filter: None, order_by: None, group_by: None, count: false }
+        let (filter, order_by) = (None, None);
+        Wish { columns: &[], filter, order_by, group_by: &[], stack: &[], count: false }
     }
 
     #[test]
@@ -237,8 +257,11 @@ mod tests {
         let good = [String::from("Name")];
         for bad in [
             Wish { columns: &bad, ..wish() },
-            Wish { columns: &good, group_by: Some("Name"), ..wish() },
-            Wish { group_by: Some("Name"), count: true, ..wish() },
+            Wish { columns: &good, group_by: &good, ..wish() },
+            Wish { group_by: &good, count: true, ..wish() },
+            Wish { group_by: &good, stack: &good, ..wish() },
+            Wish { stack: &bad, ..wish() },
+            Wish { stack: &[good[0].clone(), good[0].clone()], ..wish() },
             Wish { order_by: Some("Name"), count: true, ..wish() },
             Wish { order_by: Some(""), ..wish() },
         ] {

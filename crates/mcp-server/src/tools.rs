@@ -7,6 +7,7 @@ pub mod clients;
 pub mod emergency;
 pub mod flows;
 pub mod hunts;
+pub mod results;
 pub mod vql;
 
 /// Every family.
@@ -15,6 +16,7 @@ pub static FAMILIES: &[&Family] = &[
     &artifacts::FAMILY,
     &hunts::FAMILY,
     &flows::FAMILY,
+    &results::FAMILY,
     &vql::FAMILY,
     &emergency::FAMILY,
 ];

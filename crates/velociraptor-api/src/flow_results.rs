@@ -8,7 +8,7 @@ use crate::flows::{self, Flow, FlowState};
 use crate::ids::{ClientId, FlowId};
 use crate::limits::Limits;
 use crate::near::near;
-use crate::results::{self, ColumnName, GroupPage, Place, RowPage, RowQuery};
+use crate::results::{self, GroupPage, GroupQuery, Place, RowPage, RowQuery};
 use crate::session::Session;
 
 /// A table of a flow.
@@ -128,7 +128,7 @@ pub async fn rows(
     results::rows(session, Place::Flow { client, flow, table }, wanted).await
 }
 
-/// How often each value of a column occurs, the most frequent first.
+/// How often each combination of values occurs.
 ///
 /// # Errors
 ///
@@ -138,12 +138,9 @@ pub async fn groups(
     client: &ClientId,
     flow: &FlowId,
     table: &str,
-    column: &ColumnName,
-    wanted: &RowQuery,
+    wanted: &GroupQuery,
 ) -> Result<GroupPage, Fault> {
-    let (filter, page) = (wanted.filter.as_ref(), (wanted.from, wanted.count));
-    let place = Place::Flow { client, flow, table };
-    results::groups(session, place, column, filter, page, wanted.limits).await
+    results::groups(session, Place::Flow { client, flow, table }, wanted).await
 }
 
 /// How many rows of a table a filter keeps.

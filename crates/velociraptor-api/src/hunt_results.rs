@@ -7,7 +7,7 @@ use crate::hunts::Hunt;
 use crate::ids::HuntId;
 use crate::limits::Limits;
 use crate::near::near;
-use crate::results::{self, ColumnName, GroupPage, Place, RowPage, RowQuery};
+use crate::results::{self, GroupPage, GroupQuery, Place, RowPage, RowQuery};
 use crate::session::Session;
 
 mod coverage;
@@ -96,7 +96,7 @@ pub async fn rows(
     results::rows(session, Place::Hunt { hunt, table }, wanted).await
 }
 
-/// How often each value of a column occurs among the rows of all clients, the most frequent first.
+/// How often each combination of values occurs among the rows of all clients.
 ///
 /// # Errors
 ///
@@ -105,10 +105,7 @@ pub async fn groups(
     session: &Session<'_>,
     hunt: &HuntId,
     table: &str,
-    column: &ColumnName,
-    wanted: &RowQuery,
+    wanted: &GroupQuery,
 ) -> Result<GroupPage, Fault> {
-    let (filter, page) = (wanted.filter.as_ref(), (wanted.from, wanted.count));
-    let place = Place::Hunt { hunt, table };
-    results::groups(session, place, column, filter, page, wanted.limits).await
+    results::groups(session, Place::Hunt { hunt, table }, wanted).await
 }

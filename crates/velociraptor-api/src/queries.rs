@@ -69,6 +69,11 @@ pub const ALL: &[&CatalogueQuery] = &[
     &results::HUNT_GROUPS,
     &results::HUNT_COUNT,
     &results::HUNT_PROBE,
+    &results::QUERY_ROWS,
+    &results::QUERY_SORTED,
+    &results::QUERY_GROUPS,
+    &results::QUERY_COUNT,
+    &results::QUERY_PROBE,
     &uploads::OF_FLOW,
     &uploads::OF_HUNT,
 ];

@@ -1,7 +1,7 @@
 //! Rows that were collected: pages, filters, order, groups, all computed by the server.
 //!
-//! The tables of flows are read through [`crate::flow_results`], those of hunts through
-//! [`crate::hunt_results`].
+//! The tables of flows are listed by [`crate::flow_results`], those of hunts by
+//! [`crate::hunt_results`]; where each is says a [`Place`].
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -12,9 +12,11 @@ use crate::limits::{Cut, Limits};
 use crate::stream::Row;
 
 mod engine;
+mod place;
 mod size;
 
-pub(crate) use engine::{Place, count, groups, rows};
+pub use engine::{count, groups, rows};
+pub use place::{Again, Place};
 pub(crate) use size::size;
 
 /// Which rows of a table are wanted, and how.
@@ -136,21 +138,57 @@ impl RowPage {
     }
 }
 
-/// One value of a column, and how often it occurs.
-#[derive(Clone, Debug, Serialize, PartialEq)]
-pub struct Group {
-    /// The value.
-    pub value: Value,
-    /// In how many rows it occurs.
-    pub count: u64,
+/// Which groups of rows are wanted.
+#[derive(Clone, Debug)]
+pub struct GroupQuery {
+    /// The columns whose values make a group; at least one.
+    pub columns: Vec<ColumnName>,
+    /// Only rows that this expression keeps.
+    pub filter: Option<PureExpr>,
+    /// By how many rows they have.
+    pub order: Direction,
+    /// How many groups are passed over.
+    pub from: u64,
+    /// How many groups to give, at most.
+    pub count: u32,
+    /// No row after so many is looked at.
+    pub most: Option<u32>,
+    /// What the query may cost. Its number of rows does not count.
+    pub limits: Limits,
 }
 
-/// A page of groups, the most frequent first.
+impl GroupQuery {
+    /// The groups of these columns, the most frequent first.
+    pub fn of(columns: Vec<ColumnName>) -> Self {
+        Self {
+            columns,
+            filter: None,
+            order: Direction::Descending,
+            from: 0,
+            count: 100,
+            most: None,
+            limits: Limits::READ.batch_rows(1000),
+        }
+    }
+}
+
+/// One combination of values, and how often it occurs.
+#[derive(Clone, Debug, Serialize, PartialEq)]
+pub struct Group {
+    /// The values, in the order of the columns.
+    pub values: Vec<Value>,
+    /// In how many rows it occurs.
+    pub count: u64,
+    /// On how many clients; in hunts only.
+    pub hosts: Option<u64>,
+}
+
+/// A page of groups.
 #[derive(Clone, Debug)]
 pub struct GroupPage {
     /// The groups.
     pub groups: Vec<Group>,
-    /// How many different values there are.
+    /// How many different ones there are.
     pub total: u64,
     /// Where the next page begins, where there is one.
     pub next: Option<u64>,

@@ -41,8 +41,8 @@ pub enum Piece {
     Filter(PureExpr),
     /// A whole number: `LIMIT $limit`.
     Number(u32),
-    /// A column: `GROUP BY $column`.
-    Column(Identifier),
+    /// Columns as one value: `serialize(item=$key)`.
+    List(Vec<Identifier>),
     /// What is selected: `SELECT $columns`. None at all means every column.
     Columns(Vec<Identifier>),
     /// The whole clause `ORDER BY column [DESC]`, or nothing.
@@ -117,6 +117,21 @@ impl Query {
             }
         }
         self.parts = parts;
+        self.join();
+        self
+    }
+
+    /// Puts statements that came from a caller as a whole before the constant text, which uses the
+    /// names that they bind.
+    #[must_use]
+    pub fn after(mut self, before: &RawVql) -> Self {
+        if self.parts.is_empty()
+            && let Cow::Borrowed(text) = self.text
+        {
+            self.parts.push(Part::Constant(text));
+        }
+        // A line of its own: the statements can end with a comment.
+        self.parts.insert(0, Part::Filled(format!("{}\n", before.0)));
         self.join();
         self
     }
@@ -216,7 +231,11 @@ impl std::fmt::Display for Piece {
         match self {
             Self::Filter(filter) => filter.fmt(f),
             Self::Number(number) => number.fmt(f),
-            Self::Column(column) => column.fmt(f),
+            Self::List(columns) => {
+                // The comma makes a list of a single item.
+                let spelled: String = columns.iter().map(|column| format!("{column}, ")).collect();
+                write!(f, "({})", spelled.trim_end())
+            }
             Self::Columns(columns) if columns.is_empty() => f.write_str("*"),
             Self::Columns(columns) => {
                 let spelled: Vec<String> = columns.iter().map(Identifier::to_string).collect();

@@ -26,7 +26,7 @@ pub(super) const SUITE: Suite = Suite {
 };
 
 /// Every tool that acts in one org; each must be tried.
-const TOOLS: usize = 17;
+const TOOLS: usize = 18;
 
 /// A record of this id is in both orgs. There is no agent behind it.
 const TWIN: &str = "C.aaaaaaaaaaaaaaaa";

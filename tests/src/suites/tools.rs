@@ -6,6 +6,7 @@ mod clients;
 mod collect;
 mod emergency;
 mod flows;
+mod handles;
 mod hunts;
 mod vql;
 
@@ -36,6 +37,9 @@ const GHOST: &str = "C.00000000000000ff";
 /// Two tables: `Numbers` with as many rows as asked for, `Two` with two.
 const ROWS: &str = "Custom.Tools.Rows";
 
+/// Many rows with a few rare values among them, and values that read alike and are not.
+const STACK: &str = "Custom.Tools.Stack";
+
 /// It runs on an endpoint until it is told to end.
 const ENDLESS: &str = "Custom.Tools.Endless";
 
@@ -56,6 +60,23 @@ sources:
   - name: Two
     query: SELECT _value AS B FROM range(end=2)
 ",
+    r#"name: Custom.Tools.Stack
+parameters:
+  - name: Count
+    type: int
+    default: 12000
+sources:
+  - query: |
+      LET Many = SELECT _value AS N, 9 AS Count, timestamp(epoch=1700000000 + _value) AS `Last Seen`,
+             if(condition=_value < 9000, then="svchost.exe",
+                else=if(condition=_value < 11990, then="explorer.exe", else="rare.exe")) AS Name,
+             if(condition=_value < 11998, then="C:/Windows", else="C:/Temp") AS Path
+        FROM range(end=Count)
+      LET Odd = SELECT * FROM foreach(row=[
+          dict(Name="a b", Path="c"), dict(Name="a", Path="b c"), dict(Name=NULL, Path="n"),
+          dict(Name="Null", Path="n"), dict(Name=1, Path="n"), dict(Name="1", Path="n")])
+      SELECT * FROM chain(a=Many, b=Odd)
+"#,
     "name: Custom.Tools.Endless
 sources:
   - query: SELECT * FROM clock(period=1)
@@ -131,6 +152,7 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
     artifacts::run(cases, &bench).await;
     collect::run(cases, &bench).await;
     flows::run(cases, &bench).await;
+    handles::run(cases, &bench).await;
     hunts::run(cases, &bench).await;
     emergency::run(cases, &bench).await;
     vql::run(cases, &bench).await;

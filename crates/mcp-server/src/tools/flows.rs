@@ -4,9 +4,9 @@ use crate::tool::{Family, ToolDef};
 
 mod cancel;
 mod list;
-mod not_looked;
-mod results;
-mod status;
+pub(super) mod not_looked;
+pub(super) mod results;
+pub(super) mod status;
 
 /// Collections on single clients.
 pub static FAMILY: Family = Family {

@@ -15,7 +15,7 @@ mod applies;
 mod create;
 mod list;
 mod modify;
-mod results;
+pub(super) mod results;
 
 /// Hunting.
 pub static FAMILY: Family = Family {

@@ -16,6 +16,7 @@ mod direct;
 mod emergency;
 mod flows;
 mod gateway;
+mod handles;
 mod http;
 mod hunts;
 mod mutations;

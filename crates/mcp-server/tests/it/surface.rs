@@ -76,7 +76,7 @@ fn all_descriptors_together_stay_small() {
         tools().map(|tool| (descriptor(tool).to_string().len(), tool.name)).collect();
     sizes.sort_unstable();
     let total: usize = sizes.iter().map(|(size, _)| size).sum();
-    assert!(total < 24_700, "{total} bytes: {sizes:?}");
+    assert!(total < 26_300, "{total} bytes: {sizes:?}");
 }
 
 #[test]
@@ -171,6 +171,7 @@ fn the_tools_of_the_specification_are_there_by_name() {
         "list_hunts",
         "modify_hunt",
         "quarantine_client",
+        "query_results",
         "run_vql",
         "vql_help",
     ];

@@ -1,10 +1,18 @@
 //! Queries on the rows that flows and hunts have collected.
 //!
 //! `$filter` is a condition, `$columns` what is selected, `$order` a whole clause or nothing,
-//! `$column` one column, `$limit` a number: see [`vql_builder::Piece`]. `MR_Row` is the number of
-//! a row in its table, from 0; looking at it first makes the engine count every row.
+//! `$key` a list of columns, `$limit` and `$most` are numbers: see [`vql_builder::Piece`]. `MR_Row`
+//! is the number of a row in its table, from 0; looking at it first makes the engine count every row.
+//!
+//! GROUP BY puts values together that read the same: 1 and "1", NULL and "Null", and of several
+//! columns ("a b", "c") and ("a", "b c"). Whoever writes the rows could hide one value behind
+//! another, so rows are grouped by their values as JSON.
 
 use crate::catalogue::{CatalogueQuery, READ};
+use crate::permission::Permission;
+
+/// What running a query again needs by itself.
+const ANY: &[Permission] = &[Permission::AnyQuery];
 
 /// The rows of one table of one flow, from row `MR_From` on.
 macro_rules! flow_source {
@@ -18,6 +26,43 @@ macro_rules! flow_source {
 macro_rules! hunt_source {
     () => {
         "source(hunt_id=MR_Hunt, artifact=MR_Table)"
+    };
+}
+
+/// The rows of a query that runs again: `MR_Rows` is its last SELECT, in a text before this one.
+macro_rules! query_source {
+    () => {
+        "MR_Rows"
+    };
+}
+
+/// The first rows of a source.
+macro_rules! some {
+    ($source:expr) => {
+        concat!(
+            "LET VQL_MATERIALIZE_ROW_LIMIT <= 1000000000
+LET MR_Some = SELECT * FROM ",
+            $source,
+            " LIMIT $most"
+        )
+    };
+}
+
+/// The groups of those that a filter keeps.
+macro_rules! counted {
+    () => {
+        "
+LET MR_Found <= SELECT $columns, serialize(item=$key) AS MR_Key, count() AS MR_Count
+  FROM MR_Some WHERE $filter GROUP BY MR_Key $order"
+    };
+}
+
+/// One page of groups.
+macro_rules! groups_page {
+    () => {
+        "
+SELECT *, len(list=MR_Found) AS MR_Total FROM foreach(
+  row=slice(list=MR_Found, start=int(int=MR_Begin), end=int(int=MR_End)))"
     };
 }
 
@@ -47,25 +92,43 @@ SELECT $columns FROM Numbered WHERE MR_Row >= First AND ($filter) LIMIT $limit"
     columns: &[],
 };
 
+/// Rows of a source that cannot be told where to begin.
+macro_rules! from_start {
+    ($source:expr) => {
+        concat!(
+            "LET First <= int(int=MR_From)
+LET Numbered = SELECT *, count() - 1 AS MR_Row FROM ",
+            $source,
+            "
+SELECT $columns FROM Numbered WHERE MR_Row >= First AND ($filter) LIMIT $limit"
+        )
+    };
+}
+
 /// Rows of a hunt that a filter keeps, in the order of its flows, from a row on.
 pub const HUNT_ROWS: CatalogueQuery = CatalogueQuery {
     name: "hunt_rows",
-    text: concat!(
-        "LET First <= int(int=MR_From)
-LET Numbered = SELECT *, count() - 1 AS MR_Row FROM ",
-        hunt_source!(),
-        "
-SELECT $columns FROM Numbered WHERE MR_Row >= First AND ($filter) LIMIT $limit"
-    ),
+    text: from_start!(hunt_source!()),
     binds: &["MR_Hunt", "MR_Table", "MR_From"],
     needs: READ,
     mutates: false,
     columns: &[],
 };
 
-/// The same query on flows and on hunts.
-macro_rules! pair {
-    ($flow:ident, $flow_name:literal, $hunt:ident, $hunt_name:literal, $doc:literal,
+/// Rows of a query that a filter keeps, from a row on.
+pub const QUERY_ROWS: CatalogueQuery = CatalogueQuery {
+    name: "query_rows",
+    text: from_start!(query_source!()),
+    binds: &["MR_From"],
+    needs: ANY,
+    mutates: false,
+    columns: &[],
+};
+
+/// The same query on flows, on hunts and on queries.
+macro_rules! each {
+    ($flow:ident, $flow_name:literal, $hunt:ident, $hunt_name:literal,
+     $query:ident, $query_name:literal, $doc:literal,
      [$($bind:literal),*], $columns:expr, $before:literal, $after:literal) => {
         #[doc = $doc]
         pub const $flow: CatalogueQuery = CatalogueQuery {
@@ -85,14 +148,25 @@ macro_rules! pair {
             mutates: false,
             columns: $columns,
         };
+        #[doc = $doc]
+        pub const $query: CatalogueQuery = CatalogueQuery {
+            name: $query_name,
+            text: concat!($before, query_source!(), $after),
+            binds: &[$($bind),*],
+            needs: ANY,
+            mutates: false,
+            columns: $columns,
+        };
     };
 }
 
-pair!(
+each!(
     FLOW_SORTED,
     "flow_sorted",
     HUNT_SORTED,
     "hunt_sorted",
+    QUERY_SORTED,
+    "query_sorted",
     "Rows that a filter keeps, sorted by one column, with their numbers.",
     ["MR_Begin"],
     &[],
@@ -104,29 +178,53 @@ LET Placed = SELECT *, count() AS MR_Place FROM Sorted
 SELECT $columns FROM Placed WHERE MR_Place > Begin LIMIT $limit"
 );
 
-pair!(
-    FLOW_GROUPS,
-    "flow_groups",
-    HUNT_GROUPS,
-    "hunt_groups",
-    "How often each value of one column occurs among the rows that a filter keeps.",
-    ["MR_Begin", "MR_End"],
-    &["MR_Value", "MR_Count", "MR_Total"],
-    "LET VQL_MATERIALIZE_ROW_LIMIT <= 1000000000
-LET Found <= SELECT $column AS MR_Value, count() AS MR_Count FROM ",
-    "
-WHERE $filter
-GROUP BY MR_Value
-ORDER BY MR_Count DESC
-SELECT MR_Value, MR_Count, len(list=Found) AS MR_Total FROM foreach(
-  row=slice(list=Found, start=int(int=MR_Begin), end=int(int=MR_End)))"
-);
+/// How often each combination of values occurs among those of the first `$most` rows that a filter
+/// keeps.
+pub const FLOW_GROUPS: CatalogueQuery = CatalogueQuery {
+    name: "flow_groups",
+    text: concat!(some!(flow_source!()), counted!(), groups_page!()),
+    binds: &["MR_Client", "MR_Flow", "MR_Table", "MR_From", "MR_Begin", "MR_End"],
+    needs: READ,
+    mutates: false,
+    columns: &[],
+};
 
-pair!(
+/// The same of a query.
+pub const QUERY_GROUPS: CatalogueQuery = CatalogueQuery {
+    name: "query_groups",
+    text: concat!(some!(query_source!()), counted!(), groups_page!()),
+    binds: &["MR_Begin", "MR_End"],
+    needs: ANY,
+    mutates: false,
+    columns: &[],
+};
+
+/// The same of a hunt, with the number of clients that have the values.
+pub const HUNT_GROUPS: CatalogueQuery = CatalogueQuery {
+    name: "hunt_groups",
+    text: concat!(
+        some!(hunt_source!()),
+        "
+LET MR_Each = SELECT $columns, ClientId AS MR_Host, serialize(item=$key) AS MR_Key,
+    count() AS MR_Part
+  FROM MR_Some WHERE $filter GROUP BY MR_Key, MR_Host
+LET MR_Found <= SELECT $columns, MR_Key, sum(item=MR_Part) AS MR_Count, count() AS MR_Hosts
+  FROM MR_Each GROUP BY MR_Key $order",
+        groups_page!()
+    ),
+    binds: &["MR_Hunt", "MR_Table", "MR_Begin", "MR_End"],
+    needs: READ,
+    mutates: false,
+    columns: &[],
+};
+
+each!(
     FLOW_COUNT,
     "flow_count",
     HUNT_COUNT,
     "hunt_count",
+    QUERY_COUNT,
+    "query_count",
     "How many rows a filter keeps; no row where it keeps none.",
     [],
     &["MR_Count"],
@@ -136,11 +234,13 @@ WHERE $filter
 GROUP BY 1"
 );
 
-pair!(
+each!(
     FLOW_PROBE,
     "flow_probe",
     HUNT_PROBE,
     "hunt_probe",
+    QUERY_PROBE,
+    "query_probe",
     "What a filter makes of the first row. Unlike in WHERE, a name that is not there is told.",
     [],
     &["MR_Kept"],
@@ -148,3 +248,20 @@ pair!(
     "
 LIMIT 1"
 );
+
+/// One query, on a flow, on a hunt and on a query.
+#[derive(Debug)]
+pub(crate) struct Each {
+    pub(crate) flow: &'static CatalogueQuery,
+    pub(crate) hunt: &'static CatalogueQuery,
+    pub(crate) query: &'static CatalogueQuery,
+}
+
+pub(crate) const ROWS: Each = Each { flow: &FLOW_ROWS, hunt: &HUNT_ROWS, query: &QUERY_ROWS };
+pub(crate) const PAGE: Each = Each { flow: &FLOW_PAGE, ..ROWS };
+pub(crate) const SORTED: Each =
+    Each { flow: &FLOW_SORTED, hunt: &HUNT_SORTED, query: &QUERY_SORTED };
+pub(crate) const GROUPS: Each =
+    Each { flow: &FLOW_GROUPS, hunt: &HUNT_GROUPS, query: &QUERY_GROUPS };
+pub(crate) const COUNT: Each = Each { flow: &FLOW_COUNT, hunt: &HUNT_COUNT, query: &QUERY_COUNT };
+pub(crate) const PROBE: Each = Each { flow: &FLOW_PROBE, hunt: &HUNT_PROBE, query: &QUERY_PROBE };

@@ -2,14 +2,13 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::Value;
 use vql_builder::{Identifier, Piece, PureExpr, Query};
 
-use super::{ColumnName, Group, GroupPage, RowPage, RowQuery, TableRow};
+use super::place::Place;
+use super::{ColumnName, Group, GroupPage, GroupQuery, RowPage, RowQuery, TableRow};
 use crate::catalogue::CatalogueQuery;
 use crate::error::QueryErrorKind;
 use crate::fault::Fault;
-use crate::ids::{ClientId, FlowId, HuntId};
 use crate::limits::{Cut, Limits};
 use crate::queries::results as texts;
 use crate::server::Rows;
@@ -22,44 +21,12 @@ const NUMBER: &str = "MR_Row";
 /// The column that carries the place of a row in a sorted table.
 const PLACE: &str = "MR_Place";
 
-/// Where a table is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Place<'a> {
-    Flow { client: &'a ClientId, flow: &'a FlowId, table: &'a str },
-    Hunt { hunt: &'a HuntId, table: &'a str },
-}
-
-impl Place<'_> {
-    pub(super) fn query(&self, flow: &CatalogueQuery, hunt: &CatalogueQuery, from: u64) -> Query {
-        match self {
-            Self::Flow { client, flow: id, table } => flow
-                .query()
-                .bind("MR_Client", client.as_str())
-                .bind("MR_Flow", id.as_str())
-                .bind("MR_Table", *table)
-                .bind("MR_From", from.to_string()),
-            Self::Hunt { hunt: id, table } => hunt
-                .query()
-                .bind("MR_Hunt", id.as_str())
-                .bind("MR_Table", *table)
-                .bind("MR_From", from.to_string()),
-        }
-    }
-
-    const fn entry<'e>(
-        &self,
-        flow: &'e CatalogueQuery,
-        hunt: &'e CatalogueQuery,
-    ) -> &'e CatalogueQuery {
-        match self {
-            Self::Flow { .. } => flow,
-            Self::Hunt { .. } => hunt,
-        }
-    }
-}
-
 /// One page of rows.
-pub(crate) async fn rows(
+///
+/// # Errors
+///
+/// [`Fault::BadInput`] where filter, order or columns name what no row has; [`Fault::Query`].
+pub async fn rows(
     session: &Session<'_>,
     place: Place<'_>,
     wanted: &RowQuery,
@@ -74,31 +41,26 @@ pub(crate) async fn rows(
     let further = u32::from(wanted.filter.is_none() && count > 1);
     let limit = Piece::Number(count.saturating_add(further));
     let is_plain = wanted.filter.is_none() && !is_sorted && matches!(place, Place::Flow { .. });
-    let (entry, query) = if let Some((column, direction)) = &wanted.order {
-        let (flow, hunt) = (&texts::FLOW_SORTED, &texts::HUNT_SORTED);
-        let order = Piece::Order(Some((column.identifier(), *direction)));
-        let query = place
-            .query(flow, hunt, 0)
+    let each = match (is_sorted, is_plain) {
+        (true, _) => &texts::SORTED,
+        (false, true) => &texts::PAGE,
+        (false, false) => &texts::ROWS,
+    };
+    let (entry, query) = place.query(each, if is_sorted { 0 } else { from })?;
+    let query = if let Some((column, direction)) = &wanted.order {
+        query
             .bind("MR_Begin", from.to_string())
             .fill("filter", Piece::Filter(filter.clone()))
-            .fill("order", order)
+            .fill("order", Piece::Order(Some((column.identifier(), *direction))))
             .fill("columns", selected(&wanted.columns, &[NUMBER]))
-            .fill("limit", limit);
-        (place.entry(flow, hunt), query)
+            .fill("limit", limit)
     } else if is_plain {
-        let query = place
-            .query(&texts::FLOW_PAGE, &texts::HUNT_ROWS, from)
-            .fill("columns", selected(&wanted.columns, &[]))
-            .fill("limit", limit);
-        (&texts::FLOW_PAGE, query)
+        query.fill("columns", selected(&wanted.columns, &[])).fill("limit", limit)
     } else {
-        let (flow, hunt) = (&texts::FLOW_ROWS, &texts::HUNT_ROWS);
-        let query = place
-            .query(flow, hunt, from)
+        query
             .fill("filter", Piece::Filter(filter.clone()))
             .fill("columns", selected(&wanted.columns, &[NUMBER]))
-            .fill("limit", limit);
-        (place.entry(flow, hunt), query)
+            .fill("limit", limit)
     };
     let limits = wanted.limits.rows(u64::from(count) + u64::from(further) + 1);
     let mut found = read(session, entry, &query, limits, &wanted.columns).await?;
@@ -132,42 +94,45 @@ pub(crate) async fn rows(
     })
 }
 
-/// The values of one column, by frequency.
-pub(crate) async fn groups(
+/// The combinations of values, by how often they occur.
+///
+/// # Errors
+///
+/// As [`rows`]; [`Fault::Refused`] where the groups are not complete within the limits.
+pub async fn groups(
     session: &Session<'_>,
     place: Place<'_>,
-    column: &ColumnName,
-    filter: Option<&PureExpr>,
-    (from, count): (u64, u32),
-    limits: Limits,
+    wanted: &GroupQuery,
 ) -> Result<GroupPage, Fault> {
     #[derive(Deserialize)]
     struct Found {
-        #[serde(rename = "MR_Value")]
-        value: Value,
         #[serde(rename = "MR_Count")]
         count: u64,
+        #[serde(rename = "MR_Hosts")]
+        hosts: Option<u64>,
         #[serde(rename = "MR_Total")]
         total: u64,
     }
-    let from = from.min(i64::MAX as u64 / 2);
-    let (flow, hunt) = (&texts::FLOW_GROUPS, &texts::HUNT_GROUPS);
-    let query = place
-        .query(flow, hunt, 0)
+    let from = wanted.from.min(i64::MAX as u64 / 2);
+    let names = || wanted.columns.iter().map(ColumnName::identifier).collect::<Vec<_>>();
+    let by_count = Identifier::new("MR_Count").ok().map(|count| (count, wanted.order));
+    let filter = wanted.filter.clone().unwrap_or_else(PureExpr::always);
+    let (entry, query) = place.query(&texts::GROUPS, 0)?;
+    let query = query
         .bind("MR_Begin", from.to_string())
-        .bind("MR_End", (from + u64::from(count.max(1))).to_string())
-        .fill("filter", Piece::Filter(filter.cloned().unwrap_or_else(PureExpr::always)))
-        .fill("column", Piece::Column(column.identifier()));
-    let limits = limits.rows(u64::from(count) + 1);
-    let entry = place.entry(flow, hunt);
-    let found = read(session, entry, &query, limits, std::slice::from_ref(column)).await?;
-    if found.rows.is_empty()
-        && from == 0
-        && let Some(filter) = filter
-    {
+        .bind("MR_End", (from + u64::from(wanted.count.max(1))).to_string())
+        .fill("most", Piece::Number(wanted.most.unwrap_or(u32::MAX)))
+        .fill("filter", Piece::Filter(filter))
+        .fill("columns", Piece::Columns(names()))
+        .fill("key", Piece::List(names()))
+        .fill("order", Piece::Order(by_count));
+    let limits = wanted.limits.rows(u64::from(wanted.count) + 1).keep_first();
+    let found = read(session, entry, &query, limits, &wanted.columns).await?;
+    if let (true, 0, Some(filter)) = (found.rows.is_empty(), from, &wanted.filter) {
         probe(session, place, filter).await?;
     }
-    if let Some(cut) = found.cut {
+    // Every group was counted before the first was sent: a page that was cut is a shorter page.
+    if let (true, Some(cut)) = (found.rows.is_empty(), found.cut) {
         let what = if cut == Cut::Time { "time" } else { "size" };
         return Err(Fault::refused(format!(
             "the groups are not complete within the {what} limit; narrow the filter"
@@ -175,20 +140,26 @@ pub(crate) async fn groups(
     }
     let mut groups = Vec::new();
     let mut total = 0;
-    for row in found.rows {
+    for mut row in found.rows {
+        let value = |column: &ColumnName| row.shift_remove(column.as_str()).unwrap_or_default();
+        let values = wanted.columns.iter().map(value).collect();
         let row: Found = serde_json::from_value(row.into()).map_err(|error| {
             let kind = QueryErrorKind::Protocol { detail: error.to_string() };
             session.server().error(None, entry.name, kind)
         })?;
         total = row.total;
-        groups.push(Group { value: row.value, count: row.count });
+        groups.push(Group { values, count: row.count, hosts: row.hosts });
     }
     let end = from + groups.len() as u64;
     Ok(GroupPage { next: (!groups.is_empty() && end < total).then_some(end), groups, total })
 }
 
 /// How many rows a filter keeps.
-pub(crate) async fn count(
+///
+/// # Errors
+///
+/// As [`rows`].
+pub async fn count(
     session: &Session<'_>,
     place: Place<'_>,
     filter: Option<&PureExpr>,
@@ -199,10 +170,9 @@ pub(crate) async fn count(
         #[serde(rename = "MR_Count")]
         count: u64,
     }
-    let (flow, hunt) = (&texts::FLOW_COUNT, &texts::HUNT_COUNT);
     let filter = filter.cloned().unwrap_or_else(PureExpr::always);
-    let query = place.query(flow, hunt, 0).fill("filter", Piece::Filter(filter));
-    let entry = place.entry(flow, hunt);
+    let (entry, query) = place.query(&texts::COUNT, 0)?;
+    let query = query.fill("filter", Piece::Filter(filter));
     let rows: Vec<Found> = session.rows_with(entry, query, &[], limits).await?;
     Ok(rows.first().map_or(0, |row| row.count))
 }
@@ -210,9 +180,9 @@ pub(crate) async fn count(
 /// In WHERE the server says nothing of a name that it does not know, and keeps no row: ask what
 /// the filter makes of the first row, so that a misspelled column is not taken for an absence.
 async fn probe(session: &Session<'_>, place: Place<'_>, filter: &PureExpr) -> Result<(), Fault> {
-    let (flow, hunt) = (&texts::FLOW_PROBE, &texts::HUNT_PROBE);
-    let query = place.query(flow, hunt, 0).fill("filter", Piece::Filter(filter.clone()));
-    let (_, found) = session.raw(place.entry(flow, hunt), &query, &[], Limits::READ).await?;
+    let (entry, query) = place.query(&texts::PROBE, 0)?;
+    let query = query.fill("filter", Piece::Filter(filter.clone()));
+    let (_, found) = session.raw(entry, &query, &[], Limits::READ).await?;
     match found.failures.into_iter().find_map(unknown) {
         Some(name) => Err(Fault::bad_input(format!(
             "the filter kept nothing, and the first row has no column {name} that it asks for"
@@ -239,10 +209,10 @@ async fn read(
         let Some(column) = column else {
             return Err(Fault::bad_input(format!("the rows have no column {symbol}")));
         };
-        let is_somewhere = rows.rows.iter().any(|row| {
-            let value = row.get(column.as_str()).or_else(|| row.get("MR_Value"));
-            value.is_some_and(|value| !value.is_null())
-        });
+        let is_somewhere = rows
+            .rows
+            .iter()
+            .any(|row| row.get(column.as_str()).is_some_and(|value| !value.is_null()));
         if !is_somewhere {
             return Err(Fault::bad_input(format!("the rows have no column {symbol}")));
         }

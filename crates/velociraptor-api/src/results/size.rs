@@ -3,10 +3,10 @@
 
 use vql_builder::Piece;
 
-use super::engine::Place;
+use super::place::Place;
 use crate::fault::Fault;
 use crate::limits::Limits;
-use crate::queries::results::{FLOW_PAGE, HUNT_ROWS};
+use crate::queries::results::PAGE;
 use crate::session::Session;
 
 /// The number of rows of a table, which is probably not above `guess`.
@@ -17,12 +17,11 @@ pub(crate) async fn size(
 ) -> Result<u64, Fault> {
     let mut bounds = Bounds::from_guess(guess);
     while let Some(row) = bounds.ask() {
-        let query = place
-            .query(&FLOW_PAGE, &HUNT_ROWS, row)
-            .fill("columns", Piece::Columns(Vec::new()))
-            .fill("limit", Piece::Number(1));
+        let (entry, query) = place.query(&PAGE, row)?;
+        let query =
+            query.fill("columns", Piece::Columns(Vec::new())).fill("limit", Piece::Number(1));
         let limits = Limits::READ.rows(1).batch_rows(1);
-        let (_, found) = session.raw(&FLOW_PAGE, &query, &[], limits).await?;
+        let (_, found) = session.raw(entry, &query, &[], limits).await?;
         bounds.told(row, !found.rows.is_empty());
     }
     Ok(bounds.size())

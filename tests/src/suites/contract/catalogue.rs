@@ -11,7 +11,7 @@ use velociraptor_api::clients::{self, ClientSearch};
 use velociraptor_api::collections::{self, Collection, Target};
 use velociraptor_api::hunts::{self, HuntPlan, HuntScope};
 use velociraptor_api::{CatalogueQuery, ClientId, FlowId, HuntId, Os, Session, flows};
-use vql_builder::{Direction, Identifier, Piece, PureExpr, Query};
+use vql_builder::{Direction, Identifier, Piece, PureExpr, Query, RawVql};
 
 /// An artifact that every server has, with several tables on every system.
 const ARTIFACT: &str = "Generic.Client.Info";
@@ -45,6 +45,10 @@ impl World {
         entry: &CatalogueQuery,
     ) -> anyhow::Result<Query> {
         let mut query = entry.query();
+        if entry.name.starts_with("query_") {
+            let rows = "LET MR_Rows = SELECT os_info.hostname AS Hostname FROM clients()";
+            query = query.after(&RawVql::from_caller(rows));
+        }
         for name in entry.binds {
             query = query.bind(*name, self.value(session, entry, name).await?);
         }
@@ -118,7 +122,8 @@ fn pieces(query: &str) -> anyhow::Result<Vec<(&'static str, Piece)>> {
         ("filter", Piece::Filter(PureExpr::always())),
         ("columns", Piece::Columns(vec![column.clone()])),
         ("order", Piece::Order(Some((column.clone(), Direction::Ascending)))),
-        ("column", Piece::Column(column)),
+        ("key", Piece::List(vec![column])),
+        ("most", Piece::Number(1000)),
         ("limit", Piece::Number(5)),
     ])
 }

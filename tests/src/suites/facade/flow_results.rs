@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 use serde_json::json;
 use velociraptor_api::collections::{self, Collection, CollectionLimits, Target};
-use velociraptor_api::results::{ColumnName, RowQuery};
+use velociraptor_api::results::{ColumnName, GroupQuery, RowQuery};
 use velociraptor_api::{ClientId, Fault, FlowId, Limits, flow_results, flows, uploads};
 use vql_builder::{Direction, PureExpr};
 
@@ -160,17 +160,25 @@ async fn sorted(bench: &Bench<'_>, flow: &FlowId) -> anyhow::Result<()> {
 
 async fn groups(bench: &Bench<'_>, flow: &FlowId) -> anyhow::Result<()> {
     let (session, id) = (bench.session(), bench.agent_id()?);
-    let column = ColumnName::new("Name")?;
     let filter = Some(PureExpr::parse("N < 95")?);
-    let wanted = RowQuery { filter: filter.clone(), count: 7, ..RowQuery::default() };
+    let wanted = GroupQuery::of(vec![ColumnName::new("Name")?]);
+    let wanted = GroupQuery { filter: filter.clone(), count: 7, ..wanted };
     let table = numbers();
-    let first = flow_results::groups(&session, &id, flow, &table, &column, &wanted).await?;
+    let first = flow_results::groups(&session, &id, flow, &table, &wanted).await?;
     ensure!(first.total == 10 && first.groups.len() == 7 && first.next == Some(7), "{first:?}");
-    ensure!(first.groups[0].count == 10);
-    let rest = RowQuery { from: 7, ..wanted };
-    let last = flow_results::groups(&session, &id, flow, &table, &column, &rest).await?;
+    ensure!(first.groups[0].count == 10 && first.groups[0].hosts.is_none(), "{first:?}");
+    let rest = GroupQuery { from: 7, ..wanted.clone() };
+    let last = flow_results::groups(&session, &id, flow, &table, &rest).await?;
     let sum: u64 = first.groups.iter().chain(&last.groups).map(|group| group.count).sum();
     ensure!(sum == 95 && last.next.is_none(), "{sum}: {last:?}");
+    let rarest = GroupQuery { order: Direction::Ascending, count: 5, ..wanted.clone() };
+    let rarest = flow_results::groups(&session, &id, flow, &table, &rarest).await?;
+    ensure!(rarest.groups.iter().all(|group| group.count == 9), "{rarest:?}");
+    let columns = vec![ColumnName::new("Name")?, ColumnName::new("A column")?];
+    let both = GroupQuery { columns, most: Some(50), ..wanted };
+    let both = flow_results::groups(&session, &id, flow, &table, &both).await?;
+    ensure!(both.total == 50, "each of the first 50 rows is another: {both:?}");
+    ensure!(both.groups[0].values.len() == 2 && both.groups[0].values[1]["Half"].is_number());
     let count = flow_results::count(&session, &id, flow, &table, filter.as_ref()).await?;
     ensure!(count == 95, "{count}");
     Ok(())

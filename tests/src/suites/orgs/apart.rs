@@ -60,10 +60,17 @@ fn looks(own: &Org) -> Vec<(&'static str, Value, Vec<&str>)> {
         ("get_flow_status", flow("server", &own.on_server), vec![&own.on_server]),
         ("get_flow_results", flow(client, &own.flow), vec![own.mark]),
         ("get_flow_results", flow("server", &own.on_server), vec![own.mark]),
+        ("query_results", table(own, ARTIFACT), vec![own.mark]),
         ("run_vql", json!({ "query": vql }), vec![client, &own.hunt]),
         ("run_vql", json!({ "query": "SELECT org().id AS Org FROM scope()" }), vec![&own.id]),
         ("vql_help", json!({ "topic": "clients" }), vec!["client_id"]),
     ]
+}
+
+/// Stacks the table of an org's flow.
+fn table(org: &Org, artifact: &str) -> Value {
+    let handle = format!("flow:{}/{}/{artifact}", org.clients[0], org.flow);
+    json!({ "handle": handle, "stack": ["Mark"] })
 }
 
 async fn shown(stage: &Stage, child: &mut McpChild, own: &Org, other: &Org) -> anyhow::Result<()> {
@@ -127,6 +134,8 @@ async fn foreign(
         ("get_flow_status", flow(TWIN, &other.waiting)),
         ("get_flow_results", flow(client, &other.flow)),
         ("get_flow_results", flow("server", &other.on_server)),
+        ("query_results", table(other, ARTIFACT)),
+        ("query_results", json!({ "handle": format!("hunt:{}/{ARTIFACT}", other.hunt) })),
         ("cancel_flow", flow(client, &other.flow)),
         // The client is known here too, by the same id; its flow is not.
         ("cancel_flow", flow(TWIN, &other.waiting)),

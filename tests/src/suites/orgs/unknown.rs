@@ -30,6 +30,7 @@ fn required(tool: &Value) -> Map<String, Value> {
             "flow_id" => json!("F.0000000000000"),
             "hunt_id" => json!("H.0000000000000"),
             "query" => json!("SELECT 1 AS A FROM scope()"),
+            "handle" => json!(format!("flow:{TWIN}/F.0000000000000/{ARTIFACT}")),
             "action" => json!("release"),
             _ => json!("x"),
         };

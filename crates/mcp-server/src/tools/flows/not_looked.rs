@@ -9,7 +9,7 @@ use crate::tool_error::ToolError;
 /// A sentence for each artifact without rows that is for another system than the client's, or one
 /// for the whole flow where none of its queries applied. `named` is the one table that is asked
 /// about; `status` is read where it is not known yet.
-pub(super) async fn not_looked(
+pub(in crate::tools) async fn not_looked(
     session: &Session<'_>,
     flow: &Flow,
     status: Option<&FlowStatus>,

@@ -5,11 +5,10 @@ use std::fmt::Write;
 use futures_util::future::join;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use velociraptor_api::catalogue::READ;
 use velociraptor_api::clients::Client;
 use velociraptor_api::flows::{self, Flow};
-use velociraptor_api::results::{Group, RowQuery};
+use velociraptor_api::results::{Place, RowQuery};
 use velociraptor_api::uploads::{self, Upload};
 use velociraptor_api::{ClientId, FlowId, Permission, Session, flow_results};
 
@@ -18,14 +17,15 @@ use super::status;
 use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
 use crate::evidence;
-use crate::page::{self, Binding, Row, Rows};
+use crate::handle::Handle;
+use crate::page::{self, Binding, Rows};
 use crate::resolve;
-use crate::rows::{self, Handed, Reading, Walk, Wish};
+use crate::rows::{self, Reading, Walk, Wish};
 use crate::table;
 use crate::tool::{Effect, Reads, Tool};
 use crate::tool_error::ToolError;
 
-mod tables;
+pub(in crate::tools) mod tables;
 
 /// Most uploads that one answer lists.
 const UPLOADS: u32 = 50;
@@ -89,6 +89,7 @@ pub(super) struct Output {
 struct Table {
     table: String,
     rows: u64,
+    handle: String,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -119,7 +120,8 @@ impl Reads for GetFlowResults {
             columns: &input.columns,
             filter: input.filter.as_deref(),
             order_by: input.order_by.as_deref(),
-            group_by: input.group_by.as_deref(),
+            group_by: input.group_by.as_slice(),
+            stack: &[],
             count: input.count,
         })?;
         // An id needs no look-up before its flow can be read.
@@ -169,6 +171,7 @@ impl Reads for GetFlowResults {
         let mut cursor = None;
         if let Some(place) = &place {
             let table = &place.table;
+            let at = Place::Flow { client: &client.id, flow: &id, table };
             let budget = input.max_kb.map_or(page::BYTES, |kb| kb.clamp(1, 4000) as usize * 1000);
             let query = RowQuery {
                 from: place.row,
@@ -177,9 +180,9 @@ impl Reads for GetFlowResults {
                 ..query
             };
             if begun.is_none() {
-                check_order(&session, &flow, table, &query).await?;
+                rows::check_order(&session, at, &query).await?;
             }
-            let handed = read(&session, &flow, table, &reading, &query, budget).await?;
+            let handed = rows::read(&session, at, &reading, &query, (budget, ALONE)).await?;
             warnings.extend(handed.warnings);
             if let Some(next) = place.after(handed.next, &names, grows) {
                 cursor = Some(binding.seal(&next)?);
@@ -235,62 +238,6 @@ async fn look(
     Ok((found.flow, found.tables))
 }
 
-/// Sorting by a name that no row has gives rows in no order, and says nothing: ask the first row.
-async fn check_order(
-    session: &Session<'_>,
-    flow: &Flow,
-    table: &str,
-    wanted: &RowQuery,
-) -> Result<(), ToolError> {
-    let Some((column, _)) = &wanted.order else { return Ok(()) };
-    let first = RowQuery { columns: vec![column.clone()], count: 1, ..RowQuery::default() };
-    flow_results::rows(session, &flow.client_id, &flow.flow_id, table, &first).await?;
-    Ok(())
-}
-
-/// Reads one page of one table.
-async fn read(
-    session: &Session<'_>,
-    flow: &Flow,
-    table: &str,
-    reading: &Reading,
-    wanted: &RowQuery,
-    budget: usize,
-) -> Result<Handed, ToolError> {
-    let (client, id) = (&flow.client_id, &flow.flow_id);
-    match reading {
-        Reading::Rows => {
-            let mut found = flow_results::rows(session, client, id, table, wanted).await?;
-            if let Some(single) = rows::single(&found, wanted) {
-                found = flow_results::rows(session, client, id, table, &single).await?;
-            }
-            rows::hand_over(found, budget, ALONE)
-        }
-        Reading::Groups(column) => {
-            let found = flow_results::groups(session, client, id, table, column, wanted).await?;
-            let columns = vec![column.as_str().to_owned(), String::from("Count")];
-            let row = |group: &Group| {
-                Row::from_iter([
-                    (columns[0].clone(), group.value.clone()),
-                    (columns[1].clone(), json!(group.count)),
-                ])
-            };
-            let kept = page::fit(found.groups.iter().map(row).collect(), budget)?;
-            let next =
-                if kept.more { Some(wanted.from + kept.rows.len() as u64) } else { found.next };
-            let warnings = vec![format!("{} different values in all", found.total)];
-            Ok(Handed { columns, rows: kept.rows, next, warnings })
-        }
-        Reading::Count => {
-            let filter = wanted.filter.as_ref();
-            let count = flow_results::count(session, client, id, table, filter).await?;
-            let columns = vec![String::from("Count")];
-            let row = Row::from_iter([(columns[0].clone(), json!(count))]);
-            Ok(Handed { columns, rows: Rows::of(vec![row])?, next: None, warnings: Vec::new() })
-        }
-    }
-}
-
 async fn files(
     session: &Session<'_>,
     flow: &Flow,
@@ -316,8 +263,11 @@ impl File {
 
 impl Output {
     fn of(flow: &Flow, sizes: &[flow_results::Table]) -> Self {
-        let size =
-            |table: &flow_results::Table| Table { table: table.name.clone(), rows: table.rows };
+        let size = |table: &flow_results::Table| Table {
+            table: table.name.clone(),
+            rows: table.rows,
+            handle: Handle::of_flow(&flow.client_id, &flow.flow_id, &table.name).to_string(),
+        };
         let mut tables: Vec<Table> = sizes.iter().map(size).collect();
         tables.sort_unstable_by(|a, b| a.table.cmp(&b.table));
         Self {
@@ -342,7 +292,7 @@ impl Render for Output {
         }
         for table in &self.tables {
             let mark = if self.table.as_ref() == Some(&table.table) { "  below" } else { "" };
-            let _ = write!(out, "\n{:>8} rows  {}{mark}", table.rows, table.table);
+            let _ = write!(out, "\n{:>8} rows  {}{mark}", table.rows, table.handle);
         }
         for file in &self.uploads {
             let _ = write!(out, "\n{:>8} bytes  {}", file.size, table::line_of(&file.path));

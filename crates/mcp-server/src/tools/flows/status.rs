@@ -118,7 +118,7 @@ impl Reads for GetFlowStatus {
 }
 
 /// How complete what the flow gave is.
-pub(super) fn state(flow: &Flow, queries: &[QueryStat], offline: bool) -> State {
+pub(in crate::tools) fn state(flow: &Flow, queries: &[QueryStat], offline: bool) -> State {
     match flow.state {
         FlowState::Finished if queries.iter().any(failed) => State::Partial,
         FlowState::Finished => State::Complete,

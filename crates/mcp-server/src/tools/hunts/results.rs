@@ -3,16 +3,17 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use velociraptor_api::catalogue::READ;
-use velociraptor_api::hunt_results::{self, Coverage, HostOutcome, Part};
+use velociraptor_api::hunt_results::{self, Coverage, HostOutcome, HuntTable, Part};
 use velociraptor_api::hunts::HuntState;
-use velociraptor_api::results::RowQuery;
-use velociraptor_api::{HuntId, Permission, Session};
+use velociraptor_api::results::{Place, RowQuery};
+use velociraptor_api::{HuntId, Permission};
 
 use super::Summary;
 use crate::answer::{Answer, State};
 use crate::context::ToolCx;
+use crate::handle::Handle;
 use crate::page::{self, Binding, Rows};
-use crate::rows::{self, Handed, Walk, Wish};
+use crate::rows::{self, Reading, Walk, Wish};
 use crate::tool::{Effect, Reads, Tool};
 use crate::tool_error::ToolError;
 
@@ -92,6 +93,7 @@ struct Open {
 struct Table {
     table: String,
     rows: u64,
+    handle: String,
 }
 
 impl Tool for GetHuntResults {
@@ -114,7 +116,8 @@ impl Reads for GetHuntResults {
             columns: &[],
             filter: input.filter.as_deref(),
             order_by: None,
-            group_by: None,
+            group_by: &[],
+            stack: &[],
             count: false,
         })?;
         let is_filtered = query.filter.is_some();
@@ -156,7 +159,9 @@ impl Reads for GetHuntResults {
         if let Some(place) = place {
             let limits = rows::limits(page::BYTES);
             let query = RowQuery { from: place.row, count: limit, limits, ..query };
-            let handed = read(&session, &id, &place.table, &query).await?;
+            let at = Place::Hunt { hunt: &id, table: &place.table };
+            let budget = (page::BYTES, ALONE);
+            let handed = rows::read(&session, at, &Reading::Rows, &query, budget).await?;
             warnings.extend(handed.warnings);
             next = place.after(handed.next, &wanted, grows);
             output.table = Some(place.table);
@@ -171,7 +176,12 @@ impl Reads for GetHuntResults {
             ));
         }
         let returned = output.rows.len();
-        output.tables = tables.into_iter().map(|t| Table { table: t.name, rows: t.rows }).collect();
+        let table = |table: HuntTable| Table {
+            handle: Handle::of_hunt(&id, &table.name).to_string(),
+            table: table.name,
+            rows: table.rows,
+        };
+        output.tables = tables.into_iter().map(table).collect();
         let cursor = next.map(|place| binding.seal(&place)).transpose()?;
         let state = state(&coverage, cursor.is_some());
         let link = cx.link(&format!("/hunts/{id}/results"));
@@ -183,22 +193,8 @@ impl Reads for GetHuntResults {
     }
 }
 
-/// Reads one page of one table.
-async fn read(
-    session: &Session<'_>,
-    hunt: &HuntId,
-    table: &str,
-    wanted: &RowQuery,
-) -> Result<Handed, ToolError> {
-    let mut found = hunt_results::rows(session, hunt, table, wanted).await?;
-    if let Some(single) = rows::single(&found, wanted) {
-        found = hunt_results::rows(session, hunt, table, &single).await?;
-    }
-    rows::hand_over(found, page::BYTES, ALONE)
-}
-
 /// Complete only where every host is established and every row was handed over.
-fn state(coverage: &Coverage, more: bool) -> State {
+pub(in crate::tools) fn state(coverage: &Coverage, more: bool) -> State {
     let parts = &coverage.parts;
     let asked = coverage.scope - parts.never_scheduled;
     if more || (parts.open() > 0 && asked > 0) {

@@ -67,6 +67,8 @@ pub(super) enum Word {
 pub(super) struct TableRows {
     pub(super) table: String,
     pub(super) rows: u64,
+    /// Where all of them are.
+    pub(super) handle: String,
     #[serde(skip)]
     pub(super) columns: Vec<String>,
     #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]

@@ -74,6 +74,7 @@ fn write_table(found: &TableRows, out: &mut String) -> std::fmt::Result {
     let (first, all) = (found.first.len() as u64, found.rows);
     if first < all {
         writeln!(out, "\n{}, first {first} of {all} rows", found.table)?;
+        writeln!(out, "HANDLE {}", found.handle)?;
     } else {
         writeln!(out, "\n{}, {all} rows", found.table)?;
     }
@@ -100,6 +101,7 @@ mod tests {
             tables: vec![TableRows {
                 table: String::from("Windows.System.Pslist"),
                 rows: 41,
+                handle: String::from("flow:C.0123456789abcdef/F.1/Windows.System.Pslist"),
                 columns: ["Pid", "Name", "Empty"].map(String::from).to_vec(),
                 first: vec![row],
             }],
@@ -116,6 +118,7 @@ mod tests {
         2 clients: 1 finished, 1 refused
         FIN-WS07 C.0123456789abcdef  FINISHED  F.1  41 rows in 0.412 s
         Windows.System.Pslist, first 1 of 41 rows
+        HANDLE flow:C.0123456789abcdef/F.1/Windows.System.Pslist
         Pid  Name
         4    System
         empty: Empty

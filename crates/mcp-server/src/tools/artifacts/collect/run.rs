@@ -18,6 +18,7 @@ use super::outcome::{Outcome, TableRows, Word};
 use crate::clock;
 use crate::context::Progress;
 use crate::gateway::Go;
+use crate::handle::Handle;
 use crate::page;
 use crate::resolve::Named;
 use crate::tool_error::{ToolError, may_have_acted};
@@ -236,6 +237,7 @@ impl Plan<'_> {
                 outcome.note(warning);
             }
             outcome.tables.push(TableRows {
+                handle: Handle::of_flow(id, &flow.flow_id, &table.name).to_string(),
                 table: table.name,
                 rows: table.rows,
                 columns: found.columns,

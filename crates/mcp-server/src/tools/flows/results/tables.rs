@@ -13,7 +13,7 @@ pub(super) fn total(sizes: &[Table], names: &[String]) -> u64 {
 }
 
 /// The tables to read, in the order of their names: the one that was named, else all with rows.
-pub(super) fn wanted(flow: &Flow, named: Option<&str>) -> Result<Vec<String>, ToolError> {
+pub(in crate::tools) fn wanted(flow: &Flow, named: Option<&str>) -> Result<Vec<String>, ToolError> {
     let mut tables = flow.tables.clone();
     tables.sort_unstable();
     let Some(named) = named.map(str::trim).filter(|name| !name.is_empty()) else {
@@ -42,7 +42,7 @@ pub(super) fn wanted(flow: &Flow, named: Option<&str>) -> Result<Vec<String>, To
 
 /// Refuses a name that no source of the artifact has: that such a table has no rows says nothing.
 /// What an artifact that was deleted since had for sources is not known, and passes.
-pub(super) async fn exists(
+pub(in crate::tools) async fn exists(
     session: &Session<'_>,
     flow: &Flow,
     named: &str,
@@ -76,7 +76,7 @@ fn meant(given: &str, names: &[String], otherwise: &str) -> String {
 }
 
 /// A table that was named has no rows: say which have some.
-pub(super) fn no_rows(flow: &Flow, named: Option<&str>) -> Option<String> {
+pub(in crate::tools) fn no_rows(flow: &Flow, named: Option<&str>) -> Option<String> {
     let others = match flow.tables.as_slice() {
         [] => String::from("no table of it has"),
         tables => format!("these have: {}", tables.join(", ")),

@@ -42,6 +42,9 @@ impl Render for Output {
             }
         }
         self.render_open(out);
+        for table in self.tables.iter().filter(|table| table.rows > 0) {
+            let _ = write!(out, "\n{:>8} rows  {}", table.rows, table.handle);
+        }
         if self.rows.is_empty() {
             return;
         }

@@ -1,0 +1,108 @@
+//! Reading one page from where the rows are: rows, groups of them, or how many there are.
+
+use serde_json::json;
+use velociraptor_api::results::{self, ColumnName, Group, GroupQuery, Place, RowQuery};
+use velociraptor_api::{Limits, Session};
+use vql_builder::Direction;
+
+use super::{Handed, Reading, TIME, hand_over, single};
+use crate::page::{self, Row, Rows};
+use crate::tool_error::ToolError;
+
+/// Sorting by a name that no row has gives rows in no order, and says nothing: ask the first row.
+///
+/// # Errors
+///
+/// `invalid_input` naming the column.
+pub async fn check_order(
+    session: &Session<'_>,
+    place: Place<'_>,
+    wanted: &RowQuery,
+) -> Result<(), ToolError> {
+    let Some((column, _)) = &wanted.order else { return Ok(()) };
+    let first = RowQuery { columns: vec![column.clone()], count: 1, ..RowQuery::default() };
+    results::rows(session, place, &first).await?;
+    Ok(())
+}
+
+/// Reads one page. `how` says how a row can be read that is too large for it.
+///
+/// # Errors
+///
+/// What the wish asks for that no row has, and whatever the server says.
+pub async fn read(
+    session: &Session<'_>,
+    place: Place<'_>,
+    reading: &Reading,
+    wanted: &RowQuery,
+    (budget, how): (usize, &str),
+) -> Result<Handed, ToolError> {
+    match reading {
+        Reading::Rows => {
+            let mut found = results::rows(session, place, wanted).await?;
+            if let Some(single) = single(&found, wanted) {
+                found = results::rows(session, place, &single).await?;
+            }
+            hand_over(found, budget, how)
+        }
+        Reading::Groups(columns, order) => {
+            groups(session, place, (columns, *order), wanted, (budget, how)).await
+        }
+        Reading::Count => {
+            let limits = Limits::READ.time(TIME);
+            let count = results::count(session, place, wanted.filter.as_ref(), limits).await?;
+            let columns = vec![String::from("Count")];
+            let row = Row::from_iter([(columns[0].clone(), json!(count))]);
+            Ok(Handed { columns, rows: Rows::of(vec![row])?, next: None, warnings: Vec::new() })
+        }
+    }
+}
+
+async fn groups(
+    session: &Session<'_>,
+    place: Place<'_>,
+    (columns, order): (&[ColumnName], Direction),
+    wanted: &RowQuery,
+    (budget, how): (usize, &str),
+) -> Result<Handed, ToolError> {
+    let query = GroupQuery {
+        filter: wanted.filter.clone(),
+        order,
+        from: wanted.from,
+        count: wanted.count,
+        limits: wanted.limits,
+        ..GroupQuery::of(columns.to_vec())
+    };
+    let found = results::groups(session, place, &query).await?;
+    let mut names: Vec<String> = columns.iter().map(|name| name.as_str().to_owned()).collect();
+    let [count, hosts] = ["Count", "Hosts"].map(|name| beside(&names, name));
+    let row = |group: &Group| {
+        let mut row: Row = names.iter().cloned().zip(group.values.iter().cloned()).collect();
+        row.insert(count.clone(), json!(group.count));
+        if let Some(number) = group.hosts {
+            row.insert(hosts.clone(), json!(number));
+        }
+        row
+    };
+    let kept = page::fit(found.groups.iter().map(row).collect(), budget)?;
+    let next = if kept.more { Some(wanted.from + kept.rows.len() as u64) } else { found.next };
+    let mut warnings = vec![match columns {
+        [_] => format!("{} different values in all", found.total),
+        _ => format!("{} different combinations in all", found.total),
+    }];
+    warnings.extend(kept.warning(how));
+    names.push(count);
+    if found.groups.iter().any(|group| group.hosts.is_some()) {
+        names.push(hosts);
+    }
+    Ok(Handed { columns: names, rows: kept.rows, next, warnings })
+}
+
+/// A name for a column of ours that no column of the rows has.
+fn beside(names: &[String], name: &str) -> String {
+    let mut free = name.to_owned();
+    while names.contains(&free) {
+        free.push('_');
+    }
+    free
+}

@@ -1,0 +1,192 @@
+//! Handles and `query_results`: what the server counts agrees with what is counted here.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+
+use super::{AWAY, Bench, ENDLESS, FLEET, STACK, ended_well, refused, says};
+use crate::mcp::McpChild;
+use crate::suite::Cases;
+use crate::wait;
+
+/// Rows of the table: the ordinary ones and those that read alike.
+const COUNT: usize = 12_006;
+
+/// A client hears of a hunt with its next poll.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+pub(super) async fn run(cases: &mut Cases, bench: &Bench) {
+    cases.case("handles: 12,000 rows stacked, grouped, filtered and paged", flow(bench)).await;
+    cases.case("handles: a hunt stacked with its number of hosts", hunt(bench)).await;
+    cases.case("handles: what was not looked at is not called empty", waiting(bench)).await;
+    cases.case("handles: those that lead nowhere are told", nowhere(bench)).await;
+}
+
+/// How often each value of these columns occurs.
+fn counted(rows: &[Value], columns: &[&str]) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for row in rows {
+        *counts.entry(key(row, columns)).or_default() += 1;
+    }
+    counts
+}
+
+fn key(row: &Value, columns: &[&str]) -> String {
+    let values: Vec<&Value> = columns.iter().map(|column| &row[*column]).collect();
+    json!(values).to_string()
+}
+
+/// The rows of every page.
+async fn all(child: &mut McpChild, mut wish: Value) -> anyhow::Result<Vec<Value>> {
+    let mut rows = Vec::new();
+    loop {
+        let mut page = child.call_ok("query_results", wish.clone()).await?;
+        rows.extend(page["rows"].as_array().context("no rows")?.iter().cloned());
+        match page["cursor"].take() {
+            Value::Null => return Ok(rows),
+            cursor => wish["cursor"] = cursor,
+        }
+    }
+}
+
+async fn flow(bench: &Bench) -> anyhow::Result<()> {
+    let mut child = bench.changing().await?;
+    let wish = json!({ "clients": [bench.agent], "artifacts": [STACK], "wait": 100 });
+    let done = child.call_ok("collect_artifact", wish).await?;
+    let table = &done["outcomes"][0]["tables"][0];
+    let handle = table["handle"].as_str().with_context(|| done.to_string())?;
+    let id = done["outcomes"][0]["flow_id"].as_str().context("no flow")?;
+    ensure!(handle == format!("flow:{}/{id}/{STACK}", bench.agent), "{handle}");
+    // A witness hears no more than 10,000 rows at once.
+    let mut own = Vec::new();
+    for from in ["0", "9000"] {
+        let vql = "SELECT * FROM source(client_id=C, flow_id=F, artifact=A,
+            start_row=int(int=From)) LIMIT 9000";
+        let env = [("C", bench.agent.as_str()), ("F", id), ("A", STACK), ("From", from)];
+        let rows = bench.witness(vql, &env).await?;
+        own.extend(rows.as_array().context("no rows")?.iter().cloned());
+    }
+    let own = &own;
+    ensure!(own.len() == COUNT, "{} rows", own.len());
+    let pages = json!({ "handle": handle, "limit": 5000, "max_kb": 900 });
+    let read = all(&mut child, pages).await?;
+    ensure!(read == *own, "{} rows were read, or others", read.len());
+    for columns in [&["Name"][..], &["Path"], &["Name", "Path"], &["Last Seen", "Name"]] {
+        let expected = counted(own, columns);
+        for (way, rising) in [("stack", true), ("group_by", false)] {
+            let mut wish = json!({ "handle": handle, "limit": 4000, "max_kb": 400 });
+            wish[way] = json!(columns);
+            let groups = all(&mut child, wish).await?;
+            let count = |group: &Value| group["Count"].as_u64().unwrap_or_default();
+            let found: BTreeMap<String, u64> =
+                groups.iter().map(|group| (key(group, columns), count(group))).collect();
+            ensure!(found == expected && found.len() == groups.len(), "{way} {columns:?}");
+            let ordered = groups.is_sorted_by_key(|group| {
+                let count = i64::try_from(count(group)).unwrap_or_default();
+                if rising { count } else { -count }
+            });
+            ensure!(ordered, "{way} {columns:?}: {groups:?}");
+        }
+    }
+    let groups = all(&mut child, json!({ "handle": handle, "group_by": ["Count"] })).await?;
+    ensure!(groups[0] == json!({ "Count": 9, "Count_": COUNT - 6 }), "{groups:?}");
+    let wish = json!({ "handle": handle, "filter": "Path = 'C:/Temp'", "stack": ["Name"] });
+    let found = all(&mut child, wish).await?;
+    ensure!(found == [json!({ "Name": "rare.exe", "Count": 2 })], "{found:?}");
+    let wish = json!({ "handle": handle, "filter": "N >= 11990", "count": true });
+    let found = all(&mut child, wish).await?;
+    ensure!(found == [json!({ "Count": 10 })], "{found:?}");
+    let wish = json!({ "handle": handle, "order_by": "-N", "columns": ["N"], "limit": 2 });
+    let found = child.call_ok("query_results", wish).await?;
+    ensure!(found["rows"] == json!([{ "N": 11999 }, { "N": 11998 }]), "{found}");
+    ended_well(child).await
+}
+
+async fn hunt(bench: &Bench) -> anyhow::Result<()> {
+    let mut child = bench.changing().await?;
+    let wish = json!({ "artifacts": [STACK], "parameters": { STACK: { "Count": 30 } },
+                       "description": "stacked", "os": "linux", "start": true });
+    let made = child.call_ok("create_hunt", wish).await?;
+    let id = made["hunt_id"].as_str().context("no id")?.to_owned();
+    let end = tokio::time::Instant::now() + PATIENCE;
+    let handle = loop {
+        let wish = json!({ "hunt_id": id, "limit": 0 });
+        let found = child.call_ok("get_hunt_results", wish).await?;
+        if found["coverage"]["hit"] == FLEET + 1 {
+            break found["tables"][0]["handle"].as_str().context("no handle")?.to_owned();
+        }
+        ensure!(tokio::time::Instant::now() < end, "last seen: {}", found["coverage"]);
+        tokio::time::sleep(wait::PERIOD).await;
+    };
+    ensure!(handle == format!("hunt:{id}/{STACK}"), "{handle}");
+    let vql = "SELECT * FROM hunt_results(hunt_id=H, artifact=A) LIMIT 2000";
+    let own = bench.witness(vql, &[("H", &id), ("A", STACK)]).await?;
+    let own = own.as_array().context("no rows")?;
+    ensure!(own.len() as u64 == 36 * (FLEET + 1), "{} rows", own.len());
+    for columns in [&["Name"][..], &["Name", "Path"], &["ClientId"], &["ClientId", "Name"]] {
+        let expected = counted(own, columns);
+        let mut hosts: BTreeMap<String, std::collections::BTreeSet<&str>> = BTreeMap::new();
+        for row in own {
+            let client = row["ClientId"].as_str().context("no client")?;
+            hosts.entry(key(row, columns)).or_default().insert(client);
+        }
+        let stack = all(&mut child, json!({ "handle": handle, "stack": columns })).await?;
+        ensure!(stack.len() == expected.len(), "{columns:?}: {stack:?}");
+        for group in &stack {
+            let key = key(group, columns);
+            let told = (group["Count"].as_u64(), group["Hosts"].as_u64());
+            let right = (expected.get(&key).copied(), hosts.get(&key).map(|set| set.len() as u64));
+            ensure!(told == right, "{columns:?}: {group}, and it is {right:?}");
+        }
+    }
+    child.call_ok("modify_hunt", json!({ "hunt_id": id, "action": "stop" })).await?;
+    ended_well(child).await
+}
+
+async fn waiting(bench: &Bench) -> anyhow::Result<()> {
+    let mut child = bench.changing().await?;
+    let wish =
+        json!({ "clients": [bench.agent], "artifacts": [ENDLESS], "wait": 1, "again": true });
+    let begun = child.call_ok("collect_artifact", wish).await?;
+    let flow = begun["outcomes"][0]["flow_id"].as_str().context("no flow")?.to_owned();
+    let wish = json!({ "handle": format!("flow:{}/{flow}/{ENDLESS}", bench.agent), "count": true });
+    let told = child.call_ok("query_results", wish).await?;
+    ensure!(told["state"] != "complete" && told["state"] != "empty", "it runs still: {told}");
+    child.call_ok("cancel_flow", json!({ "client": bench.agent, "flow_id": flow })).await?;
+
+    let wish = json!({ "clients": [bench.agent], "artifacts": [super::ROWS], "wait": 60,
+                       "parameters": { super::ROWS: { "Count": 0 } } });
+    let done = child.call_ok("collect_artifact", wish).await?;
+    let flow = done["outcomes"][0]["flow_id"].as_str().context("no flow")?;
+    let handle = format!("flow:{}/{flow}/{}/Numbers", bench.agent, super::ROWS);
+    let told = child.call_ok("query_results", json!({ "handle": handle, "count": true })).await?;
+    ensure!(told["state"] == "empty" && told["rows"] == json!([{ "Count": 0 }]), "{told}");
+
+    let wish = json!({ "clients": [AWAY], "artifacts": [STACK], "wait": 0 });
+    let begun = child.call_ok("collect_artifact", wish).await?;
+    let flow = begun["outcomes"][0]["flow_id"].as_str().context("no flow")?;
+    let wish = json!({ "handle": format!("flow:{AWAY}/{flow}/{STACK}"), "count": true });
+    let told = child.call_ok("query_results", wish).await?;
+    ensure!(told["state"] == "offline" && told["rows"] == json!([]), "{told}");
+    child.call_ok("cancel_flow", json!({ "client": AWAY, "flow_id": flow })).await?;
+    ended_well(child).await
+}
+
+async fn nowhere(bench: &Bench) -> anyhow::Result<()> {
+    let mut child = bench.changing().await?;
+    let agent = &bench.agent;
+    for (handle, code) in [
+        (format!("flow:{agent}/F.NOSUCHFLOW/{STACK}"), "not_found"),
+        (format!("hunt:H.NOSUCHHUNT/{STACK}"), "not_found"),
+        (format!("flow:{agent}/F.NOSUCHFLOW"), "invalid_input"),
+        (String::from("velociraptor://clients"), "invalid_input"),
+        (format!("hunt:H.A' OR 1/{STACK}"), "invalid_input"),
+    ] {
+        let error = refused(&mut child, "query_results", json!({ "handle": handle })).await?;
+        says(&error, code, &[])?;
+        ensure!(error["next_step"].is_string(), "{handle}: {error}");
+    }
+    ended_well(child).await
+}
