@@ -110,6 +110,7 @@ impl Value {
             Self::Array(items) => {
                 Some(Self::array(items.iter().filter_map(|item| item.member(name))))
             }
+            Self::Time(time) if name == "Unix" => Some(Self::Int(time.as_second())),
             _ => None,
         }
     }

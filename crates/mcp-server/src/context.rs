@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use velociraptor_api::{Call, Identity, Limits, OrgId, Permission, Server, Session};
 
 use crate::services::Services;
+use crate::tool::Detail;
 use crate::tool_error::ToolError;
 
 /// The world of one tool call: the server and the org that it acts on, its cancellation, its
@@ -20,6 +21,8 @@ pub struct ToolCx<'a> {
     pub server: Arc<Server>,
     /// The org that the call is about.
     pub org: OrgId,
+    /// How much the answer is to carry.
+    pub detail: Detail,
     /// Cancelled when the caller no longer wants the answer.
     pub cancel: CancellationToken,
     /// Where progress is told.
@@ -53,7 +56,14 @@ impl<'a> ToolCx<'a> {
         progress: &'a dyn Progress,
     ) -> Result<Self, ToolError> {
         let (target, org) = services.target(arguments)?;
-        Ok(Self { services, server: Arc::clone(&target.server), org, cancel, progress })
+        Ok(Self {
+            services,
+            server: Arc::clone(&target.server),
+            org,
+            detail: Detail::default(),
+            cancel,
+            progress,
+        })
     }
 }
 

@@ -77,6 +77,13 @@ impl Handle {
         }
     }
 
+    /// The table.
+    pub fn table(&self) -> &str {
+        match self {
+            Self::Flow { table, .. } | Self::Hunt { table, .. } => table,
+        }
+    }
+
     /// Where the rows are, for the facade.
     pub fn place(&self) -> Place<'_> {
         match self {

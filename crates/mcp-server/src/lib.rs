@@ -28,6 +28,7 @@ pub mod resources;
 pub mod rows;
 pub mod services;
 pub mod settings;
+pub mod summary;
 pub mod system;
 pub mod table;
 pub mod tool;

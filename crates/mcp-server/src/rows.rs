@@ -11,12 +11,15 @@ use vql_builder::{Direction, PureExpr};
 use crate::evidence;
 use crate::page::{self, Row, Rows};
 use crate::table::{Column, Table};
+use crate::tool::Detail;
 use crate::tool_error::{Code, ToolError};
 
+mod lean;
 mod read;
 mod walk;
 
-pub use read::{check_order, read};
+pub use lean::{Lean, cut};
+pub use read::{How, check_order, read};
 pub use walk::Walk;
 
 /// Most columns that are written for reading; the data has all.
@@ -96,6 +99,27 @@ pub fn query(wish: &Wish<'_>) -> Result<(Reading, RowQuery), ToolError> {
     Ok((reading, query))
 }
 
+/// A summary is of all columns in no order, and has one page.
+///
+/// # Errors
+///
+/// `invalid_input` naming what does not go with it.
+pub fn plain_summary(
+    detail: Detail,
+    reading: &Reading,
+    wanted: &RowQuery,
+    cursor: Option<&str>,
+) -> Result<(), ToolError> {
+    let shaped = !wanted.columns.is_empty() || wanted.order.is_some() || cursor.is_some();
+    if detail == Detail::Summary && (shaped || !matches!(reading, Reading::Rows)) {
+        return Err(ToolError::invalid(
+            "detail summary goes with filter alone; leave columns, order_by, group_by, stack, \
+             count and cursor out, or detail",
+        ));
+    }
+    Ok(())
+}
+
 fn twice(columns: &[ColumnName]) -> Option<&str> {
     let seen = |at: usize| columns[..at].contains(&columns[at]);
     (1..columns.len()).find(|at| seen(*at)).map(|at| columns[at].as_str())
@@ -152,15 +176,17 @@ pub struct Handed {
     pub next: Option<u64>,
     /// What to keep in mind.
     pub warnings: Vec<String>,
+    /// What was taken away.
+    pub lean: Lean,
 }
 
-/// Keeps what fits into `budget` bytes. `how` says how a row can be read that is too large for it.
+/// Makes rows lean where they are to be, and keeps what fits.
 ///
 /// # Errors
 ///
 /// `timeout` where the server found no row in time, `too_large` where a single row is larger than
 /// what can be read at all.
-pub fn hand_over(mut found: RowPage, budget: usize, how: &str) -> Result<Handed, ToolError> {
+pub fn hand_over(mut found: RowPage, how: &How<'_>) -> Result<Handed, ToolError> {
     if found.rows.is_empty() {
         match found.cut {
             Some(Cut::Time) => {
@@ -173,7 +199,7 @@ pub fn hand_over(mut found: RowPage, budget: usize, how: &str) -> Result<Handed,
             }
             Some(Cut::Bytes | Cut::Rows) => {
                 return Err(ToolError::new(Code::TooLarge, "one row is larger than 64 MiB")
-                    .next(how.to_owned()));
+                    .next(how.alone.to_owned()));
             }
             None => {}
         }
@@ -182,15 +208,19 @@ pub fn hand_over(mut found: RowPage, budget: usize, how: &str) -> Result<Handed,
     let mut rows: Vec<Row> =
         found.rows.iter_mut().map(|row| std::mem::take(&mut row.row)).collect();
     evidence::name_columns(&mut found.columns, &mut rows);
-    let kept = page::fit(rows, budget)?;
-    let mut warnings: Vec<String> = kept.warning(how).into_iter().collect();
+    let lean = match how.detail {
+        Detail::Full => Lean::default(),
+        _ => Lean::of(&mut found.columns, &mut rows, how.named),
+    };
+    let kept = page::fit(rows, how.budget)?;
+    let mut warnings: Vec<String> = kept.warning(how.alone).into_iter().collect();
     if found.cut == Some(Cut::Time) {
         warnings.push(String::from(
             "the server ran out of time; these are the rows up to there, the cursor goes on",
         ));
     }
     let next = found.next_after(kept.rows.len());
-    Ok(Handed { columns: found.columns, rows: kept.rows, next, warnings })
+    Ok(Handed { columns: found.columns, rows: kept.rows, next, warnings, lean })
 }
 
 /// Writes rows for reading. Columns that are empty in every row, and those beyond the first

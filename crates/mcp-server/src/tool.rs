@@ -24,7 +24,10 @@ use crate::context::ToolCx;
 use crate::gateway::{Go, Halt, Opening, Passage, Stop, Work};
 use crate::tool_error::{Code, ToolError};
 
+pub use self::detail::Detail;
+
 mod bounds;
+mod detail;
 mod input;
 mod schema;
 
@@ -43,6 +46,9 @@ pub trait Tool: 'static {
     const NEEDS: &'static [Permission];
     /// Calling it twice with the same input leaves the same state as calling it once.
     const IDEMPOTENT: bool = false;
+    /// How much its answers carry where `detail` does not say; `None` where it makes no difference,
+    /// and the tool has no such argument.
+    const DETAIL: Option<Detail> = None;
     /// Arguments. Unknown fields are refused.
     type Input: DeserializeOwned + JsonSchema + Send + 'static;
     /// The typed answer.
@@ -135,6 +141,8 @@ pub struct ToolDef {
     pub idempotent: bool,
     /// One that [`Stops`]: it is listed whatever is switched off, and names no server and no org.
     pub stops: bool,
+    /// See [`Tool::DETAIL`].
+    pub detail: Option<Detail>,
     input_schema: fn() -> Map<String, Value>,
     output_schema: fn() -> Map<String, Value>,
     call: for<'a> fn(ToolCx<'a>, Map<String, Value>, &'a Passage<'a>) -> CallFuture<'a>,
@@ -173,6 +181,7 @@ impl ToolDef {
             needs: T::NEEDS,
             idempotent: T::IDEMPOTENT,
             stops: false,
+            detail: T::DETAIL,
             input_schema: schema::input::<T::Input>,
             output_schema: schema::output::<T::Output>,
             call,
@@ -181,7 +190,11 @@ impl ToolDef {
 
     /// The schema of the arguments.
     pub fn input_schema(&self) -> Map<String, Value> {
-        (self.input_schema)()
+        let mut schema = (self.input_schema)();
+        if let Some(default) = self.detail {
+            Detail::describe(default, &mut schema);
+        }
+        schema
     }
 
     /// The schema of the structured answer.
@@ -208,10 +221,11 @@ fn arguments_of<T: Tool>(arguments: Map<String, Value>) -> Result<T::Input, Tool
 }
 
 async fn read<T: Reads>(
-    cx: ToolCx<'_>,
-    arguments: Map<String, Value>,
+    mut cx: ToolCx<'_>,
+    mut arguments: Map<String, Value>,
     passage: &Passage<'_>,
 ) -> Result<Finished, Stop> {
+    cx.detail = Detail::take(T::DETAIL, &mut arguments)?;
     let input = arguments_of::<T>(arguments)?;
     let work = Work::reading();
     if let Opening::Agreed(permit, needed) = passage.open(&cx, &work).await? {
@@ -221,10 +235,11 @@ async fn read<T: Reads>(
 }
 
 async fn act<T: Acts>(
-    cx: ToolCx<'_>,
-    arguments: Map<String, Value>,
+    mut cx: ToolCx<'_>,
+    mut arguments: Map<String, Value>,
     passage: &Passage<'_>,
 ) -> Result<Finished, Stop> {
+    cx.detail = Detail::take(T::DETAIL, &mut arguments)?;
     let input = arguments_of::<T>(arguments.clone())?;
     let session = cx.session();
     let (work, mut prepared) = T::prepare(&cx, &session, input).await?;

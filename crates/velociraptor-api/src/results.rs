@@ -15,7 +15,7 @@ mod engine;
 mod place;
 mod size;
 
-pub use engine::{count, groups, rows};
+pub use engine::{count, groups, rows, span};
 pub use place::{Again, Place};
 pub(crate) use size::size;
 
@@ -192,6 +192,17 @@ pub struct GroupPage {
     pub total: u64,
     /// Where the next page begins, where there is one.
     pub next: Option<u64>,
+}
+
+/// The times in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The first.
+    pub first: Timestamp,
+    /// The last.
+    pub last: Timestamp,
+    /// In how many rows there is one.
+    pub count: u64,
 }
 
 #[cfg(test)]

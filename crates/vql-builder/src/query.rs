@@ -41,6 +41,8 @@ pub enum Piece {
     Filter(PureExpr),
     /// A whole number: `LIMIT $limit`.
     Number(u32),
+    /// One column: `timestamp(epoch=$column)`.
+    Column(Identifier),
     /// Columns as one value: `serialize(item=$key)`.
     List(Vec<Identifier>),
     /// What is selected: `SELECT $columns`. None at all means every column.
@@ -231,6 +233,7 @@ impl std::fmt::Display for Piece {
         match self {
             Self::Filter(filter) => filter.fmt(f),
             Self::Number(number) => number.fmt(f),
+            Self::Column(column) => column.fmt(f),
             Self::List(columns) => {
                 // The comma makes a list of a single item.
                 let spelled: String = columns.iter().map(|column| format!("{column}, ")).collect();

@@ -13,6 +13,9 @@ pub(super) fn text(services: &Services) -> String {
          pslist() there lists the server's own processes. vql_help explains VQL and every \
          function and plugin of this server.\n\
          \n\
+         Large results: detail summary says what a table holds; query_results then filters, groups \
+         and stacks (rarest first) by its handle. Do not page through all rows.\n\
+         \n\
          Every answer says server, org, identity, time and a state. complete: all there is. \
          partial: more follows with the cursor, or a part failed (see warnings). pending: asked, \
          not answered yet. offline: the host has not seen the question. empty: looked, nothing \

@@ -5,8 +5,9 @@ use velociraptor_api::results::{self, ColumnName, Group, GroupQuery, Place, RowQ
 use velociraptor_api::{Limits, Session};
 use vql_builder::Direction;
 
-use super::{Handed, Reading, TIME, hand_over, single};
+use super::{Handed, Lean, Reading, TIME, cut, hand_over, single};
 use crate::page::{self, Row, Rows};
+use crate::tool::Detail;
 use crate::tool_error::ToolError;
 
 /// Sorting by a name that no row has gives rows in no order, and says nothing: ask the first row.
@@ -25,7 +26,20 @@ pub async fn check_order(
     Ok(())
 }
 
-/// Reads one page. `how` says how a row can be read that is too large for it.
+/// How rows are handed over.
+#[derive(Clone, Copy, Debug)]
+pub struct How<'a> {
+    /// How many bytes they may have.
+    pub budget: usize,
+    /// How a row can be read that is too large for that.
+    pub alone: &'a str,
+    /// How much of them.
+    pub detail: Detail,
+    /// Whether the columns were asked for by name.
+    pub named: bool,
+}
+
+/// Reads one page.
 ///
 /// # Errors
 ///
@@ -35,7 +49,7 @@ pub async fn read(
     place: Place<'_>,
     reading: &Reading,
     wanted: &RowQuery,
-    (budget, how): (usize, &str),
+    how: &How<'_>,
 ) -> Result<Handed, ToolError> {
     match reading {
         Reading::Rows => {
@@ -43,17 +57,18 @@ pub async fn read(
             if let Some(single) = single(&found, wanted) {
                 found = results::rows(session, place, &single).await?;
             }
-            hand_over(found, budget, how)
+            hand_over(found, how)
         }
         Reading::Groups(columns, order) => {
-            groups(session, place, (columns, *order), wanted, (budget, how)).await
+            groups(session, place, (columns, *order), wanted, how).await
         }
         Reading::Count => {
             let limits = Limits::READ.time(TIME);
             let count = results::count(session, place, wanted.filter.as_ref(), limits).await?;
             let columns = vec![String::from("Count")];
             let row = Row::from_iter([(columns[0].clone(), json!(count))]);
-            Ok(Handed { columns, rows: Rows::of(vec![row])?, next: None, warnings: Vec::new() })
+            let (rows, warnings, lean) = (Rows::of(vec![row])?, Vec::new(), Lean::default());
+            Ok(Handed { columns, rows, next: None, warnings, lean })
         }
     }
 }
@@ -63,7 +78,7 @@ async fn groups(
     place: Place<'_>,
     (columns, order): (&[ColumnName], Direction),
     wanted: &RowQuery,
-    (budget, how): (usize, &str),
+    how: &How<'_>,
 ) -> Result<Handed, ToolError> {
     let query = GroupQuery {
         filter: wanted.filter.clone(),
@@ -84,18 +99,23 @@ async fn groups(
         }
         row
     };
-    let kept = page::fit(found.groups.iter().map(row).collect(), budget)?;
+    let mut rows: Vec<Row> = found.groups.iter().map(row).collect();
+    let mut lean = Lean::default();
+    if how.detail != Detail::Full {
+        lean.cut = cut(&mut rows);
+    }
+    let kept = page::fit(rows, how.budget)?;
     let next = if kept.more { Some(wanted.from + kept.rows.len() as u64) } else { found.next };
     let mut warnings = vec![match columns {
         [_] => format!("{} different values in all", found.total),
         _ => format!("{} different combinations in all", found.total),
     }];
-    warnings.extend(kept.warning(how));
+    warnings.extend(kept.warning(how.alone));
     names.push(count);
     if found.groups.iter().any(|group| group.hosts.is_some()) {
         names.push(hosts);
     }
-    Ok(Handed { columns: names, rows: kept.rows, next, warnings })
+    Ok(Handed { columns: names, rows: kept.rows, next, warnings, lean })
 }
 
 /// A name for a column of ours that no column of the rows has.

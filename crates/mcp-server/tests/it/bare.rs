@@ -12,7 +12,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_megaraptor");
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-const TOOLS: usize = 18;
+const TOOLS: usize = 19;
 
 /// The built program, in an empty folder and an empty environment.
 pub(crate) struct Bare {

@@ -12,6 +12,7 @@ mod changed;
 mod clients;
 mod commands;
 mod credential;
+mod detail;
 mod direct;
 mod emergency;
 mod flows;

@@ -7,8 +7,9 @@ use vql_builder::effects::{self, Effect, NoArtifacts};
 const CHANGING: [Effect; 3] = [Effect::Mutate, Effect::Write, Effect::Exec];
 
 /// What stands for the pieces that are put into a text: each kind only computes.
-const PIECES: [(&str, &str); 6] = [
+const PIECES: [(&str, &str); 7] = [
     ("$columns", "*"),
+    ("$column", "A"),
     ("$key", "(A,)"),
     ("$filter", "TRUE"),
     ("$order", ""),

@@ -1,7 +1,7 @@
 //! Queries on the rows that flows and hunts have collected.
 //!
 //! `$filter` is a condition, `$columns` what is selected, `$order` a whole clause or nothing,
-//! `$key` a list of columns, `$limit` and `$most` are numbers: see [`vql_builder::Piece`]. `MR_Row`
+//! `$column` is one column, `$key` a list of them, `$limit` and `$most` are numbers: see [`vql_builder::Piece`]. `MR_Row`
 //! is the number of a row in its table, from 0; looking at it first makes the engine count every row.
 //!
 //! GROUP BY puts values together that read the same: 1 and "1", NULL and "Null", and of several
@@ -249,6 +249,26 @@ each!(
 LIMIT 1"
 );
 
+each!(
+    FLOW_SPAN,
+    "flow_span",
+    HUNT_SPAN,
+    "hunt_span",
+    QUERY_SPAN,
+    "query_span",
+    "The first and the last time in one column of the first `$most` rows, of those that a filter
+keeps, in seconds since 1970; no row where there is none.",
+    [],
+    &["MR_First", "MR_Last", "MR_Count"],
+    "LET MR_Some = SELECT * FROM ",
+    " LIMIT $most
+LET MR_Times = SELECT timestamp(epoch=$column).Unix AS MR_Time FROM MR_Some WHERE $filter
+SELECT min(item=MR_Time) AS MR_First, max(item=MR_Time) AS MR_Last, count() AS MR_Count
+FROM MR_Times
+WHERE MR_Time > 0
+GROUP BY 1"
+);
+
 /// One query, on a flow, on a hunt and on a query.
 #[derive(Debug)]
 pub(crate) struct Each {
@@ -264,4 +284,5 @@ pub(crate) const SORTED: Each =
 pub(crate) const GROUPS: Each =
     Each { flow: &FLOW_GROUPS, hunt: &HUNT_GROUPS, query: &QUERY_GROUPS };
 pub(crate) const COUNT: Each = Each { flow: &FLOW_COUNT, hunt: &HUNT_COUNT, query: &QUERY_COUNT };
+pub(crate) const SPAN: Each = Each { flow: &FLOW_SPAN, hunt: &HUNT_SPAN, query: &QUERY_SPAN };
 pub(crate) const PROBE: Each = Each { flow: &FLOW_PROBE, hunt: &HUNT_PROBE, query: &QUERY_PROBE };

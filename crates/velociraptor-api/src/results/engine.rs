@@ -5,7 +5,7 @@ use serde::Deserialize;
 use vql_builder::{Identifier, Piece, PureExpr, Query};
 
 use super::place::Place;
-use super::{ColumnName, Group, GroupPage, GroupQuery, RowPage, RowQuery, TableRow};
+use super::{ColumnName, Group, GroupPage, GroupQuery, RowPage, RowQuery, Span, TableRow};
 use crate::catalogue::CatalogueQuery;
 use crate::error::QueryErrorKind;
 use crate::fault::Fault;
@@ -175,6 +175,51 @@ pub async fn count(
     let query = query.fill("filter", Piece::Filter(filter));
     let rows: Vec<Found> = session.rows_with(entry, query, &[], limits).await?;
     Ok(rows.first().map_or(0, |row| row.count))
+}
+
+/// The first and the last time in a column, among the first `most` rows that a filter keeps, in
+/// whole seconds; nothing where there is none.
+///
+/// # Errors
+///
+/// [`Fault::Query`].
+pub async fn span(
+    session: &Session<'_>,
+    place: Place<'_>,
+    column: &ColumnName,
+    filter: Option<&PureExpr>,
+    (most, limits): (u32, Limits),
+) -> Result<Option<Span>, Fault> {
+    #[derive(Deserialize)]
+    struct Found {
+        #[serde(rename = "MR_First")]
+        first: i64,
+        #[serde(rename = "MR_Last")]
+        last: i64,
+        #[serde(rename = "MR_Count")]
+        count: u64,
+    }
+    let (entry, query) = place.query(&texts::SPAN, 0)?;
+    let query = query
+        .fill("most", Piece::Number(most))
+        .fill("column", Piece::Column(column.identifier()))
+        .fill("filter", Piece::Filter(filter.cloned().unwrap_or_else(PureExpr::always)));
+    let (identity, found) = session.raw(entry, &query, &[], limits).await?;
+    let fail = |kind| Fault::from(session.server().error(Some(identity), entry.name, kind));
+    // Rows that lack the column have no time there.
+    let lacking = |kind: &QueryErrorKind| matches!(kind, QueryErrorKind::UnknownSymbol { symbol, .. } if symbol == column.as_str());
+    if let Some(failure) = found.failures.into_iter().find(|kind| !lacking(kind)) {
+        return Err(fail(failure));
+    }
+    if found.cut == Some(Cut::Time) {
+        return Err(fail(QueryErrorKind::Timeout { seconds: limits.time.as_secs() }));
+    }
+    let Some(row) = found.rows.into_iter().next() else { return Ok(None) };
+    let detail =
+        |error: &dyn std::fmt::Display| QueryErrorKind::Protocol { detail: error.to_string() };
+    let row: Found = serde_json::from_value(row.into()).map_err(|error| fail(detail(&error)))?;
+    let time = |seconds| Timestamp::from_second(seconds).map_err(|error| fail(detail(&error)));
+    Ok(Some(Span { first: time(row.first)?, last: time(row.last)?, count: row.count }))
 }
 
 /// In WHERE the server says nothing of a name that it does not know, and keeps no row: ask what

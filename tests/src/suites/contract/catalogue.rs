@@ -46,7 +46,8 @@ impl World {
     ) -> anyhow::Result<Query> {
         let mut query = entry.query();
         if entry.name.starts_with("query_") {
-            let rows = "LET MR_Rows = SELECT os_info.hostname AS Hostname FROM clients()";
+            let rows = "LET MR_Rows = SELECT os_info.hostname AS Hostname,
+                timestamp(epoch=1700000000) AS BuildTime FROM clients()";
             query = query.after(&RawVql::from_caller(rows));
         }
         for name in entry.binds {
@@ -116,12 +117,17 @@ impl World {
 }
 
 fn pieces(query: &str) -> anyhow::Result<Vec<(&'static str, Piece)>> {
-    let column = if query.starts_with("hunt_") { "ClientId" } else { "Hostname" };
+    let column = match query.rsplit_once('_') {
+        Some((_, "span")) => "BuildTime",
+        Some(("hunt", _)) => "ClientId",
+        _ => "Hostname",
+    };
     let column = Identifier::new(column)?;
     Ok(vec![
         ("filter", Piece::Filter(PureExpr::always())),
         ("columns", Piece::Columns(vec![column.clone()])),
         ("order", Piece::Order(Some((column.clone(), Direction::Ascending)))),
+        ("column", Piece::Column(column.clone())),
         ("key", Piece::List(vec![column])),
         ("most", Piece::Number(1000)),
         ("limit", Piece::Number(5)),

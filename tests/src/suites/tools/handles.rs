@@ -63,8 +63,8 @@ async fn flow(bench: &Bench) -> anyhow::Result<()> {
     let mut own = Vec::new();
     for from in ["0", "9000"] {
         let vql = "SELECT * FROM source(client_id=C, flow_id=F, artifact=A,
-            start_row=int(int=From)) LIMIT 9000";
-        let env = [("C", bench.agent.as_str()), ("F", id), ("A", STACK), ("From", from)];
+            start_row=int(int=Start)) LIMIT 9000";
+        let env = [("C", bench.agent.as_str()), ("F", id), ("A", STACK), ("Start", from)];
         let rows = bench.witness(vql, &env).await?;
         own.extend(rows.as_array().context("no rows")?.iter().cloned());
     }
@@ -90,6 +90,13 @@ async fn flow(bench: &Bench) -> anyhow::Result<()> {
             ensure!(ordered, "{way} {columns:?}: {groups:?}");
         }
     }
+    let wish = json!({ "client": bench.agent, "flow_id": id, "detail": "summary" });
+    let told = child.call_ok("get_flow_results", wish).await?;
+    summed(&told["summaries"][0], own).with_context(|| told["summaries"].to_string())?;
+    let wish = json!({ "handle": handle, "detail": "summary" });
+    let told = child.call_ok("query_results", wish).await?;
+    ensure!(told["state"] == "complete", "{told}");
+    summed(&told["summary"], own).with_context(|| told["summary"].to_string())?;
     let groups = all(&mut child, json!({ "handle": handle, "group_by": ["Count"] })).await?;
     ensure!(groups[0] == json!({ "Count": 9, "Count_": COUNT - 6 }), "{groups:?}");
     let wish = json!({ "handle": handle, "filter": "Path = 'C:/Temp'", "stack": ["Name"] });
@@ -102,6 +109,34 @@ async fn flow(bench: &Bench) -> anyhow::Result<()> {
     let found = child.call_ok("query_results", wish).await?;
     ensure!(found["rows"] == json!([{ "N": 11999 }, { "N": 11998 }]), "{found}");
     ended_well(child).await
+}
+
+/// A summary agrees with what is counted here.
+fn summed(summary: &Value, own: &[Value]) -> anyhow::Result<()> {
+    ensure!(summary["rows"] == own.len(), "{}", summary["rows"]);
+    let keys = summary["keys"].as_array().context("no keys")?;
+    for name in ["Name", "Path"] {
+        let expected = counted(own, &[name]);
+        let key = keys.iter().find(|key| key["column"] == name);
+        let key = key.with_context(|| format!("{name} is not told"))?;
+        ensure!(key["distinct"] == expected.len(), "{key}");
+        let (mut common, mut rare) = (expected.values().rev().copied().collect::<Vec<_>>(), vec![]);
+        common.sort_unstable_by(|a, b| b.cmp(a));
+        rare.extend(common.iter().rev().copied());
+        for (list, counts) in [("commonest", common), ("rarest", rare)] {
+            for (told, count) in key[list].as_array().into_iter().flatten().zip(counts) {
+                let value = json!([told["value"]]).to_string();
+                ensure!(told["count"] == count, "{list} {told}");
+                ensure!(expected.get(&value) == Some(&count), "{list} {told}");
+            }
+        }
+    }
+    let times = &summary["times"][0];
+    let span = [&times["column"], &times["first"], &times["last"]];
+    let right = ["Last Seen", "2023-11-14T22:13:20Z", "2023-11-15T01:33:19Z"];
+    ensure!(span == right && times["rows"] == own.len() - 6, "{times}");
+    ensure!(summary["sample"].as_array().is_some_and(|rows| rows.len() == 3));
+    Ok(())
 }
 
 async fn hunt(bench: &Bench) -> anyhow::Result<()> {

@@ -15,7 +15,7 @@ use crate::collection::{Bounds, Parameters, bytes_of_each, over_all, wanted};
 use crate::context::ToolCx;
 use crate::gateway::{Go, Work, contains, programs};
 use crate::resolve::{self, Named};
-use crate::tool::{Acts, Effect, Tool};
+use crate::tool::{Acts, Detail, Effect, Tool};
 use crate::tool_error::{Code, ToolError};
 
 mod outcome;
@@ -84,6 +84,7 @@ impl Tool for CollectArtifact {
     const EFFECT: Effect = Effect::Collect;
     const NEEDS: &'static [Permission] =
         &[Permission::AnyQuery, Permission::ReadResults, Permission::CollectClient];
+    const DETAIL: Option<Detail> = Some(Detail::Compact);
     type Input = Input;
     type Output = Output;
 }
@@ -157,8 +158,8 @@ impl Acts for CollectArtifact {
         Prepared { checked, named, again, wait, queue }: Prepared,
     ) -> Result<Answer<Output>, ToolError> {
         let until = queue.and_then(|queue| clock::now().checked_add(queue).ok());
-        let progress = cx.progress;
-        let plan = Plan { session, go, checked: &checked, again, wait, until, progress };
+        let (detail, progress) = (cx.detail, cx.progress);
+        let plan = Plan { session, go, checked: &checked, again, wait, until, detail, progress };
         let mut outcomes = plan.run(named).await?;
         let each = bytes_of_each(checked.limits());
         let brought_in = outcomes.iter().map(|outcome| outcome.bytes.unwrap_or(each));

@@ -11,6 +11,7 @@ use velociraptor_api::flows::{self, Flow};
 use velociraptor_api::results::{Place, RowQuery};
 use velociraptor_api::uploads::{self, Upload};
 use velociraptor_api::{ClientId, FlowId, Permission, Session, flow_results};
+use vql_builder::PureExpr;
 
 use super::not_looked::not_looked;
 use super::status;
@@ -20,15 +21,19 @@ use crate::evidence;
 use crate::handle::Handle;
 use crate::page::{self, Binding, Rows};
 use crate::resolve;
-use crate::rows::{self, Reading, Walk, Wish};
+use crate::rows::{self, How, Lean, Reading, Walk, Wish};
+use crate::summary::{self, Subject, Summary};
 use crate::table;
-use crate::tool::{Effect, Reads, Tool};
+use crate::tool::{Detail, Effect, Reads, Tool};
 use crate::tool_error::ToolError;
 
 pub(in crate::tools) mod tables;
 
 /// Most uploads that one answer lists.
 const UPLOADS: u32 = 50;
+
+/// Most tables that are looked into for a summary.
+const SUMMED: usize = 3;
 
 /// How to read a row that is too large for an answer.
 const ALONE: &str = "Select it alone with columns, or raise max_kb.";
@@ -81,6 +86,12 @@ pub(super) struct Output {
     table: Option<String>,
     columns: Vec<String>,
     rows: Rows,
+    #[serde(flatten)]
+    lean: Lean,
+    /// With detail summary, instead of rows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<serde_json::Value>")]
+    summaries: Vec<Summary>,
     #[serde(skip)]
     filtered: bool,
 }
@@ -108,6 +119,7 @@ impl Tool for GetFlowResults {
         ask for what matters instead of reading all.";
     const EFFECT: Effect = Effect::Read;
     const NEEDS: &'static [Permission] = READ;
+    const DETAIL: Option<Detail> = Some(Detail::Compact);
     type Input = Input;
     type Output = Output;
 }
@@ -139,6 +151,7 @@ impl Reads for GetFlowResults {
             }
         };
         let (flow, sizes) = found;
+        rows::plain_summary(cx.detail, &reading, &query, input.cursor.as_deref())?;
         let asked = (&client.id, &id, &input.table, &input.columns, &input.filter);
         let asked = (asked, &input.order_by, &input.group_by, input.count);
         let binding = Binding::of(&cx, Self::NAME, &asked)?;
@@ -169,7 +182,15 @@ impl Reads for GetFlowResults {
         let offline = client.client.as_ref().is_some_and(|client| !client.is_online());
         let mut state = status::state(&flow, &[], offline);
         let mut cursor = None;
-        if let Some(place) = &place {
+        if cx.detail == Detail::Summary && place.is_some() {
+            let (summaries, left) =
+                summed(&session, &flow, &sizes, (&names, query.filter.as_ref())).await?;
+            if left.is_some() || summaries.iter().any(|one| !one.is_whole()) {
+                state = State::Partial;
+            }
+            warnings.extend(left);
+            output.summaries = summaries;
+        } else if let Some(place) = &place {
             let table = &place.table;
             let at = Place::Flow { client: &client.id, flow: &id, table };
             let budget = input.max_kb.map_or(page::BYTES, |kb| kb.clamp(1, 4000) as usize * 1000);
@@ -179,10 +200,13 @@ impl Reads for GetFlowResults {
                 limits: rows::limits(budget),
                 ..query
             };
+            let named = !query.columns.is_empty();
+            let how = How { budget, alone: ALONE, detail: cx.detail, named };
             if begun.is_none() {
                 rows::check_order(&session, at, &query).await?;
             }
-            let handed = rows::read(&session, at, &reading, &query, (budget, ALONE)).await?;
+            let handed = rows::read(&session, at, &reading, &query, &how).await?;
+            output.lean = handed.lean;
             warnings.extend(handed.warnings);
             if let Some(next) = place.after(handed.next, &names, grows) {
                 cursor = Some(binding.seal(&next)?);
@@ -238,6 +262,30 @@ async fn look(
     Ok((found.flow, found.tables))
 }
 
+/// Looks at the largest of the tables; what is left out is said.
+async fn summed(
+    session: &Session<'_>,
+    flow: &Flow,
+    sizes: &[flow_results::Table],
+    (names, filter): (&[String], Option<&PureExpr>),
+) -> Result<(Vec<Summary>, Option<String>), ToolError> {
+    let mut tables: Vec<_> = sizes.iter().filter(|table| names.contains(&table.name)).collect();
+    tables.sort_by_key(|table| std::cmp::Reverse(table.rows));
+    let left: Vec<&str> = tables.iter().skip(SUMMED).map(|table| table.name.as_str()).collect();
+    let left = (!left.is_empty())
+        .then(|| format!("not looked into, name one with table: {}", left.join(", ")));
+    let mut summaries = Vec::new();
+    for table in tables.into_iter().take(SUMMED) {
+        let name = table.name.as_str();
+        let handle = Handle::of_flow(&flow.client_id, &flow.flow_id, name).to_string();
+        let place = Place::Flow { client: &flow.client_id, flow: &flow.flow_id, table: name };
+        let rows = Some(table.rows);
+        let subject = Subject { place, table: name, handle: &handle, rows, filter };
+        summaries.push(summary::of(session, subject).await?);
+    }
+    Ok((summaries, left))
+}
+
 async fn files(
     session: &Session<'_>,
     flow: &Flow,
@@ -279,6 +327,8 @@ impl Output {
             table: None,
             columns: Vec::new(),
             rows: Rows::default(),
+            lean: Lean::default(),
+            summaries: Vec::new(),
             filtered: false,
         }
     }
@@ -306,7 +356,9 @@ impl Render for Output {
                 out.push_str(if self.filtered { "no row matches" } else { "no rows" });
             } else {
                 rows::write(out, &self.columns, &self.rows);
+                self.lean.write(out);
             }
         }
+        self.summaries.iter().for_each(|summary| summary.write(out));
     }
 }

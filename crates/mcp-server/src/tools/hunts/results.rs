@@ -6,15 +6,17 @@ use velociraptor_api::catalogue::READ;
 use velociraptor_api::hunt_results::{self, Coverage, HostOutcome, HuntTable, Part};
 use velociraptor_api::hunts::HuntState;
 use velociraptor_api::results::{Place, RowQuery};
-use velociraptor_api::{HuntId, Permission};
+use velociraptor_api::{HuntId, Permission, Session};
+use vql_builder::PureExpr;
 
 use super::Summary;
 use crate::answer::{Answer, State};
 use crate::context::ToolCx;
 use crate::handle::Handle;
 use crate::page::{self, Binding, Rows};
-use crate::rows::{self, Reading, Walk, Wish};
-use crate::tool::{Effect, Reads, Tool};
+use crate::rows::{self, How, Lean, Walk, Wish};
+use crate::summary;
+use crate::tool::{Detail, Effect, Reads, Tool};
 use crate::tool_error::ToolError;
 
 mod names;
@@ -24,6 +26,9 @@ use names::Names;
 
 /// Most hosts that are named as not established; the counts are of all.
 const NAMED: usize = 100;
+
+/// Most tables that are looked into for a summary.
+const SUMMED: usize = 3;
 
 /// How to read a row that is too large for an answer.
 const ALONE: &str = "Name fewer columns in run_vql, or read the flow of that client.";
@@ -59,6 +64,12 @@ pub(super) struct Output {
     table: Option<String>,
     columns: Vec<String>,
     rows: Rows,
+    #[serde(flatten)]
+    lean: Lean,
+    /// With detail summary, instead of rows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<serde_json::Value>")]
+    summaries: Vec<summary::Summary>,
     #[serde(skip)]
     hits: Vec<String>,
 }
@@ -105,6 +116,7 @@ impl Tool for GetHuntResults {
         is not a clean host.";
     const EFFECT: Effect = Effect::Read;
     const NEEDS: &'static [Permission] = READ;
+    const DETAIL: Option<Detail> = Some(Detail::Compact);
     type Input = Input;
     type Output = Output;
 }
@@ -112,7 +124,7 @@ impl Tool for GetHuntResults {
 impl Reads for GetHuntResults {
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
         let id = HuntId::parse(input.hunt_id.trim())?;
-        let (_, query) = rows::query(&Wish {
+        let (reading, query) = rows::query(&Wish {
             columns: &[],
             filter: input.filter.as_deref(),
             order_by: None,
@@ -120,6 +132,7 @@ impl Reads for GetHuntResults {
             stack: &[],
             count: false,
         })?;
+        rows::plain_summary(cx.detail, &reading, &query, input.cursor.as_deref())?;
         let is_filtered = query.filter.is_some();
         let binding = Binding::of(&cx, Self::NAME, &(&id, &input.table, &input.filter))?;
         let begun: Option<Walk> =
@@ -147,7 +160,7 @@ impl Reads for GetHuntResults {
         let total: u64 = tables.iter().filter(|t| wanted.contains(&t.name)).map(|t| t.rows).sum();
         let limit = input.limit.unwrap_or(50).min(10_000);
         let place = match &begun {
-            _ if limit == 0 => None,
+            _ if limit == 0 || cx.detail == Detail::Summary => None,
             Some(begun) => {
                 begun.check(&wanted)?;
                 Some(begun.clone())
@@ -156,12 +169,21 @@ impl Reads for GetHuntResults {
         };
         let mut output = Output::of(&coverage);
         let (mut next, mut warnings) = (None, Vec::new());
+        let mut whole = true;
+        if cx.detail == Detail::Summary {
+            let filter = query.filter.as_ref();
+            let (summaries, left) = summed(&session, &id, &tables, (&wanted, filter)).await?;
+            whole = left.is_none() && summaries.iter().all(summary::Summary::is_whole);
+            warnings.extend(left);
+            output.summaries = summaries;
+        }
         if let Some(place) = place {
             let limits = rows::limits(page::BYTES);
             let query = RowQuery { from: place.row, count: limit, limits, ..query };
             let at = Place::Hunt { hunt: &id, table: &place.table };
-            let budget = (page::BYTES, ALONE);
-            let handed = rows::read(&session, at, &Reading::Rows, &query, budget).await?;
+            let how = How { budget: page::BYTES, alone: ALONE, detail: cx.detail, named: false };
+            let handed = rows::read(&session, at, &reading, &query, &how).await?;
+            output.lean = handed.lean;
             warnings.extend(handed.warnings);
             next = place.after(handed.next, &wanted, grows);
             output.table = Some(place.table);
@@ -183,7 +205,7 @@ impl Reads for GetHuntResults {
         };
         output.tables = tables.into_iter().map(table).collect();
         let cursor = next.map(|place| binding.seal(&place)).transpose()?;
-        let state = state(&coverage, cursor.is_some());
+        let state = state(&coverage, cursor.is_some() || !whole);
         let link = cx.link(&format!("/hunts/{id}/results"));
         let mut answer = Answer::of(&cx, &session, output).state(state).warn(warnings).link(link);
         answer.returned = Some(returned as u64);
@@ -191,6 +213,31 @@ impl Reads for GetHuntResults {
         answer.cursor = cursor;
         Ok(answer)
     }
+}
+
+/// Looks at the largest of the tables; what is left out is said.
+async fn summed(
+    session: &Session<'_>,
+    hunt: &HuntId,
+    tables: &[HuntTable],
+    (names, filter): (&[String], Option<&PureExpr>),
+) -> Result<(Vec<summary::Summary>, Option<String>), ToolError> {
+    let mut tables: Vec<_> =
+        tables.iter().filter(|table| table.rows > 0 && names.contains(&table.name)).collect();
+    tables.sort_by_key(|table| std::cmp::Reverse(table.rows));
+    let left: Vec<&str> = tables.iter().skip(SUMMED).map(|table| table.name.as_str()).collect();
+    let left = (!left.is_empty())
+        .then(|| format!("not looked into, name one with table: {}", left.join(", ")));
+    let mut summaries = Vec::new();
+    for table in tables.into_iter().take(SUMMED) {
+        let name = table.name.as_str();
+        let handle = Handle::of_hunt(hunt, name).to_string();
+        let place = Place::Hunt { hunt, table: name };
+        let rows = Some(table.rows);
+        let subject = summary::Subject { place, table: name, handle: &handle, rows, filter };
+        summaries.push(summary::of(session, subject).await?);
+    }
+    Ok((summaries, left))
 }
 
 /// Complete only where every host is established and every row was handed over.
@@ -241,6 +288,8 @@ impl Output {
             table: None,
             columns: Vec::new(),
             rows: Rows::default(),
+            lean: Lean::default(),
+            summaries: Vec::new(),
             hits: hits.map(|host| names.name(host)).collect(),
         }
     }

@@ -12,8 +12,9 @@ use crate::context::ToolCx;
 use crate::gateway::{Go, Work};
 use crate::handle::Handle;
 use crate::page::{self, Binding, Rows};
-use crate::rows::{self, Reading, Wish};
-use crate::tool::{Acts, Effect, Tool};
+use crate::rows::{self, How, Lean, Reading, Wish};
+use crate::summary::{self, Subject, Summary};
+use crate::tool::{Acts, Detail, Effect, Tool};
 use crate::tool_error::ToolError;
 
 /// How to read a row that is too large for an answer.
@@ -58,6 +59,12 @@ pub(super) struct Output {
     handle: String,
     columns: Vec<String>,
     rows: Rows,
+    #[serde(flatten)]
+    lean: Lean,
+    /// With detail summary, instead of rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Value>")]
+    summary: Option<Summary>,
     #[serde(skip)]
     filtered: bool,
 }
@@ -70,6 +77,7 @@ impl Tool for QueryResults {
         number of hosts: what is on one host only comes first.";
     const EFFECT: Effect = Effect::Read;
     const NEEDS: &'static [Permission] = READ;
+    const DETAIL: Option<Detail> = Some(Detail::Compact);
     type Input = Input;
     type Output = Output;
 }
@@ -86,7 +94,7 @@ impl Acts for QueryResults {
     type Prepared = Prepared;
 
     async fn prepare(
-        _cx: &ToolCx<'_>,
+        cx: &ToolCx<'_>,
         _session: &Session<'_>,
         input: Input,
     ) -> Result<(Work, Prepared), ToolError> {
@@ -99,6 +107,7 @@ impl Acts for QueryResults {
             stack: &input.stack,
             count: input.count,
         })?;
+        rows::plain_summary(cx.detail, &reading, &query, input.cursor.as_deref())?;
         Ok((Work::reading(), Prepared { input, handle, reading, query }))
     }
 
@@ -127,15 +136,29 @@ impl Acts for QueryResults {
             handle: held.handle.to_string(),
             columns: Vec::new(),
             rows: Rows::default(),
+            lean: Lean::default(),
+            summary: None,
             filtered,
         };
         let (mut state, mut warnings, mut cursor) = (*state, warnings.clone(), None);
-        if *filled {
+        if *filled && cx.detail == Detail::Summary {
+            let (table, handle) = (held.handle.table(), output.handle.as_str());
+            let filter = query.filter.as_ref();
+            let subject = Subject { place: held.place(), table, handle, rows: None, filter };
+            let summary = summary::of(session, subject).await?;
+            if !summary.is_whole() && state == State::Complete {
+                state = State::Partial;
+            }
+            output.summary = Some(summary);
+        } else if *filled {
             if from.is_none() {
                 rows::check_order(session, held.place(), &query).await?;
             }
             let place = held.place();
-            let handed = rows::read(session, place, &reading, &query, (budget, ALONE)).await?;
+            let named = !query.columns.is_empty();
+            let how = How { budget, alone: ALONE, detail: cx.detail, named };
+            let handed = rows::read(session, place, &reading, &query, &how).await?;
+            output.lean = handed.lean;
             warnings.extend(handed.warnings);
             if let Some(next) = handed.next {
                 cursor = Some(binding.seal(&next)?);
@@ -158,10 +181,13 @@ impl Render for Output {
     fn render(&self, out: &mut String) {
         out.push_str(&self.handle);
         out.push('\n');
-        if self.rows.is_empty() {
+        if let Some(summary) = &self.summary {
+            summary.write(out);
+        } else if self.rows.is_empty() {
             out.push_str(if self.filtered { "no row matches" } else { "no rows" });
         } else {
             rows::write(out, &self.columns, &self.rows);
+            self.lean.write(out);
         }
     }
 }

@@ -63,12 +63,15 @@ pub(super) enum Word {
 }
 
 /// A table, and its first rows.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub(super) struct TableRows {
     pub(super) table: String,
     pub(super) rows: u64,
     /// Where all of them are.
     pub(super) handle: String,
+    /// Columns with cells of which only the beginning is there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) cut: Vec<String>,
     #[serde(skip)]
     pub(super) columns: Vec<String>,
     #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]

@@ -102,6 +102,7 @@ mod tests {
                 table: String::from("Windows.System.Pslist"),
                 rows: 41,
                 handle: String::from("flow:C.0123456789abcdef/F.1/Windows.System.Pslist"),
+                cut: Vec::new(),
                 columns: ["Pid", "Name", "Empty"].map(String::from).to_vec(),
                 first: vec![row],
             }],

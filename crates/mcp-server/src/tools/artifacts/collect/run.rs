@@ -21,6 +21,8 @@ use crate::gateway::Go;
 use crate::handle::Handle;
 use crate::page;
 use crate::resolve::Named;
+use crate::rows;
+use crate::tool::Detail;
 use crate::tool_error::{ToolError, may_have_acted};
 
 /// For how long an equal collection is good enough. Longer, and what it says of processes and
@@ -42,6 +44,7 @@ pub(super) struct Plan<'a> {
     pub(super) wait: Duration,
     /// Until when it may wait for a client that is offline.
     pub(super) until: Option<Timestamp>,
+    pub(super) detail: Detail,
     pub(super) progress: &'a (dyn Progress + 'a),
 }
 
@@ -228,18 +231,29 @@ impl Plan<'_> {
         }
         let share = budget / tables.len().max(1);
         for table in tables.into_iter().filter(|table| table.rows > 0) {
+            let handle = Handle::of_flow(id, &flow.flow_id, &table.name).to_string();
+            if self.detail == Detail::Summary {
+                let (table, rows) = (table.name, table.rows);
+                outcome.tables.push(TableRows { table, rows, handle, ..TableRows::default() });
+                continue;
+            }
             let wanted = RowQuery { count: FIRST, ..RowQuery::default() };
             let found =
                 flow_results::rows(self.session, id, &flow.flow_id, &table.name, &wanted).await?;
-            let rows = found.rows.into_iter().map(|row| row.row).collect();
+            let mut rows: Vec<_> = found.rows.into_iter().map(|row| row.row).collect();
+            let cut = match self.detail {
+                Detail::Full => Vec::new(),
+                _ => rows::cut(&mut rows),
+            };
             let kept = page::fit(rows, share)?;
             if let Some(warning) = kept.warning("get_flow_results reads it alone.") {
                 outcome.note(warning);
             }
             outcome.tables.push(TableRows {
-                handle: Handle::of_flow(id, &flow.flow_id, &table.name).to_string(),
+                handle,
                 table: table.name,
                 rows: table.rows,
+                cut,
                 columns: found.columns,
                 first: kept.rows.into_vec(),
             });

@@ -45,12 +45,14 @@ impl Render for Output {
         for table in self.tables.iter().filter(|table| table.rows > 0) {
             let _ = write!(out, "\n{:>8} rows  {}", table.rows, table.handle);
         }
+        self.summaries.iter().for_each(|summary| summary.write(out));
         if self.rows.is_empty() {
             return;
         }
         let _ = write!(out, "\n\n{}", self.table.as_deref().unwrap_or_default());
         out.push('\n');
         rows::write(out, &hosts_first(&self.columns), &self.rows);
+        self.lean.write(out);
     }
 }
 

@@ -1,0 +1,206 @@
+//! The columns by which a table is best told: their commonest and rarest values.
+
+use std::collections::HashSet;
+use std::fmt::Write;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use serde::Serialize;
+use serde_json::Value;
+use velociraptor_api::results::{self, ColumnName, Group, GroupPage, GroupQuery};
+use velociraptor_api::{Fault, Limits, Session};
+use vql_builder::Direction;
+
+use super::columns::Seen;
+use super::{AT_ONCE, MOST, Subject, TIME, told, within};
+use crate::page::Row;
+use crate::table;
+use crate::tool_error::ToolError;
+
+/// Columns that are told.
+const TOLD: usize = 4;
+
+/// Columns that are counted, so that there are some left when constant ones are passed over.
+const COUNTED: usize = 6;
+
+/// Values at either end.
+const ENDS: usize = 3;
+
+/// Groups that are read at once: where these are all, one query tells both ends.
+const GROUPS: u32 = 500;
+
+/// What matters in an investigation, first things first.
+const NAMES: &[&str] = &[
+    "name",
+    "exe",
+    "image",
+    "process",
+    "commandline",
+    "cmdline",
+    "username",
+    "user",
+    "eventid",
+    "hash",
+    "sha256",
+    "sha1",
+    "md5",
+    "path",
+    "ospath",
+    "fullpath",
+    "fqdn",
+    "remoteaddress",
+    "raddr",
+    "service",
+    "status",
+    "company",
+    "signer",
+];
+
+/// A column and the ends of its values.
+#[derive(Debug, Serialize)]
+pub(super) struct Key {
+    column: String,
+    distinct: u64,
+    commonest: Vec<Counted>,
+    /// What is not among the commonest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rarest: Vec<Counted>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Counted {
+    value: Value,
+    count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hosts: Option<u64>,
+}
+
+/// Counts the values of the columns that tell most.
+pub(super) async fn count(
+    session: &Session<'_>,
+    subject: Subject<'_>,
+    (seen, read): (&[Seen], &[Row]),
+    not_looked: &mut Vec<String>,
+) -> Result<Vec<Key>, ToolError> {
+    let columns = candidates(seen, read);
+    let mut asking = Vec::new();
+    for column in &columns {
+        asking.push(async move { (column, ends(session, subject, column).await) });
+    }
+    let counted: Vec<_> = stream::iter(asking).buffered(AT_ONCE).collect().await;
+    let mut keys = Vec::new();
+    for (column, ends) in counted {
+        let column = column.as_str();
+        let late = || not_looked.push(format!("the values of {column}: counting took too long"));
+        let Some((first, last)) = within(ends, late)? else { continue };
+        let rows = subject.rows.filter(|_| subject.filter.is_none());
+        let constant = first.total < 2;
+        let unique = Some(first.total) == rows.map(|rows| rows.min(u64::from(MOST)));
+        if constant || unique || keys.len() == TOLD {
+            continue;
+        }
+        let commonest: Vec<Counted> = first.groups.iter().take(ENDS).map(counted_of).collect();
+        let rest = first.total.saturating_sub(commonest.len() as u64);
+        let rarest = last.iter().take(ENDS.min(usize::try_from(rest).unwrap_or(ENDS)));
+        keys.push(Key {
+            column: column.to_owned(),
+            distinct: first.total,
+            rarest: rarest.map(counted_of).collect(),
+            commonest,
+        });
+    }
+    Ok(keys)
+}
+
+/// The groups of a column from the commonest on, and those from the rarest on.
+async fn ends(
+    session: &Session<'_>,
+    subject: Subject<'_>,
+    column: &ColumnName,
+) -> Result<(GroupPage, Vec<Group>), Fault> {
+    let common = GroupQuery {
+        filter: subject.filter.cloned(),
+        count: GROUPS,
+        most: Some(MOST),
+        limits: Limits::READ.time(TIME).bytes(1_000_000),
+        ..GroupQuery::of(vec![column.clone()])
+    };
+    let first = results::groups(session, subject.place, &common).await?;
+    if first.next.is_none() {
+        let last = first.groups.iter().rev().cloned().collect();
+        return Ok((first, last));
+    }
+    let rare = GroupQuery { order: Direction::Ascending, count: 3, ..common };
+    let last = results::groups(session, subject.place, &rare).await?;
+    Ok((first, last.groups))
+}
+
+fn counted_of(group: &Group) -> Counted {
+    let value = group.values.first().cloned().unwrap_or_default();
+    let mut row = Row::from_iter([(String::new(), value)]);
+    crate::rows::cut(std::slice::from_mut(&mut row));
+    let value = row.shift_remove("").unwrap_or_default();
+    Counted { value, count: group.count, hosts: group.hosts }
+}
+
+/// The columns whose values differ and come more than once, as far as a few rows tell.
+fn candidates(seen: &[Seen], read: &[Row]) -> Vec<ColumnName> {
+    let mut ranked: Vec<(usize, usize, ColumnName)> = seen
+        .iter()
+        .enumerate()
+        .filter(|(_, one)| matches!(one.kind.as_str(), "text" | "number" | "truth" | "number/text"))
+        .filter_map(|(at, one)| {
+            let name = one.column.to_ascii_lowercase();
+            let known = NAMES.iter().position(|known| *known == name);
+            let values: HashSet<String> =
+                read.iter().map(|row| told(row.get(&one.column).unwrap_or(&Value::Null))).collect();
+            // Numbers of no known name are mostly sizes and ids.
+            let telling = values.len() > 1
+                && values.len() * 2 <= read.len()
+                && (one.kind != "number" || values.len() <= 20);
+            let rank = known.or_else(|| telling.then_some(NAMES.len()))?;
+            Some((rank, at, ColumnName::new(&one.column).ok()?))
+        })
+        .collect();
+    ranked.sort_by_key(|(rank, at, _)| (*rank, *at));
+    ranked.into_iter().take(COUNTED).map(|(_, _, column)| column).collect()
+}
+
+impl Key {
+    pub(super) fn write(&self, out: &mut String) {
+        let _ = write!(out, "\n{}: {} values", table::line_of(&self.column), self.distinct);
+        for (what, values) in [("commonest", &self.commonest), ("rarest", &self.rarest)] {
+            for (at, Counted { value, count, hosts }) in values.iter().enumerate() {
+                let before = if at == 0 { format!("\n  {what}: ") } else { String::from(", ") };
+                let hosts = hosts.map_or_else(String::new, |hosts| format!(" on {hosts}"));
+                let _ = write!(out, "{before}{} {count}x{hosts}", told(value));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::columns::seen;
+    use super::*;
+
+    #[test]
+    fn columns_that_tell_something_are_chosen_and_known_names_first() {
+        let rows: Vec<Row> = (0..100)
+            .map(|n| {
+                let row = json!({
+                    "Size": n * 37, "State": if n % 2 == 0 { "on" } else { "off" }, "Host": "x",
+                    "Id": format!("id-{n}"), "Name": format!("proc-{n}"), "a`b": n % 3,
+                    "Username": "SYSTEM", "Level": n % 4,
+                });
+                row.as_object().unwrap().clone()
+            })
+            .collect();
+        let columns: Vec<String> = rows[0].keys().cloned().collect();
+        let chosen = candidates(&seen(&columns, &rows), &rows);
+        let names: Vec<&str> = chosen.iter().map(ColumnName::as_str).collect();
+        assert_eq!(names, ["Name", "Username", "State", "Level"]);
+    }
+}
