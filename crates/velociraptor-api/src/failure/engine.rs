@@ -84,8 +84,8 @@ pub(super) fn with_level(text: &str) -> Option<Kind> {
         .iter()
         .find_map(|word| missing.strip_prefix(word)?.split_whitespace().next())?;
     if let Some((what, rest)) = missing.split_once(" not found.") {
-        // The name of a column can have blanks.
-        let name = what.strip_prefix("Symbol ").unwrap_or(name);
+        // The name of a column can have blanks, and then stands between backticks.
+        let name = what.strip_prefix("Symbol ").unwrap_or(name).trim_matches('`');
         let hint = rest.trim();
         let hint = (!hint.starts_with("Current Scope")).then_some(hint);
         return Some(symbol(name, &format!("{what} not found"), hint));

@@ -115,6 +115,19 @@ fn read(case: &Case) -> (Vec<&'static str>, Vec<String>) {
 }
 
 #[test]
+fn a_column_with_a_blank_in_its_name_is_named_whole() {
+    for line in [
+        "ERROR:Symbol `Last Seen` not found. Current Scope is [A]",
+        "ERROR:Symbol Last Seen not found. Current Scope is [A]",
+    ] {
+        match classify(line) {
+            LogLine::Failure(Kind::UnknownSymbol { symbol, .. }) => assert_eq!(symbol, "Last Seen"),
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn every_recorded_case_gets_its_class() {
     let cases = cases();
     assert_eq!(cases.len(), 234);

@@ -63,7 +63,7 @@ pub async fn rows(
             .fill("limit", limit)
     };
     let limits = wanted.limits.rows(u64::from(count) + u64::from(further) + 1);
-    let mut found = read(session, entry, &query, limits, &wanted.columns).await?;
+    let mut found = read(session, entry, &query, limits, (&wanted.columns, from)).await?;
     if let (true, 0, Some(filter)) = (found.rows.is_empty(), from, &wanted.filter) {
         probe(session, place, filter).await?;
     }
@@ -127,7 +127,7 @@ pub async fn groups(
         .fill("key", Piece::List(names()))
         .fill("order", Piece::Order(by_count));
     let limits = wanted.limits.rows(u64::from(wanted.count) + 1).keep_first();
-    let found = read(session, entry, &query, limits, &wanted.columns).await?;
+    let found = read(session, entry, &query, limits, (&wanted.columns, from)).await?;
     if let (true, 0, Some(filter)) = (found.rows.is_empty(), from, &wanted.filter) {
         probe(session, place, filter).await?;
     }
@@ -237,13 +237,13 @@ async fn probe(session: &Session<'_>, place: Place<'_>, filter: &PureExpr) -> Re
 }
 
 /// Runs a query of rows. A wanted column that some rows lack is NULL there; one that no row has is
-/// a fault.
+/// a fault, but on a later page, before which there may have been rows that have it.
 async fn read(
     session: &Session<'_>,
     entry: &CatalogueQuery,
     query: &Query,
     limits: Limits,
-    wanted: &[ColumnName],
+    (wanted, from): (&[ColumnName], u64),
 ) -> Result<Rows, Fault> {
     let (identity, mut rows) = session.raw(entry, query, &[], limits).await?;
     for failure in std::mem::take(&mut rows.failures) {
@@ -258,7 +258,7 @@ async fn read(
             .rows
             .iter()
             .any(|row| row.get(column.as_str()).is_some_and(|value| !value.is_null()));
-        if !is_somewhere {
+        if from == 0 && !is_somewhere {
             return Err(Fault::bad_input(format!("the rows have no column {symbol}")));
         }
         session.warn(format!("some rows have no column {symbol}"));
