@@ -10,6 +10,7 @@
 //!   the chat, and beforehand for the collections of a case.
 //! - [`ledger`]: what was started, so that it can be stopped.
 //! - [`tokens`]: who may speak over HTTP, and what a connection may see.
+//! - [`spool`]: queries that their caller may run again by a handle.
 //! - [`audit`]: the record of every call, before it runs and after.
 //! - [`outlet`]: the one filter that each answer passes on the way out.
 //!
@@ -31,4 +32,5 @@ pub mod policy;
 pub mod record;
 pub mod seal;
 pub mod size;
+pub mod spool;
 pub mod tokens;

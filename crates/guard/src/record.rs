@@ -214,6 +214,11 @@ impl Held<'_> {
         Ok(records)
     }
 
+    /// The record of a number, where there is one.
+    pub(crate) fn one<T: DeserializeOwned>(&self, number: u64) -> Result<Option<T>, RecordError> {
+        read_json(&self.shelf.folder.join(name(number)))
+    }
+
     /// A number that no record has had.
     pub(crate) fn next_number(&self) -> Result<u64, RecordError> {
         Ok(self.numbers()?.last().map_or(1, |last| last + 1))

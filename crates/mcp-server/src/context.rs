@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use guard::spool::{Kept, Owner, Spool};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use velociraptor_api::{Call, Identity, Limits, OrgId, Permission, Server, Session};
 
 use crate::services::Services;
 use crate::tool::Detail;
-use crate::tool_error::ToolError;
+use crate::tool_error::{Code, ToolError};
 
 /// The world of one tool call: the server and the org that it acts on, its cancellation, its
 /// progress. There is no global.
@@ -21,12 +22,59 @@ pub struct ToolCx<'a> {
     pub server: Arc<Server>,
     /// The org that the call is about.
     pub org: OrgId,
+    /// The caller's queries that can be run again; none outside a call of a tool.
+    pub queries: Option<Queries<'a>>,
     /// How much the answer is to carry.
     pub detail: Detail,
     /// Cancelled when the caller no longer wants the answer.
     pub cancel: CancellationToken,
     /// Where progress is told.
     pub progress: &'a (dyn Progress + 'a),
+}
+
+/// The queries of one caller that can be run again.
+#[derive(Clone)]
+pub struct Queries<'a> {
+    spool: &'a Spool,
+    subject: String,
+}
+
+impl<'a> Queries<'a> {
+    /// Those of this caller.
+    pub const fn of(spool: &'a Spool, subject: String) -> Self {
+        Self { spool, subject }
+    }
+}
+
+impl ToolCx<'_> {
+    fn owner(&self, subject: &str) -> Owner {
+        let (server, org) = (self.server.name().to_owned(), self.org.to_string());
+        Owner { subject: subject.to_owned(), server, org }
+    }
+
+    /// Keeps a query for its caller, on this server and in this org.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be kept.
+    pub fn keep(&self, text: &str, env: &Map<String, Value>) -> Result<String, ToolError> {
+        let Some(queries) = &self.queries else { return Err(no_queries()) };
+        Ok(queries.spool.keep(&self.owner(&queries.subject), text, env)?)
+    }
+
+    /// The query that was kept under an id.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, its time is over, or it is of another caller, server or org.
+    pub fn kept(&self, id: &str) -> Result<Kept, ToolError> {
+        let Some(queries) = &self.queries else { return Err(no_queries()) };
+        Ok(queries.spool.find(id, &self.owner(&queries.subject))?)
+    }
+}
+
+fn no_queries() -> ToolError {
+    ToolError::new(Code::Internal, "queries are kept for calls of tools only")
 }
 
 /// Where a long call tells how far it is.
@@ -60,6 +108,7 @@ impl<'a> ToolCx<'a> {
             services,
             server: Arc::clone(&target.server),
             org,
+            queries: None,
             detail: Detail::default(),
             cancel,
             progress,

@@ -34,7 +34,7 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::caller::Caller;
-use crate::context::{Progress, ToolCx};
+use crate::context::{Progress, Queries, ToolCx};
 use crate::services::Services;
 use crate::tool::{Effect, Finished};
 use crate::tool_error::{Code, ToolError};
@@ -149,13 +149,15 @@ impl Gateway {
         // What stops is for every server: one that is named would be passed over.
         let mut everywhere = Map::new();
         let named = if tool.stops { &mut everywhere } else { &mut arguments };
-        let cx = match ToolCx::of(&self.services, named, cancel, request.progress) {
+        let mut cx = match ToolCx::of(&self.services, named, cancel, request.progress) {
             Ok(cx) => cx,
             Err(error) => {
                 self.refused(request, name, tool.effect, whole, &error).await?;
                 return Err(error.into());
             }
         };
+        let subject = request.caller.as_asked().subject;
+        cx.queries = Some(Queries::of(&self.guardian.spool, subject));
         let place = (cx.server.name().to_owned(), cx.org.to_string());
         let passage = Passage::new(self, request, self.number(), tool, arguments.clone(), place);
         let done = tool.call(cx, arguments, &passage).await;

@@ -6,7 +6,6 @@
 
 use std::fmt;
 
-use velociraptor_api::results::Place;
 use velociraptor_api::{ClientId, FlowId, HuntId};
 
 use crate::tool_error::ToolError;
@@ -33,6 +32,9 @@ pub enum Handle {
         /// The table.
         table: String,
     },
+    /// A query that is run again: `query:…`. Unlike the others it has a life, and belongs to its
+    /// caller.
+    Query(String),
 }
 
 impl Handle {
@@ -73,6 +75,8 @@ impl Handle {
                     table: named(table)?,
                 })
             }
+            Some(("query", id)) if is_id(id) => Ok(Self::Query(id.to_owned())),
+            Some(("query", _)) => Err(malformed("a query has a number, a dot, letters and digits")),
             _ => Err(malformed("it begins with no kind of handle")),
         }
     }
@@ -81,16 +85,14 @@ impl Handle {
     pub fn table(&self) -> &str {
         match self {
             Self::Flow { table, .. } | Self::Hunt { table, .. } => table,
+            Self::Query(_) => "query",
         }
     }
+}
 
-    /// Where the rows are, for the facade.
-    pub fn place(&self) -> Place<'_> {
-        match self {
-            Self::Flow { client, flow, table } => Place::Flow { client, flow, table },
-            Self::Hunt { hunt, table } => Place::Hunt { hunt, table },
-        }
-    }
+fn is_id(text: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    text.len() <= 64 && text.contains('.') && text.bytes().all(known)
 }
 
 /// What was collected into a flow later carries a number behind its id: `F.ABC/2`.
@@ -118,8 +120,8 @@ fn lacks(part: &str) -> ToolError {
 
 fn malformed(why: &(impl fmt::Display + ?Sized)) -> ToolError {
     ToolError::invalid(format!("that is no handle: {why}")).next(
-        "a handle is flow:CLIENT_ID/FLOW_ID/Artifact/Source or hunt:HUNT_ID/Artifact/Source; \
-         copy one from get_flow_results, get_hunt_results or collect_artifact",
+        "a handle is flow:CLIENT_ID/FLOW_ID/Artifact/Source, hunt:HUNT_ID/Artifact/Source or \
+         query:ID; copy one from an answer",
     )
 }
 
@@ -128,6 +130,7 @@ impl fmt::Display for Handle {
         match self {
             Self::Flow { client, flow, table } => write!(f, "flow:{client}/{flow}/{table}"),
             Self::Hunt { hunt, table } => write!(f, "hunt:{hunt}/{table}"),
+            Self::Query(id) => write!(f, "query:{id}"),
         }
     }
 }
@@ -145,6 +148,7 @@ mod tests {
             "flow:C.0123456789abcdef/F.CVK1N4Q2/2/Windows.System.Pslist/A",
             "flow:server/F.CVK1N4Q2.H/Custom.Of.Server",
             "hunt:H.CVK1N4Q2/Windows.System.Pslist",
+            "query:17.k3J9x2-_AAAAAAAAAAAAAA",
         ] {
             assert_eq!(Handle::parse(&format!(" {text}\n")).unwrap().to_string(), text);
         }
@@ -172,6 +176,8 @@ mod tests {
             "hunt:H.CVK1N4Q2//",
             "hunt:H.CVK1N4Q2/A\n! B",
             "hunt:X/Table",
+            "query:17",
+            "query:17.a b",
             "velociraptor://hunts/H.CVK1N4Q2/results",
             &long,
         ] {

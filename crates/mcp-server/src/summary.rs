@@ -120,10 +120,10 @@ pub async fn of(session: &Session<'_>, subject: Subject<'_>) -> Result<Summary, 
     }
     let times = times(session, subject, &seen, &mut not_looked).await?;
     let keys = keys::count(session, subject, (&seen, &read), &mut not_looked).await?;
-    let unspelled: Vec<&str> = seen
+    let unspelled: Vec<String> = seen
         .iter()
         .filter(|one| ColumnName::new(&one.column).is_err())
-        .map(|one| one.column.as_str())
+        .map(|one| evidence::quoted(&one.column))
         .collect();
     if !unspelled.is_empty() {
         not_looked
@@ -172,7 +172,8 @@ async fn times(
     let of_time: Vec<ColumnName> =
         seen.iter().filter(|one| one.is_time()).filter_map(named).collect();
     if of_time.len() > TIMES {
-        let left: Vec<&str> = of_time[TIMES..].iter().map(ColumnName::as_str).collect();
+        let left: Vec<String> =
+            of_time[TIMES..].iter().map(|column| evidence::quoted(column.as_str())).collect();
         not_looked.push(format!("the times in {}", left.join(", ")));
     }
     let mut asking = Vec::new();
@@ -186,7 +187,10 @@ async fn times(
     let mut times = Vec::new();
     for (column, span) in spans {
         let column = column.as_str();
-        let late = || not_looked.push(format!("the times in {column}: that took too long"));
+        let late = || {
+            not_looked
+                .push(format!("the times in {}: that took too long", evidence::quoted(column)))
+        };
         if let Some(span) = within(span, late)?.flatten() {
             times.push(Times {
                 column: column.to_owned(),

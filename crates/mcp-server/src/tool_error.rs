@@ -3,6 +3,7 @@
 //! Every conversion from a library's error stands here and nowhere else.
 
 use guard::audit::AuditError;
+use guard::spool::SpoolError;
 use jiff::Timestamp;
 use serde::Serialize;
 use velociraptor_api::clients::Client;
@@ -335,4 +336,17 @@ fn choose_one(candidates: &[Client]) -> String {
         each.push(format!("and {more} more: list_clients lists them"));
     }
     format!("name one of these by its id: {}", each.join("; "))
+}
+
+impl From<SpoolError> for ToolError {
+    fn from(error: SpoolError) -> Self {
+        let code = match &error {
+            SpoolError::Unknown | SpoolError::Expired { .. } => Code::NotFound,
+            SpoolError::Elsewhere { .. } => Code::Denied,
+            SpoolError::TooLarge { .. } => Code::TooLarge,
+            SpoolError::Record(_) => Code::NotRecorded,
+        };
+        Self::new(code, error.to_string())
+            .next("run the query again with run_vql, which gives a handle of its own")
+    }
 }

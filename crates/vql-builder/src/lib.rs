@@ -13,6 +13,7 @@
 //! # Ok::<(), vql_builder::Diagnostic>(())
 //! ```
 
+mod again;
 mod analysis;
 pub mod ast;
 mod builtin;
@@ -28,6 +29,7 @@ mod query;
 pub mod syntax;
 mod words;
 
+pub use again::{NotAgain, again};
 pub use analysis::{CallKind, CallSite};
 pub use builtin::is_builtin_function;
 pub use diagnostic::{Code, Diagnostic, Severity};

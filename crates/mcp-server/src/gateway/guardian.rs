@@ -8,6 +8,7 @@ use guard::grant::Grants;
 use guard::ledger::Ledger;
 use guard::record::Clock;
 use guard::seal::Sealer;
+use guard::spool::Spool;
 
 use crate::keeping::Keeping;
 use crate::tool_error::{Code, ToolError};
@@ -20,6 +21,7 @@ pub struct Guardian {
     pub(super) grants: Grants,
     pub(super) ledger: Ledger,
     pub(super) sealer: Sealer,
+    pub(super) spool: Spool,
     home: PathBuf,
 }
 
@@ -60,6 +62,7 @@ impl Guardian {
             grants: Grants::open(home, clock()).map_err(|error| unkept(&error))?,
             ledger: Ledger::open(home, clock()).map_err(|error| unkept(&error))?,
             sealer: Sealer::new().map_err(|error| unkept(&error))?,
+            spool: Spool::open(home, clock()).map_err(|error| unkept(&error))?,
             home: home.to_owned(),
         })
     }

@@ -1,5 +1,7 @@
 //! Rows made lean: long cells cut and marked, columns that hold nothing left out, both named.
 
+use std::fmt::Write;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -41,7 +43,7 @@ impl Lean {
     pub fn write(&self, out: &mut String) {
         for (what, names) in [("cut", &self.cut), ("empty", &self.empty)] {
             if !names.is_empty() {
-                out.push_str(&format!("\n{what}: {}", names.join(", ")));
+                let _ = write!(out, "\n{what}: {}", names.join(", "));
             }
         }
     }

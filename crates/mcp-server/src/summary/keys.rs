@@ -13,6 +13,7 @@ use vql_builder::Direction;
 
 use super::columns::Seen;
 use super::{AT_ONCE, MOST, Subject, TIME, told, within};
+use crate::evidence::{SecretName, quoted};
 use crate::page::Row;
 use crate::table;
 use crate::tool_error::ToolError;
@@ -91,7 +92,8 @@ pub(super) async fn count(
     let mut keys = Vec::new();
     for (column, ends) in counted {
         let column = column.as_str();
-        let late = || not_looked.push(format!("the values of {column}: counting took too long"));
+        let late =
+            || not_looked.push(format!("the values of {}: counting took too long", quoted(column)));
         let Some((first, last)) = within(ends, late)? else { continue };
         let rows = subject.rows.filter(|_| subject.filter.is_none());
         let constant = first.total < 2;
@@ -99,13 +101,14 @@ pub(super) async fn count(
         if constant || unique || keys.len() == TOLD {
             continue;
         }
-        let commonest: Vec<Counted> = first.groups.iter().take(ENDS).map(counted_of).collect();
+        let commonest: Vec<Counted> =
+            first.groups.iter().take(ENDS).map(|group| Counted::of(column, group)).collect();
         let rest = first.total.saturating_sub(commonest.len() as u64);
         let rarest = last.iter().take(ENDS.min(usize::try_from(rest).unwrap_or(ENDS)));
         keys.push(Key {
             column: column.to_owned(),
             distinct: first.total,
-            rarest: rarest.map(counted_of).collect(),
+            rarest: rarest.map(|group| Counted::of(column, group)).collect(),
             commonest,
         });
     }
@@ -135,12 +138,17 @@ async fn ends(
     Ok((first, last.groups))
 }
 
-fn counted_of(group: &Group) -> Counted {
-    let value = group.values.first().cloned().unwrap_or_default();
-    let mut row = Row::from_iter([(String::new(), value)]);
-    crate::rows::cut(std::slice::from_mut(&mut row));
-    let value = row.shift_remove("").unwrap_or_default();
-    Counted { value, count: group.count, hosts: group.hosts }
+impl Counted {
+    /// What the name of the column says is secret is masked here: the value stands without it.
+    fn of(column: &str, group: &Group) -> Self {
+        let value = group.values.first().cloned().unwrap_or_default();
+        let mut row = Row::from_iter([(column.to_owned(), value)]);
+        crate::rows::cut(std::slice::from_mut(&mut row));
+        let value = row.shift_remove(column).unwrap_or_default();
+        let mask = SecretName::of(column).and_then(|secret| secret.mask(&value));
+        let value = mask.map_or(value, Value::from);
+        Self { value, count: group.count, hosts: group.hosts }
+    }
 }
 
 /// The columns whose values differ and come more than once, as far as a few rows tell.
@@ -185,6 +193,13 @@ mod tests {
 
     use super::super::columns::seen;
     use super::*;
+
+    #[test]
+    fn the_values_of_a_column_that_is_named_as_a_secret_are_masked() {
+        let group = Group { values: vec![json!("hunter2 of ours")], count: 3, hosts: None };
+        assert_eq!(Counted::of("password", &group).value, "[masked: password]");
+        assert_eq!(Counted::of("Name", &group).value, "hunter2 of ours");
+    }
 
     #[test]
     fn columns_that_tell_something_are_chosen_and_known_names_first() {

@@ -31,10 +31,12 @@ const FAMILIAR: &[(&str, &str)] = &[
     ("remove", "labels"),
 ];
 
-/// Fields of the envelope that every answer has. The server's instructions tell of them once, so
-/// that no tool has to.
-const ENVELOPE: &[&str] =
-    &["server", "org", "identity", "as_of", "total", "returned", "warnings", "link", "notes"];
+/// Fields of the envelope that every answer has, of which the server's instructions tell once so
+/// that no tool has to, and the columns that a lean page names.
+const ENVELOPE: &[&str] = &[
+    "server", "org", "identity", "as_of", "total", "returned", "warnings", "link", "notes", "cut",
+    "empty",
+];
 
 /// The schema of a tool's answer: its own fields, how complete it is, and where it goes on.
 pub(super) fn output<T: JsonSchema>() -> Map<String, Value> {

@@ -2,12 +2,15 @@
 
 use crate::tool::{Family, ToolDef};
 
+mod again;
 mod excerpt;
 pub(crate) mod help;
 mod host;
 mod names;
 mod own_tool;
 mod run;
+
+pub(super) use again::again;
 
 /// Running VQL.
 pub static FAMILY: Family = Family {

@@ -23,6 +23,11 @@ impl Direct {
         Self { gateway: guarded(services(allowing(), &[])) }
     }
 
+    /// Starts one with several orgs.
+    pub(crate) fn with_orgs(orgs: &[&str]) -> Self {
+        Self { gateway: guarded(services(allowing(), orgs)) }
+    }
+
     /// Starts one whose lab is in the caller's hand.
     pub(crate) fn with_lab() -> (Self, Lab) {
         let (services, lab) = apart(allowing(), &[]);
@@ -36,14 +41,20 @@ impl Direct {
 
     /// Calls a tool.
     pub(crate) async fn call(&self, tool: &str, arguments: Value) -> Result<Finished, ToolError> {
+        self.call_as(&Caller::cli(), tool, arguments).await
+    }
+
+    /// Calls a tool for somebody.
+    pub(crate) async fn call_as(
+        &self,
+        caller: &Caller,
+        tool: &str,
+        arguments: Value,
+    ) -> Result<Finished, ToolError> {
         let arguments: Map<String, Value> =
             serde_json::from_value(arguments).expect("arguments are an object");
-        let request = Request {
-            caller: &Caller::cli(),
-            cancel: CancellationToken::new(),
-            progress: &Silent,
-            voice: &Mute,
-        };
+        let request =
+            Request { caller, cancel: CancellationToken::new(), progress: &Silent, voice: &Mute };
         match self.gateway.call(&request, tool, arguments).await {
             Ok(finished) => Ok(finished),
             Err(Stop::Error(error)) => Err(error),

@@ -161,7 +161,7 @@ async fn what_was_not_looked_at_is_not_called_empty() {
         "{none:?}"
     );
 
-    let wish = json!({"clients": ["LAPTOP-19"], "artifacts": ["Custom.Lab.One"], "wait": 0});
+    let wish = json!({"clients": ["LAPTOP-19"], "artifacts": ["Custom.Lab.One"], "queue_hours": 1});
     let (client, id) = flow(&lab.data("collect_artifact", wish).await);
     let handle = format!("flow:{client}/{id}/Custom.Lab.One");
     let away = lab.data("query_results", json!({"handle": handle, "count": true})).await;

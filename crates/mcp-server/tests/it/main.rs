@@ -1,5 +1,6 @@
 //! The whole surface over an in-memory pipe, and over HTTP.
 
+mod again;
 mod applies;
 mod approvals;
 mod artifacts;

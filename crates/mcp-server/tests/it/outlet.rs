@@ -118,8 +118,24 @@ impl Planted {
                 (with(json!({ "group_by": "Text" })), true),
                 (with(json!({ "columns": ["Deep"] })), false),
                 (with(json!({ "order_by": "-Text", "limit": 1 })), true),
+                (with(json!({ "detail": "summary" })), true),
+                (with(json!({ "detail": "full" })), true),
                 (with(json!({ "filter": format!("Text = '{}'", named()) })), false),
             ],
+            "query_results" => {
+                let handle = format!("flow:{client}/{flow}/{ARTIFACT}/S");
+                let of_hunt = format!("hunt:{hunt}/{ARTIFACT}/S");
+                vec![
+                    (json!({ "handle": handle }), true),
+                    (json!({ "handle": handle, "stack": ["Text", "Deep"] }), true),
+                    (json!({ "handle": handle, "detail": "summary" }), true),
+                    (json!({ "handle": of_hunt, "group_by": ["Text"] }), true),
+                    (json!({ "handle": of_hunt, "detail": "summary" }), true),
+                    (json!({ "handle": named() }), false),
+                    (json!({ "handle": format!("flow:{client}/{flow}/{}", named()) }), false),
+                    (json!({ "handle": handle, "stack": [named()] }), false),
+                ]
+            }
             "cancel_flow" => vec![(of_flow.clone(), false)],
             "create_hunt" => vec![(
                 json!({ "artifacts": [ARTIFACT], "description": planted(), "clients": [client] }),
@@ -158,6 +174,13 @@ impl Planted {
                 (
                     json!({ "query": "SELECT to_dict(item={ SELECT T AS _key, T AS _value FROM scope() }) AS D FROM scope()",
                          "env": { "T": named() } }),
+                    true,
+                ),
+                (
+                    json!({
+                        "query": "SELECT T, T AS password, _value FROM range(end=300)",
+                        "env": { "T": planted() }, "detail": "summary",
+                    }),
                     true,
                 ),
                 (json!({ "query": format!("SELECT '{}' FROM clients( WHERE", named()) }), false),

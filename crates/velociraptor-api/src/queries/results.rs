@@ -96,11 +96,11 @@ SELECT $columns FROM Numbered WHERE MR_Row >= First AND ($filter) LIMIT $limit"
 macro_rules! from_start {
     ($source:expr) => {
         concat!(
-            "LET First <= int(int=MR_From)
-LET Numbered = SELECT *, count() - 1 AS MR_Row FROM ",
+            "LET MR_At <= int(int=MR_From)
+LET MR_Numbered = SELECT *, count() - 1 AS MR_Row FROM ",
             $source,
             "
-SELECT $columns FROM Numbered WHERE MR_Row >= First AND ($filter) LIMIT $limit"
+SELECT $columns FROM MR_Numbered WHERE MR_Row >= MR_At AND ($filter) LIMIT $limit"
         )
     };
 }
@@ -170,12 +170,12 @@ each!(
     "Rows that a filter keeps, sorted by one column, with their numbers.",
     ["MR_Begin"],
     &[],
-    "LET Begin <= int(int=MR_Begin)
-LET Sorted = SELECT *, count() - 1 AS MR_Row FROM ",
+    "LET MR_At <= int(int=MR_Begin)
+LET MR_Sorted = SELECT *, count() - 1 AS MR_Row FROM ",
     "
 WHERE MR_Row >= 0 AND ($filter) $order
-LET Placed = SELECT *, count() AS MR_Place FROM Sorted
-SELECT $columns FROM Placed WHERE MR_Place > Begin LIMIT $limit"
+LET MR_Placed = SELECT *, count() AS MR_Place FROM MR_Sorted
+SELECT $columns FROM MR_Placed WHERE MR_Place > MR_At LIMIT $limit"
 );
 
 /// How often each combination of values occurs among those of the first `$most` rows that a filter

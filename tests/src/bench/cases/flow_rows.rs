@@ -68,8 +68,8 @@ async fn read_all(product: &mut McpChild, client: &str, flow: &str) -> anyhow::R
     let mut seen = vec![false; usize::try_from(ROWS)?];
     let mut cursor = Value::Null;
     loop {
-        let mut arguments =
-            json!({ "client": client, "flow_id": flow, "limit": ROWS, "max_kb": 4000 });
+        let mut arguments = json!({ "client": client, "flow_id": flow, "limit": ROWS, "max_kb": 4000,
+                    "detail": "full" });
         if !cursor.is_null() {
             arguments["cursor"] = cursor;
         }

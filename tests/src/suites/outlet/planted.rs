@@ -140,10 +140,24 @@ async fn answers(stage: &Stage, agent: &RealAgent) -> anyhow::Result<()> {
     let flow = made["outcomes"][0]["flow_id"].as_str().context("no flow")?.to_owned();
     let of_flow = json!({ "client": client, "flow_id": flow });
     look(&mut child, "get_flow_status", of_flow.clone(), true).await?;
-    let rows = look(&mut child, "get_flow_results", of_flow, true).await?;
+    look(&mut child, "get_flow_results", of_flow.clone(), true).await?;
+    let mut whole = of_flow.clone();
+    whole["detail"] = json!("full");
+    let rows = look(&mut child, "get_flow_results", whole, true).await?;
     ensure!(rows["rows"][2]["Deep"]["password"] == "[masked: password]", "{rows}");
     let grouped = json!({ "client": client, "flow_id": flow, "group_by": "Text" });
     look(&mut child, "get_flow_results", grouped, true).await?;
+    let mut summary = of_flow;
+    summary["detail"] = json!("summary");
+    look(&mut child, "get_flow_results", summary, true).await?;
+    let handle = format!("flow:{client}/{flow}/{ARTIFACT}/S");
+    for more in [json!({}), json!({ "detail": "summary" }), json!({ "stack": ["Text", "Deep"] })] {
+        let mut wish = more;
+        wish["handle"] = json!(handle);
+        look(&mut child, "query_results", wish, true).await?;
+    }
+    let wish = json!({ "handle": text });
+    look(&mut child, "query_results", wish, false).await?;
     look(&mut child, "list_flows", json!({ "client": client }), false).await?;
     let wish = json!({ "artifacts": [ARTIFACT], "description": text, "parameters": parameters,
                        "os": "linux" });
@@ -159,6 +173,9 @@ async fn answers(stage: &Stage, agent: &RealAgent) -> anyhow::Result<()> {
         "SELECT * FROM glob(globs=T, accessor=T)",
     ] {
         let wish = json!({ "query": query, "env": { "T": text } });
+        look(&mut child, "run_vql", wish.clone(), false).await?;
+        let mut wish = wish;
+        wish["detail"] = json!("summary");
         look(&mut child, "run_vql", wish, false).await?;
     }
     for tool in ["get_client_info", "list_flows", "get_flow_status", "get_artifact", "vql_help"] {

@@ -90,6 +90,7 @@ impl Standing {
     pub(super) fn honest(&self) -> Vec<(&'static str, Value)> {
         let Self { client, flow, hunt } = self;
         let of_flow = json!({ "client": client, "flow_id": flow });
+        let handle = format!("flow:{client}/{flow}/{ARTIFACT}/BasicInformation");
         let vql = "SELECT client_id, { SELECT hunt_id FROM hunts() } AS Hunts FROM clients()";
         vec![
             ("list_clients", json!({ "os": "linux", "limit": 5 })),
@@ -112,6 +113,7 @@ impl Standing {
             ("list_flows", json!({ "client": client })),
             ("get_flow_status", of_flow.clone()),
             ("get_flow_results", of_flow.clone()),
+            ("query_results", json!({ "handle": handle, "stack": ["OS"] })),
             ("cancel_flow", of_flow),
             ("run_vql", json!({ "query": vql })),
             ("vql_help", json!({ "topic": "clients" })),

@@ -21,6 +21,7 @@ pub(super) async fn run(cases: &mut Cases, bench: &Bench) {
     cases.case("handles: 12,000 rows stacked, grouped, filtered and paged", flow(bench)).await;
     cases.case("handles: a hunt stacked with its number of hosts", hunt(bench)).await;
     cases.case("handles: what was not looked at is not called empty", waiting(bench)).await;
+    cases.case("handles: a query that was cut is worked on by its own", query(bench)).await;
     cases.case("handles: those that lead nowhere are told", nowhere(bench)).await;
 }
 
@@ -105,7 +106,8 @@ async fn flow(bench: &Bench) -> anyhow::Result<()> {
     let wish = json!({ "handle": handle, "filter": "N >= 11990", "count": true });
     let found = all(&mut child, wish).await?;
     ensure!(found == [json!({ "Count": 10 })], "{found:?}");
-    let wish = json!({ "handle": handle, "order_by": "-N", "columns": ["N"], "limit": 2 });
+    let wish = json!({ "handle": handle, "order_by": "-N", "columns": ["N"], "limit": 2,
+                       "filter": "N >= 0" });
     let found = child.call_ok("query_results", wish).await?;
     ensure!(found["rows"] == json!([{ "N": 11999 }, { "N": 11998 }]), "{found}");
     ended_well(child).await
@@ -199,13 +201,43 @@ async fn waiting(bench: &Bench) -> anyhow::Result<()> {
     let told = child.call_ok("query_results", json!({ "handle": handle, "count": true })).await?;
     ensure!(told["state"] == "empty" && told["rows"] == json!([{ "Count": 0 }]), "{told}");
 
-    let wish = json!({ "clients": [AWAY], "artifacts": [STACK], "wait": 0 });
+    let wish = json!({ "clients": [AWAY], "artifacts": [STACK], "queue_hours": 1 });
     let begun = child.call_ok("collect_artifact", wish).await?;
     let flow = begun["outcomes"][0]["flow_id"].as_str().context("no flow")?;
     let wish = json!({ "handle": format!("flow:{AWAY}/{flow}/{STACK}"), "count": true });
     let told = child.call_ok("query_results", wish).await?;
     ensure!(told["state"] == "offline" && told["rows"] == json!([]), "{told}");
     child.call_ok("cancel_flow", json!({ "client": AWAY, "flow_id": flow })).await?;
+    ended_well(child).await
+}
+
+async fn query(bench: &Bench) -> anyhow::Result<()> {
+    let mut child = bench.changing().await?;
+    let text = "LET First <= Step SELECT _value AS N, if(condition=_value < 3, then='rare',
+        else='common') AS Kind, First AS Step FROM range(end=Most) -- many";
+    let wish = json!({ "query": text, "env": { "Most": 400, "Step": 7 } });
+    let cut = child.call_ok("run_vql", wish.clone()).await?;
+    let handle = cut["handle"].as_str().with_context(|| cut.to_string())?.to_owned();
+    let stack = all(&mut child, json!({ "handle": handle, "stack": ["Kind"] })).await?;
+    let right = [json!({ "Kind": "rare", "Count": 3 }), json!({ "Kind": "common", "Count": 397 })];
+    ensure!(stack == right, "{stack:?}");
+    let rows = all(&mut child, json!({ "handle": handle, "limit": 150 })).await?;
+    let whole = rows.iter().enumerate().all(|(at, row)| row["N"] == at && row["Step"] == 7);
+    ensure!(rows.len() == 400 && whole, "{} rows", rows.len());
+    let wish_last = json!({ "handle": handle, "filter": "N > 390", "order_by": "-N", "limit": 1,
+                            "columns": ["N"] });
+    let last = child.call_ok("query_results", wish_last).await?;
+    ensure!(last["rows"] == json!([{ "N": 399 }]), "{last}");
+    let mut wish = wish;
+    wish["detail"] = json!("summary");
+    let told = child.call_ok("run_vql", wish).await?;
+    ensure!(
+        told["summary"]["rows"] == 400 && told["summary"]["keys"][0]["distinct"] == 2,
+        "{told}"
+    );
+    let forged = json!({ "handle": "query:1.AAAAAAAAAAAAAAAAAAAAAA" });
+    let error = refused(&mut child, "query_results", forged).await?;
+    says(&error, "not_found", &["run_vql"])?;
     ended_well(child).await
 }
 

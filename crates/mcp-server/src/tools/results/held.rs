@@ -5,7 +5,7 @@ use velociraptor_api::clients::Client;
 use velociraptor_api::flows::{self, Flow};
 use velociraptor_api::hunt_results::{self, Coverage};
 use velociraptor_api::hunts::HuntState;
-use velociraptor_api::results::Place;
+use velociraptor_api::results::{Again, Place};
 use velociraptor_api::{ClientId, FlowId, HuntId, Session};
 
 use crate::answer::State;
@@ -13,7 +13,7 @@ use crate::context::ToolCx;
 use crate::evidence;
 use crate::handle::Handle;
 use crate::resolve;
-use crate::tool_error::ToolError;
+use crate::tool_error::{Code, ToolError};
 use crate::tools::flows::{not_looked::not_looked, results::tables, status};
 use crate::tools::hunts::results as hunted;
 
@@ -22,6 +22,8 @@ use crate::tools::hunts::results as hunted;
 pub(super) struct Held {
     /// The handle, with the full name of its table.
     pub(super) handle: Handle,
+    /// The query, where it is one.
+    pub(super) again: Option<Again>,
     /// Whether there may be rows.
     pub(super) filled: bool,
     /// How complete they are.
@@ -41,10 +43,21 @@ pub(super) async fn look(
     cx: &ToolCx<'_>,
     session: &Session<'_>,
     handle: &Handle,
+    again: Option<Again>,
 ) -> Result<Held, ToolError> {
     match handle {
         Handle::Flow { client, flow, table } => of_flow(cx, session, (client, flow), table).await,
         Handle::Hunt { hunt, table } => of_hunt(cx, session, hunt, table).await,
+        Handle::Query(_) => Ok(Held {
+            handle: handle.clone(),
+            again,
+            filled: true,
+            state: State::Complete,
+            warnings: vec![String::from(
+                "the query was run again now: its rows can be others than before",
+            )],
+            link: None,
+        }),
     }
 }
 
@@ -72,6 +85,7 @@ async fn of_flow(
     let offline = client.client.as_ref().is_some_and(|client| !client.is_online());
     let mut held = Held {
         handle: Handle::of_flow(id, &flow.flow_id, table),
+        again: None,
         filled: !names.is_empty(),
         state: status::state(&flow, &[], offline),
         warnings: Vec::new(),
@@ -114,6 +128,7 @@ async fn of_hunt(
     let coverage = hunt_results::coverage(session, id, Some(&table)).await?;
     Ok(Held {
         handle: Handle::of_hunt(id, &table),
+        again: None,
         // Counting rows tells no more than reading them does.
         filled: true,
         state: hunted::state(&coverage, false),
@@ -155,7 +170,16 @@ fn open(coverage: &Coverage) -> Vec<String> {
 
 impl Held {
     /// Where the rows are, for the facade.
-    pub(super) fn place(&self) -> Place<'_> {
-        self.handle.place()
+    ///
+    /// # Errors
+    ///
+    /// None that [`look`] can cause: a query is kept with its text.
+    pub(super) fn place(&self) -> Result<Place<'_>, ToolError> {
+        match (&self.handle, &self.again) {
+            (Handle::Flow { client, flow, table }, _) => Ok(Place::Flow { client, flow, table }),
+            (Handle::Hunt { hunt, table }, _) => Ok(Place::Hunt { hunt, table }),
+            (Handle::Query(_), Some(again)) => Ok(Place::Query(again)),
+            (Handle::Query(_), None) => Err(ToolError::new(Code::Internal, "a query without text")),
+        }
     }
 }

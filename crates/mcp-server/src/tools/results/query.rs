@@ -3,19 +3,20 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use velociraptor_api::catalogue::READ;
-use velociraptor_api::results::RowQuery;
+use velociraptor_api::results::{Again, RowQuery};
 use velociraptor_api::{Permission, Session};
 
 use super::held::{self, Held};
 use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
-use crate::gateway::{Go, Work};
+use crate::gateway::{Go, Work, programs};
 use crate::handle::Handle;
 use crate::page::{self, Binding, Rows};
 use crate::rows::{self, How, Lean, Reading, Wish};
 use crate::summary::{self, Subject, Summary};
 use crate::tool::{Acts, Detail, Effect, Tool};
-use crate::tool_error::ToolError;
+use crate::tool_error::{Code, ToolError};
+use crate::tools::vql;
 
 /// How to read a row that is too large for an answer.
 const ALONE: &str = "Select it alone with columns, or raise max_kb.";
@@ -27,7 +28,7 @@ pub(super) struct QueryResults;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Input {
-    /// From an answer: flow:…, hunt:…
+    /// From an answer: flow:…, hunt:…, query:…
     handle: String,
     #[serde(default)]
     columns: Vec<String>,
@@ -72,9 +73,9 @@ pub(super) struct Output {
 impl Tool for QueryResults {
     const NAME: &'static str = "query_results";
     const TITLE: &'static str = "Query results";
-    const DESCRIPTION: &'static str = "Works on rows by their handle, on the server: filters, \
-        sorts, pages, counts, groups. stack shows the rarest values first, in hunts with the \
-        number of hosts: what is on one host only comes first.";
+    const DESCRIPTION: &'static str = "Works on rows by their handle, on the server: filter, \
+        order, page, count, group. stack: the rarest values first, in hunts with the number of \
+        hosts.";
     const EFFECT: Effect = Effect::Read;
     const NEEDS: &'static [Permission] = READ;
     const DETAIL: Option<Detail> = Some(Detail::Compact);
@@ -86,6 +87,7 @@ impl Tool for QueryResults {
 pub(super) struct Prepared {
     input: Input,
     handle: Handle,
+    again: Option<Again>,
     reading: Reading,
     query: RowQuery,
 }
@@ -95,7 +97,7 @@ impl Acts for QueryResults {
 
     async fn prepare(
         cx: &ToolCx<'_>,
-        _session: &Session<'_>,
+        session: &Session<'_>,
         input: Input,
     ) -> Result<(Work, Prepared), ToolError> {
         let handle = Handle::parse(&input.handle)?;
@@ -108,21 +110,33 @@ impl Acts for QueryResults {
             count: input.count,
         })?;
         rows::plain_summary(cx.detail, &reading, &query, input.cursor.as_deref())?;
-        Ok((Work::reading(), Prepared { input, handle, reading, query }))
+        let (mut work, mut again) = (Work::reading(), None);
+        if let Handle::Query(id) = &handle {
+            let kept = cx.kept(id)?;
+            let judged = programs::of_text(session, &kept.text).await?;
+            if !judged.reads() {
+                return Err(ToolError::new(Code::Denied, "the query does more than read by now")
+                    .next("run_vql says what it does"));
+            }
+            again = Some(vql::again(&kept.text, kept.env)?);
+            work = Work::that("runs the query on the server").sending(&kept.text, judged.found);
+            work = work.needing_only(vec![Permission::AnyQuery]);
+        }
+        Ok((work, Prepared { input, handle, again, reading, query }))
     }
 
     async fn carry_out(
         cx: &ToolCx<'_>,
         session: &Session<'_>,
         _go: &Go,
-        Prepared { input, handle, reading, query }: Prepared,
+        Prepared { input, handle, again, reading, query }: Prepared,
     ) -> Result<Answer<Output>, ToolError> {
         let asked = (handle.to_string(), &input.columns, &input.filter, &input.order_by);
         let asked = (asked, &input.group_by, &input.stack, input.count);
         let binding = Binding::of(cx, Self::NAME, &asked)?;
         let from: Option<u64> =
             input.cursor.as_deref().map(|cursor| binding.open(cursor)).transpose()?;
-        let held = held::look(cx, session, &handle).await?;
+        let held = held::look(cx, session, &handle, again).await?;
         let filtered = query.filter.is_some();
         let budget = input.max_kb.map_or(page::BYTES, |kb| kb.clamp(1, 4000) as usize * 1000);
         let query = RowQuery {
@@ -144,19 +158,19 @@ impl Acts for QueryResults {
         if *filled && cx.detail == Detail::Summary {
             let (table, handle) = (held.handle.table(), output.handle.as_str());
             let filter = query.filter.as_ref();
-            let subject = Subject { place: held.place(), table, handle, rows: None, filter };
+            let subject = Subject { place: held.place()?, table, handle, rows: None, filter };
             let summary = summary::of(session, subject).await?;
             if !summary.is_whole() && state == State::Complete {
                 state = State::Partial;
             }
             output.summary = Some(summary);
         } else if *filled {
-            if from.is_none() {
-                rows::check_order(session, held.place(), &query).await?;
-            }
-            let place = held.place();
+            let place = held.place()?;
             let named = !query.columns.is_empty();
             let how = How { budget, alone: ALONE, detail: cx.detail, named };
+            if from.is_none() {
+                rows::check_order(session, place, &query).await?;
+            }
             let handed = rows::read(session, place, &reading, &query, &how).await?;
             output.lean = handed.lean;
             warnings.extend(handed.warnings);

@@ -13,13 +13,15 @@ use velociraptor_api::{
 use vql_builder::ast::Program;
 use vql_builder::{Query, RawVql};
 
-use super::{excerpt, host, names, own_tool};
+use super::{again, excerpt, host, names, own_tool};
 use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
 use crate::evidence;
 use crate::gateway::{Go, Work, programs};
 use crate::page;
-use crate::tool::{Acts, Effect, Tool};
+use crate::rows::Lean;
+use crate::summary::Summary;
+use crate::tool::{Acts, Detail, Effect, Tool};
 use crate::tool_error::{Code, ToolError};
 
 mod cells;
@@ -56,6 +58,14 @@ pub(super) struct Input {
 pub(super) struct Output {
     columns: Vec<String>,
     rows: page::Rows,
+    /// To work on its rows with query_results.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handle: Option<String>,
+    #[serde(flatten)]
+    lean: Lean,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Value>")]
+    summary: Option<Summary>,
 }
 
 impl Tool for RunVql {
@@ -67,6 +77,7 @@ impl Tool for RunVql {
         at the place; vql_help explains syntax and every function and plugin.";
     const EFFECT: Effect = Effect::Read;
     const NEEDS: &'static [Permission] = &[Permission::AnyQuery];
+    const DETAIL: Option<Detail> = Some(Detail::Full);
     type Input = Input;
     type Output = Output;
 }
@@ -134,6 +145,22 @@ impl Acts for RunVql {
     ) -> Result<Answer<Output>, ToolError> {
         let (max_rows, max_bytes, timeout) = input.limits()?;
         let (identity, stronger) = reader(cx).await?;
+        let kept = || again::keep(cx, (&input.query, &program), &input.env, reads);
+        if cx.detail == Detail::Summary {
+            let (handle, again) = kept()?;
+            let (summary, identity) = again::summed(cx, &handle, &again).await?;
+            let whole = summary.is_whole();
+            let none = summary.rows == Some(0);
+            let output = Output::summed(handle.to_string(), summary);
+            let state = match (whole, none) {
+                (false, _) => State::Partial,
+                (true, true) => State::Empty,
+                (true, false) => State::Complete,
+            };
+            let warnings = remarks.into_iter().chain(stronger);
+            let answer = Answer::complete(cx, output).state(state).warn(warnings);
+            return Ok(Answer { identity, ..answer });
+        }
         let bind = |query| bind(query, &input.env);
         let query = bind(Query::raw("run_vql", RawVql::from_caller(input.query.as_str())))?;
         let mut call = cx.call_within(timeout);
@@ -167,7 +194,18 @@ impl Acts for RunVql {
             warnings.extend(names::unknown(cx, identity, whole, &bound, bind).await);
         }
         warnings.extend(stronger);
-        answer(cx, &program, rows, max_bytes, timeout, warnings)
+        let mut answer = answer(cx, &program, rows, max_bytes, timeout, warnings)?;
+        if answer.state == State::Partial {
+            match kept() {
+                Ok((handle, _)) => answer.data.handle = Some(handle.to_string()),
+                Err(error) if error.code == Code::NotRecorded => {
+                    answer.warnings.push(format!("it has no handle: {}", error.message));
+                }
+                // Nobody asked for one.
+                Err(_) => {}
+            }
+        }
+        Ok(answer)
     }
 }
 
@@ -238,6 +276,10 @@ fn answer(
     let seconds = timeout.as_secs();
     let came = rows.rows.len();
     evidence::name_columns(&mut rows.columns, &mut rows.rows);
+    let lean = match cx.detail {
+        Detail::Full => Lean::default(),
+        _ => Lean::of(&mut rows.columns, &mut rows.rows, false),
+    };
     let page = page::fit(rows.rows, max_bytes)?;
     let cut = page.more || !page.cut.is_empty() || rows.cut.is_some();
     let partial = cut || !rows.failures.is_empty();
@@ -268,7 +310,7 @@ fn answer(
         (Cut::Time, None) => format!("stopped after {seconds} s; these are the rows so far"),
     }));
     let returned = page.rows.len() as u64;
-    let mut answer = Answer::complete(cx, Output { columns: rows.columns, rows: page.rows })
+    let mut answer = Answer::complete(cx, Output::of(rows.columns, page.rows, lean))
         .state(state)
         .identity(rows.identity)
         .warn(warnings);
@@ -325,9 +367,28 @@ fn moved_up(kind: QueryErrorKind, lines: usize) -> QueryErrorKind {
     }
 }
 
+impl Output {
+    const fn of(columns: Vec<String>, rows: page::Rows, lean: Lean) -> Self {
+        Self { columns, rows, handle: None, lean, summary: None }
+    }
+
+    fn summed(handle: String, summary: Summary) -> Self {
+        let none = Self::of(Vec::new(), page::Rows::default(), Lean::default());
+        Self { handle: Some(handle), summary: Some(summary), ..none }
+    }
+}
+
 impl Render for Output {
     fn render(&self, out: &mut String) {
+        if let Some(summary) = &self.summary {
+            return summary.write(out);
+        }
         cells::write(out, &self.columns, &self.rows);
+        self.lean.write(out);
+        if let Some(handle) = &self.handle {
+            out.push_str("\nHANDLE ");
+            out.push_str(handle);
+        }
     }
 }
 
