@@ -119,7 +119,10 @@ async fn plant(
 
     let clients = fleet.client_ids().to_vec();
     let mut collect = async |client: &str, artifact: &str| {
-        let wish = json!({ "clients": [client], "artifacts": [artifact], "org": id });
+        let mut wish = json!({ "clients": [client], "artifacts": [artifact], "org": id });
+        if client == TWIN {
+            wish["queue_hours"] = json!(1);
+        }
         let done = child.call_ok("collect_artifact", wish).await?;
         let flow = done["outcomes"][0]["flow_id"].as_str().context("no flow")?;
         anyhow::Ok(flow.to_owned())
