@@ -28,6 +28,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
            --label case-17 --bytes '20 GB' --collections 20 --hours 8"],
     ),
     ("grants revoke", &["megaraptor grants revoke G3"]),
+    ("credential list", &["megaraptor credential list --limit 20"]),
+    ("credential show", &["megaraptor credential show cred:site-a/gui-admin"]),
+    ("credential delete", &["megaraptor credential delete cred:site-a/gui-admin"]),
+    ("credential rebuild", &["megaraptor credential rebuild"]),
     ("demo", &["megaraptor demo"]),
     ("lab", &["megaraptor lab --folder lab-files"]),
     (
