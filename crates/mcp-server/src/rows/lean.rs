@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use guard::outlet;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -76,25 +77,26 @@ pub fn cut(rows: &mut [Row]) -> Vec<String> {
     names
 }
 
-/// The beginning of a long cell. Secrets are masked before: half of one is not recognised.
+/// The beginning of a long cell, with no secret cut in two: half of one is not recognised. Whole ones
+/// are masked with the rest of the answer, and noted there.
 fn shortened(value: &Value) -> Option<String> {
-    let (text, whole) = match value {
-        Value::String(text) if text.len() > CELL => {
-            let whole = format!("{} bytes", text.len());
-            (evidence::mask_text(text).into_owned(), whole)
-        }
+    match value {
+        Value::String(text) if text.len() > CELL => begun(text, &format!("{} bytes", text.len())),
         Value::Array(_) | Value::Object(_) => {
             let json = value.to_string();
-            if json.len() <= CELL {
-                return None;
-            }
             let whole = format!("{} bytes of JSON", json.len());
-            (evidence::mask_raw(&json).into_owned(), whole)
+            // What only the name of a member tells to be a secret is no more known in a text.
+            let masked = evidence::mask_raw(&json);
+            let known = masked == evidence::mask_text(&json);
+            begun(if known { &json } else { &masked }, &whole)
         }
-        _ => return None,
-    };
-    let (end, _) = text.char_indices().nth(CELL)?;
-    Some(format!("{}…[cut: {whole}]", &text[..end]))
+        _ => None,
+    }
+}
+
+fn begun(text: &str, whole: &str) -> Option<String> {
+    let is_long = text.char_indices().nth(CELL).is_some();
+    is_long.then(|| format!("{}…[cut: {whole}]", outlet::beginning(text, CELL)))
 }
 
 #[cfg(test)]
