@@ -2,51 +2,61 @@
 
 use std::collections::BTreeSet;
 
+use super::repository::{Definition, Source};
 use super::{Order, Repository};
 use crate::value::{Dict, Value, row};
 
 impl Repository {
-    /// The `compiled_collector_args` of a request: one part for each artifact.
+    /// The `compiled_collector_args` of a request: one part for each artifact, or for each source of
+    /// one whose sources have conditions of their own.
     pub(crate) fn compile(&self, order: &Order) -> Vec<Value> {
-        let parts = order.artifacts.iter().filter_map(|name| self.get(name));
-        parts
-            .map(|definition| {
-                let chosen = order.specs.get(&definition.name);
-                let env = definition.parameters.iter().map(|parameter| {
-                    let value = chosen.and_then(|chosen| chosen.get(&parameter.name));
-                    let value = value.unwrap_or(&parameter.default);
-                    pair(&parameter.name, value)
-                });
-                let tools = definition.tools.iter().flat_map(|tool| {
-                    let of = |what: &str, value: &str| {
-                        pair(&format!("Tool_{}_{what}", tool.name), value)
-                    };
-                    [of("HASH", ""), of("URL", &tool.url)]
-                });
-                let statements = definition.sources.iter().map(|source| {
-                    let name = definition.source_name(source);
-                    Value::from(row! { "Name" => name, "VQL" => &source.query })
-                });
-                let carried = self.called(&definition.name);
-                let carried = carried.iter().filter_map(|name| self.get(name));
-                Value::from(row! {
-                    "precondition" => &definition.precondition,
-                    "env" => Value::array(env.chain(tools).collect::<Vec<_>>()),
-                    "Query" => Value::array(statements),
-                    "artifacts" => Value::array(carried.map(|called| {
-                        let mut row = called.row();
-                        let sources = called.sources.iter().map(|source| Value::from(row! {
-                            "name" => &source.name,
-                            "precondition" => &source.precondition,
-                            "queries" => Value::strings([&source.query]),
-                        }));
-                        row.insert("sources".into(), Value::array(sources));
-                        row.insert("raw".into(), "".into());
-                        Value::from(row)
-                    })),
-                })
-            })
-            .collect()
+        let definitions = order.artifacts.iter().filter_map(|name| self.get(name));
+        let parts = definitions.flat_map(|definition| {
+            if definition.sources.iter().all(|source| source.precondition.is_empty()) {
+                return vec![self.part(order, definition, &definition.sources)];
+            }
+            let sources = definition.sources.iter().map(std::slice::from_ref);
+            sources.map(|source| self.part(order, definition, source)).collect()
+        });
+        parts.collect()
+    }
+
+    fn part(&self, order: &Order, definition: &Definition, sources: &[Source]) -> Value {
+        let chosen = order.specs.get(&definition.name);
+        let env = definition.parameters.iter().map(|parameter| {
+            let value = chosen.and_then(|chosen| chosen.get(&parameter.name));
+            let value = value.unwrap_or(&parameter.default);
+            pair(&parameter.name, value)
+        });
+        let tools = definition.tools.iter().flat_map(|tool| {
+            let of = |what: &str, value: &str| pair(&format!("Tool_{}_{what}", tool.name), value);
+            [of("HASH", ""), of("URL", &tool.url)]
+        });
+        let statements = sources.iter().map(|source| {
+            let name = definition.source_name(source);
+            Value::from(row! { "Name" => name, "VQL" => &source.query })
+        });
+        let own = sources.iter().map(|source| &source.precondition);
+        let precondition =
+            own.chain([&definition.precondition]).find(|condition| !condition.is_empty());
+        let carried = self.called(&definition.name);
+        let carried = carried.iter().filter_map(|name| self.get(name));
+        Value::from(row! {
+            "precondition" => precondition.unwrap_or(&definition.precondition),
+            "env" => Value::array(env.chain(tools).collect::<Vec<_>>()),
+            "Query" => Value::array(statements),
+            "artifacts" => Value::array(carried.map(|called| {
+                let mut row = called.row();
+                let sources = called.sources.iter().map(|source| Value::from(row! {
+                    "name" => &source.name,
+                    "precondition" => &source.precondition,
+                    "queries" => Value::strings([&source.query]),
+                }));
+                row.insert("sources".into(), Value::array(sources));
+                row.insert("raw".into(), "".into());
+                Value::from(row)
+            })),
+        })
     }
 
     /// The artifacts that one calls, over all steps.

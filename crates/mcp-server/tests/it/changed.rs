@@ -225,6 +225,22 @@ async fn a_hunt_is_started_as_it_was_made_and_says_what_was_redefined_since() {
     assert!(error.message.contains("exec on the endpoint (Custom.It.Inner)"), "{error}");
 }
 
+/// Also of artifacts whose sources have conditions of their own.
+#[tokio::test]
+async fn a_hunt_of_what_nobody_redefined_is_not_said_to_be_of_something_old() {
+    let gateway = guarded(services(with_policy(&["collect=ask"]), &[]));
+    for artifact in ["Windows.Sys.Users", "Windows.System.Pslist", "Generic.Client.Info"] {
+        let wish = json!({ "artifacts": [artifact], "description": artifact });
+        call(&gateway, "create_hunt", wish.clone()).await.unwrap_err();
+        approve(&gateway);
+        let made = call(&gateway, "create_hunt", wish).await.expect("it was approved");
+        let start = json!({ "hunt_id": made.data().expect("data")["hunt_id"], "action": "start" });
+        let error = call(&gateway, "modify_hunt", start).await.unwrap_err();
+        assert!(error.message.contains("as it was when the hunt was made"), "{error}");
+        assert!(!error.message.contains("DEFINED ANEW SINCE"), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn the_programs_that_an_artifact_fetches_are_shown_and_bound() {
     let gateway = guarded(services(Switches::default(), &[]));
