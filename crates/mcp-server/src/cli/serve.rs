@@ -70,10 +70,20 @@ pub(super) async fn run(global: &Global, args: ServeArgs) -> Result<ExitCode, To
 async fn over_stdio(global: &Global) -> Result<ExitCode, ToolError> {
     let gateway = global.gateway()?;
     take_back_overdue(gateway.clone());
-    crate::mcp::serve_stdio(gateway).await.map_err(|error| {
+    let served = crate::mcp::serve_stdio(gateway.clone()).await;
+    sign_off(&gateway).await;
+    served.map_err(|error| {
         ToolError::new(Code::Internal, format!("MCP over stdio ended: {error}"))
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Signs for the last lines of the record: what ends in order leaves none that could be cut off
+/// unseen.
+async fn sign_off(gateway: &Gateway) {
+    if let Err(error) = gateway.guardian().audit().close().await {
+        tracing::error!(%error, "the end of the record is not signed");
+    }
 }
 
 /// Takes back what waited for too long, now and again, for as long as the process lives.
@@ -104,6 +114,7 @@ async fn over_http(global: &Global, bind: Bind, args: HttpArgs) -> Result<ExitCo
     let gate = gate()?;
     let limits = limits(&args);
     take_back_overdue(gateway.clone());
+    let ending = gateway.clone();
     raise_open_files();
     let stop = stop_on_signals()?;
     let listener = Listener::bind(bind, tls).await.map_err(|error| {
@@ -126,8 +137,9 @@ async fn over_http(global: &Global, bind: Bind, args: HttpArgs) -> Result<ExitCo
         limits,
         ready,
     };
-    http::serve(listener, service, stop)
-        .await
+    let served = http::serve(listener, service, stop).await;
+    sign_off(&ending).await;
+    served
         .map_err(|error| ToolError::new(Code::Internal, format!("MCP over HTTP ended: {error}")))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,7 @@
 //! `megaraptor audit` over a record that is sound, and one that is not.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -82,6 +83,42 @@ async fn a_record_is_shown_exported_and_verified() {
     assert_eq!(later.status.code(), Some(0), "{}", said(&later));
     let other = audit(home.path(), &["verify", "--key", &"0".repeat(64)]);
     assert_eq!(other.status.code(), Some(1), "{}", said(&other));
+}
+
+/// What ends in order signs for its last line, over stdio too.
+#[test]
+fn a_server_that_ends_leaves_nothing_unsigned() {
+    let home = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_megaraptor"))
+        .args(["serve", "--lab"])
+        .env("MEGARAPTOR_HOME", home.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let messages = [
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+            "protocolVersion": "2025-11-25", "capabilities": {},
+            "clientInfo": { "name": "test", "version": "1" } } }),
+        json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
+        json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call",
+                "params": { "name": "list_hunts", "arguments": {} } }),
+    ];
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    {
+        let mut input = child.stdin.take().unwrap();
+        for message in messages {
+            writeln!(input, "{message}").unwrap();
+        }
+        // The input ends only once the call was answered.
+        let answered = lines.by_ref().map(Result::unwrap).any(|line| line.contains(r#""id":2"#));
+        assert!(answered, "the call was not answered");
+    }
+    assert!(child.wait().unwrap().success());
+    let verified = audit(home.path(), &["verify", "--lab"]);
+    let text = said(&verified);
+    assert!(verified.status.success() && !text.contains("not signed"), "{text}");
 }
 
 #[tokio::test]
