@@ -29,6 +29,10 @@ const A_LINE: Duration = Duration::from_millis(50);
 /// How long reading the ledger may take.
 const READING: Duration = Duration::from_secs(10);
 
+/// That a server does not know something does not show that it ended: the server may be another one.
+const UNKNOWN: &str = "this server does not know it: it was deleted there, or this is another server \
+    of that name; the ledger keeps it";
+
 /// How much is ended at a time.
 const AT_ONCE: usize = 8;
 
@@ -89,7 +93,10 @@ impl Report {
         if let Some(why) = &self.unrecorded {
             let _ = write!(out, "\n! the stop itself is not on record: {why}");
         }
-        out.push_str("\nNothing was undone: what was contained stays so.");
+        out.push_str(
+            "\nNothing was undone: what was contained stays so. What was approved and not yet used \
+             stays approved: megaraptor approvals list, and deny.",
+        );
         out
     }
 }
@@ -206,7 +213,7 @@ async fn end_on_its_server(
         Work::Flow { client, flow } => match flows::cancel(&session, client, flow).await {
             Ok(done) if done.cancelled => Ok(format!("cancelled, was {}", done.before)),
             Ok(done) => Ok(format!("had ended: {}", done.flow.state)),
-            Err(Fault::UnknownFlow { .. }) => Ok(String::from("is gone from the server")),
+            Err(Fault::UnknownFlow { .. }) => Err(UNKNOWN.to_owned()),
             Err(fault) => Err(fault.to_string()),
         },
         Work::Hunt { hunt } => end_hunt(&session, hunt).await,
@@ -218,7 +225,7 @@ async fn end_hunt(session: &Session<'_>, hunt: &HuntId) -> Result<String, String
     let told = |fault: Fault| fault.to_string();
     let status = match hunts::status(session, hunt).await {
         Ok(status) => status,
-        Err(Fault::UnknownHunt { .. }) => return Ok(String::from("is gone from the server")),
+        Err(Fault::UnknownHunt { .. }) => return Err(UNKNOWN.to_owned()),
         Err(fault) => return Err(told(fault)),
     };
     let before = status.hunt.state;

@@ -16,6 +16,15 @@ const IN_PART: u8 = 9;
 pub(super) async fn run(global: &Global) -> Result<ExitCode, ToolError> {
     let services = global.services()?;
     let home = global.home()?;
+    if services.targets().is_empty() {
+        let message = format!(
+            "nothing was looked at and nothing was ended: no server is configured here, and what is \
+             in {} cannot be ended without",
+            home.display()
+        );
+        return Err(ToolError::new(Code::Unavailable, message)
+            .next("give --config or --settings, as for the commands that started it"));
+    }
     let ledger = Ledger::open(&home, Clock::of_the_machine()).map_err(|error| {
         ToolError::new(Code::Conflict, format!("the ledger cannot be opened: {error}"))
             .next("list_flows and list_hunts on each server show what runs")
@@ -24,7 +33,9 @@ pub(super) async fn run(global: &Global) -> Result<ExitCode, ToolError> {
     let cancel = call::cancel_on_interrupt();
     let report = emergency::stop(&services, &ledger, &sink, &cancel).await?;
     match global.output {
-        Form::Text => output::result(&report.text()),
+        Form::Text => {
+            output::result(&format!("{}\nby the ledger in {}", report.text(), home.display()));
+        }
         Form::Json => output::json(&serde_json::to_value(&report).map_err(|error| {
             ToolError::new(Code::Internal, format!("the report cannot be written: {error}"))
         })?)?,

@@ -69,6 +69,23 @@ async fn the_emergency_stop_ends_what_was_started_and_says_what_it_could_not() {
     assert!(report.text().contains("its server is not configured here"), "{}", report.text());
 }
 
+/// A server that does not know a hunt may be another one of that name: that shows nothing about it.
+#[tokio::test]
+async fn what_another_server_of_the_same_name_does_not_know_is_not_taken_for_ended() {
+    let gateway = guarded(services(allowing(), &[]));
+    let started = start(&gateway).await;
+    let (ledger, home) = (gateway.guardian().ledger(), gateway.guardian().home());
+    let sink = audit::EmergencySink::new(&home.join("audit"));
+    let cancel = CancellationToken::new();
+    let (elsewhere, _lab) = apart(allowing(), &[]);
+    let report = emergency::stop(&elsewhere, ledger, &sink, &cancel).await.expect("a stop");
+    assert!(!report.is_whole() && report.ended.len() == 2, "{}", report.text());
+    assert!(report.text().contains("this server does not know it"), "{}", report.text());
+    let report = emergency::stop(gateway.services(), ledger, &sink, &cancel).await.expect("a stop");
+    assert!(report.is_whole() && report.ended.len() == 2, "{}", report.text());
+    assert_ended(&gateway, &started).await;
+}
+
 #[tokio::test]
 async fn as_a_tool_it_runs_under_read_only_and_whatever_else_is_set() {
     let (services, lab) = apart(allowing(), &[]);
