@@ -46,7 +46,7 @@ pub(super) fn run(global: &Global, command: ApprovalsCommand) -> Result<ExitCode
         ApprovalsCommand::List { all } => list(&approvals, all, form),
         ApprovalsCommand::Show { id } => {
             let approval = approvals.find(&id).map_err(told)?;
-            show(&approval, form)
+            show(&approval, global.lab, form)
         }
         ApprovalsCommand::Approve { id } => approve(&approvals, &id, form),
         ApprovalsCommand::Deny { id, reason } => {
@@ -97,15 +97,16 @@ fn list(approvals: &Approvals, all: bool, form: Form) -> Result<(), ToolError> {
     }
 }
 
-fn show(approval: &Approval, form: Form) -> Result<(), ToolError> {
+fn show(approval: &Approval, lab: bool, form: Form) -> Result<(), ToolError> {
     match form {
         Form::Json => output::json(&json!({ "approval": approval })),
         Form::Text => {
             output::result(approval.card(Timestamp::now()).trim_end());
             if approval.state == State::Pending {
                 let id = approval.id();
+                let lab = if lab { " --lab" } else { "" };
                 output::result(&format!(
-                    "\nmegaraptor approvals approve {id}\nmegaraptor approvals deny {id}"
+                    "\nmegaraptor approvals approve {id}{lab}\nmegaraptor approvals deny {id}{lab}"
                 ));
             }
             Ok(())
