@@ -14,8 +14,8 @@ use velociraptor_api::{ClientId, Permission};
 use super::programs::Programs;
 use crate::tool::Effect;
 
-/// More hosts than these are counted by system and not named.
-const NAMED: usize = 25;
+/// More hosts than these are counted by system and not named: as many as a card has lines for.
+const NAMED: usize = 10;
 
 /// What a call is about to do, resolved: clients by id, definitions as they are now.
 #[derive(Debug, Default)]
