@@ -120,6 +120,10 @@ fn compact(schema: &mut Map<String, Value>, descriptions: bool) {
     for key in ["properties", "$defs"] {
         if let Some(Value::Object(children)) = schema.get_mut(key) {
             for child in children.values_mut() {
+                // Anything at all: clients take objects only.
+                if *child == Value::Bool(true) {
+                    *child = json!({});
+                }
                 if let Value::Object(child) = child {
                     compact(child, descriptions);
                 }
