@@ -55,6 +55,7 @@ mod session;
 mod stream;
 pub mod time;
 pub mod uploads;
+pub mod users;
 
 pub use catalogue::CatalogueQuery;
 pub use config::{ApiConfig, ConfigError, ConfigErrorKind};

@@ -18,6 +18,7 @@ pub mod labels;
 pub mod results;
 pub mod server_info;
 pub mod uploads;
+pub mod users;
 
 /// Every query of this crate.
 pub const ALL: &[&CatalogueQuery] = &[
@@ -79,6 +80,8 @@ pub const ALL: &[&CatalogueQuery] = &[
     &results::QUERY_PROBE,
     &uploads::OF_FLOW,
     &uploads::OF_HUNT,
+    &users::CREATE,
+    &users::BY_NAME,
 ];
 
 /// The user behind the identity, and what it may do in the org.

@@ -39,7 +39,6 @@ const FUNCTIONS: &[(&str, Check)] = &[
     ("killkillkill", Check::Needs(Permission::MachineState)),
     ("notebook_create", Check::Needs(Permission::CollectServer)),
     ("org_create", Check::Needs(Permission::OrgAdmin)),
-    ("user_create", Check::Admin),
     ("user_delete", Check::Admin),
     ("user_grant", Check::Admin),
 ];
@@ -85,9 +84,14 @@ fn refusal(run: &Run, check: &Check, accessor: Option<&str>) -> Failure {
                 }
             }
         }
-        Check::Admin => (!run.session.account.may(Permission::ServerAdmin)).then(|| {
-            format!("Error: PermissionDenied, User {} is not admin on <root>. ", run.session.user)
-        }),
+        Check::Admin => not_admin(run),
     };
     denied.unwrap_or_else(|| String::from("the lab does not simulate this"))
+}
+
+/// What whoever does not administer the org is told.
+pub(crate) fn not_admin(run: &Run) -> Option<Failure> {
+    (!run.session.account.may(Permission::ServerAdmin)).then(|| {
+        format!("Error: PermissionDenied, User {} is not admin on <root>. ", run.session.user)
+    })
 }

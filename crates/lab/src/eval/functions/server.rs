@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Function, pure, server};
+use crate::eval::refused::not_admin;
 use crate::eval::{Arg, Call, Failure, Kind, refused};
 use crate::value::{Dict, Value, row};
 use crate::world::accounts::{Account, Permission};
@@ -23,6 +24,13 @@ pub(super) const TABLE: &[Function] = &[
         &[],
         &[Arg::needed("user", Kind::Str), Arg::optional("org", Kind::Str)],
         user,
+    ),
+    server(
+        "user_create",
+        "Makes a user; its rights are replaced where there is one.",
+        &[],
+        &[Arg::needed("user", Kind::Str), Arg::needed("roles", Kind::Strings)],
+        user_create,
     ),
     server("org", "The current org.", &[], &[], org),
     server(
@@ -88,6 +96,21 @@ fn user(call: &Call<'_>) -> Result<Value, Failure> {
     let account = state.users.get(&name).and_then(|orgs| orgs.get(&org));
     let account = account.ok_or_else(|| format!("User not found: {name}"))?;
     Ok(Value::from(user_row(&name, &org, &org_name, account)))
+}
+
+fn user_create(call: &Call<'_>) -> Result<Value, Failure> {
+    let run = call.scope.run;
+    if let Some(denied) = not_admin(run) {
+        return Err(denied);
+    }
+    let name = call.text("user");
+    let account = Account::with_roles(call.strings("roles"));
+    let mut state = run.world.state();
+    // Names are compared without regard to case, and the first spelling stays.
+    let known = state.users.keys().find(|known| known.eq_ignore_ascii_case(&name)).cloned();
+    let name = known.unwrap_or(name);
+    state.users.entry(name.clone()).or_default().insert(run.session.org.clone(), account);
+    Ok(Value::str(&name))
 }
 
 /// A user's record in one org.
