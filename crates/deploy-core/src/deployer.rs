@@ -183,6 +183,22 @@ impl<'a> StepCx<'a> {
         Ok(())
     }
 
+    /// Whether such a thing was found out.
+    pub fn has_fact(&self, name: &str) -> bool {
+        lock(&self.facts).contains_key(name)
+    }
+
+    /// Whether two things that were found out are the same.
+    pub fn same(&self, one: &str, other: &str) -> bool {
+        let facts = lock(&self.facts);
+        facts.get(one) == facts.get(other)
+    }
+
+    /// Takes back what was found out.
+    pub fn forget(&self, name: &str) {
+        lock(&self.facts).remove(name);
+    }
+
     /// Says what is being done or waited for.
     pub fn say(&self, what: &str) {
         what.clone_into(&mut lock(&self.last));

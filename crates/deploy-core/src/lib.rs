@@ -18,6 +18,7 @@ mod id;
 mod plan;
 mod record;
 pub mod registry;
+pub mod server;
 
 pub use deployer::{Deployer, Found, Progress, Silent, StepCx, StepError};
 pub use engine::{Consent, Engine, EngineError, OnFailure, Run};

@@ -1,0 +1,54 @@
+//! The proof: a query is answered to each user of the API, under the wanted name.
+
+use jiff::Timestamp;
+use velociraptor_api::queries::WHO_AM_I;
+use velociraptor_api::{Call, IdentityKind, Limits, OrgId};
+
+use super::{ANSWERED, VERSION, Vault, names};
+use crate::deployer::{Found, StepCx, StepError};
+
+/// Nothing is left behind by a question: what there is of this step is that it was answered.
+pub(super) async fn look(cx: &StepCx<'_>, vault: &Vault) -> Result<Found, StepError> {
+    if !cx.has_fact(ANSWERED) {
+        return Ok(Found::Absent);
+    }
+    Ok(match asked(cx, vault).await {
+        Ok(_) => Found::Done,
+        Err(error) => Found::Half { left: vec![format!("an answer of earlier; now: {error}")] },
+    })
+}
+
+pub(super) async fn ask(cx: &StepCx<'_>, vault: &Vault) -> Result<(), StepError> {
+    let version = asked(cx, vault).await?;
+    cx.note(VERSION, version);
+    cx.note(ANSWERED, Timestamp::now().to_string());
+    Ok(())
+}
+
+/// Asks as each user, and returns the version that the server says that it has.
+async fn asked(cx: &StepCx<'_>, vault: &Vault) -> Result<String, StepError> {
+    let server = vault.server(cx.id, &IdentityKind::ALL).await?;
+    let root = OrgId::root();
+    let call = Call { org: &root, limits: Limits::READ, cancel: cx.cancel };
+    let failed = |cause: String| StepError::failed(cause, "look at the server's log, then resume");
+    let mut version = String::new();
+    for (identity, kind) in server.identities().iter().zip(IdentityKind::ALL) {
+        let wanted = names::user(kind);
+        cx.say(&format!("asking as {wanted}"));
+        let rows = server.run_as(identity, &WHO_AM_I.query(), &call, true).await;
+        let rows = rows.map_err(|error| failed(error.to_string()))?;
+        if let Some(failure) = rows.failures.first() {
+            return Err(failed(format!("asked as {wanted}, the server says: {failure}")));
+        }
+        let text = |column: &str| -> String {
+            let value = rows.rows.first().and_then(|row| row.get(column));
+            value.and_then(|value| value.as_str()).unwrap_or_default().to_owned()
+        };
+        let user = text("User");
+        if user != wanted {
+            return Err(failed(format!("asked as {wanted}, the server answers to {user:?}")));
+        }
+        version = text("Version");
+    }
+    Ok(version)
+}

@@ -1,0 +1,163 @@
+//! Whether a server is well: three probes, each of its own.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep, timeout};
+use velociraptor_api::queries::WHO_AM_I;
+use velociraptor_api::{Call, IdentityKind, Limits, OrgId};
+
+use super::https::Trust;
+use super::{Vault, names};
+use crate::deployer::{StepCx, StepError};
+
+/// How long a server may take to be well, unless it is said otherwise. By hand it took 1.5 s; with
+/// a store of large numbers of artifacts and a slow disk it takes minutes.
+pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How long one probe may take.
+const PROBE: Duration = Duration::from_secs(5);
+
+/// The pause between two rounds: short at first, since most servers are well at once.
+const PAUSES: [u64; 3] = [50, 100, 150];
+
+/// Where a server is probed: as it is reached from here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probes {
+    /// The agents' port.
+    pub agents: SocketAddr,
+    /// The GUI.
+    pub gui: SocketAddr,
+}
+
+/// What was seen of each of the three.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sign {
+    /// Which probe.
+    pub probe: String,
+    /// Whether it is as it should be.
+    pub well: bool,
+    /// What was expected.
+    pub expected: String,
+    /// What was seen.
+    pub found: String,
+}
+
+impl fmt::Display for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.probe, self.found)
+    }
+}
+
+/// Whether what runs the server still does.
+#[async_trait]
+pub trait Alive: Send + Sync {
+    /// Says why it will never be well: it ended. Nothing where it runs.
+    async fn ended(&self) -> Result<Option<String>, StepError>;
+
+    /// The end of its log, for a person.
+    async fn log(&self) -> String;
+}
+
+impl Probes {
+    /// Probes once, all three at a time.
+    ///
+    /// # Errors
+    ///
+    /// Where keys are missing. That the server does not answer is in the signs.
+    pub async fn look(&self, cx: &StepCx<'_>, vault: &Vault) -> Result<[Sign; 3], StepError> {
+        let config = vault.config(cx.id).await?;
+        let trust = Trust::only(&config.keys().ca_certificate)
+            .map_err(|error| StepError::failed(error, "report this"))?;
+        let (agents, gui, api) = tokio::join!(
+            page(&trust, "the agents' port", self.agents, "/healthz", 200),
+            page(&trust, "the GUI", self.gui, "/app/index.html", 401),
+            api(cx, vault),
+        );
+        Ok([agents, gui, api?])
+    }
+
+    /// Probes until all is well, or the server has ended, or the time is over.
+    ///
+    /// # Errors
+    ///
+    /// With what was last seen of each probe, and the end of the log.
+    pub async fn wait(
+        &self,
+        cx: &StepCx<'_>,
+        vault: &Vault,
+        within: Duration,
+        alive: &dyn Alive,
+    ) -> Result<(), StepError> {
+        let (begun, mut pauses) = (Instant::now(), PAUSES.iter());
+        loop {
+            let signs = self.look(cx, vault).await?;
+            let ill: Vec<String> =
+                signs.iter().filter(|sign| !sign.well).map(ToString::to_string).collect();
+            if ill.is_empty() {
+                return Ok(());
+            }
+            let ill = ill.join("; ");
+            let gone = begun.elapsed();
+            let why = match alive.ended().await? {
+                Some(why) => why,
+                None if gone >= within => format!("it was not well within {} s", within.as_secs()),
+                None => {
+                    cx.say(&format!("waiting for the server, {} s: {ill}", gone.as_secs()));
+                    let pause = pauses.next().copied().unwrap_or(250);
+                    sleep(Duration::from_millis(pause)).await;
+                    continue;
+                }
+            };
+            let log = alive.log().await;
+            return Err(StepError::failed(
+                format!("{why}; last seen: {ill}; its log ends: {log}"),
+                "mend what the log names; MEGARAPTOR_HEALTH_TIMEOUT is how many seconds it may take",
+            ));
+        }
+    }
+}
+
+async fn page(trust: &Trust, probe: &str, at: SocketAddr, path: &str, wanted: u16) -> Sign {
+    let status = timeout(PROBE, trust.status(at, path)).await;
+    let (well, found) = match status {
+        Ok(Ok(status)) => (status == wanted, format!("{at} answers with {status}")),
+        Ok(Err(why)) => (false, format!("{at}: {why}")),
+        Err(_) => (false, format!("{at} does not answer within {} s", PROBE.as_secs())),
+    };
+    Sign { probe: probe.to_owned(), well, expected: format!("status {wanted}"), found }
+}
+
+/// A query of the administrator, under the wanted name.
+async fn api(cx: &StepCx<'_>, vault: &Vault) -> Result<Sign, StepError> {
+    let kind = IdentityKind::Administrator;
+    let wanted = names::user(kind);
+    let server = vault.server(cx.id, &[kind]).await?;
+    let root = OrgId::root();
+    let call = Call { org: &root, limits: Limits::READ.time(PROBE), cancel: cx.cancel };
+    let mut sign = Sign {
+        probe: String::from("the API"),
+        well: false,
+        expected: format!("an answer to {wanted}"),
+        found: String::new(),
+    };
+    let Some(identity) = server.identities().first() else {
+        sign.found = String::from("no API file");
+        return Ok(sign);
+    };
+    match timeout(PROBE, server.run_as(identity, &WHO_AM_I.query(), &call, false)).await {
+        Err(_) => sign.found = format!("no answer within {} s", PROBE.as_secs()),
+        Ok(Err(error)) => sign.found = error.to_string(),
+        Ok(Ok(rows)) => {
+            let user = rows.rows.first().and_then(|row| row.get("User"));
+            let user = user.and_then(|user| user.as_str()).unwrap_or_default();
+            let failure = rows.failures.first().map(ToString::to_string);
+            sign.well = failure.is_none() && user == wanted;
+            sign.found = failure.unwrap_or_else(|| format!("it answers to {user:?}"));
+        }
+    }
+    Ok(sign)
+}

@@ -1,0 +1,100 @@
+//! The administrator of the API, made by the server's own program beside its data.
+
+use credstore::Kind;
+use secret::Secret;
+use velociraptor_api::IdentityKind;
+use velociraptor_config::ApiConfig;
+
+use super::{DATASTORE, Place, Program, Vault, names};
+use crate::deployer::{Found, StepCx, StepError};
+
+const KIND: IdentityKind = IdentityKind::Administrator;
+
+/// The fact that names the datastore in which the user was made.
+const MADE_IN: &str = "administrator_in";
+
+pub(super) async fn look(cx: &StepCx<'_>, vault: &Vault) -> Result<Found, StepError> {
+    if !vault.has(cx.id, names::api(KIND)).await? {
+        return Ok(Found::Absent);
+    }
+    Ok(if cx.has_fact(MADE_IN) && cx.same(MADE_IN, DATASTORE) {
+        Found::Done
+    } else {
+        Found::Half { left: vec![String::from("the API file of a user of another datastore")] }
+    })
+}
+
+pub(super) async fn make(
+    cx: &StepCx<'_>,
+    vault: &Vault,
+    program: &dyn Program,
+    api: &Place,
+) -> Result<(), StepError> {
+    if look(cx, vault).await? == Found::Done {
+        return Ok(());
+    }
+    let (name, role) = (names::user(KIND), KIND.roles());
+    // Standard output, because nothing else can be written there that is read from outside.
+    let arguments = ["config", "api_client", "--name", name, "--role", role, "/dev/stdout"];
+    let ended = program.run(&arguments).await?;
+    let err = last_lines(&ended.err);
+    let failed = |cause: String| StepError::failed(cause, "mend what it names, then resume");
+    if ended.code != 0 {
+        return Err(failed(format!("making the user {name} ended with {}: {err}", ended.code)));
+    }
+    let file = yaml_of(ended.out.expose())
+        .ok_or_else(|| failed(format!("making the user {name} printed no API file: {err}")))?;
+    let file = ApiConfig::parse(&file).map_err(|error| failed(error.to_string()))?;
+    if file.user() != name {
+        return Err(failed(format!("the API file is of {:?}, not of {name}", file.user())));
+    }
+    // The file names the port that the server binds, which may be published as another.
+    let file = file.at((api.host(), api.port())).map_err(|error| failed(error.to_string()))?;
+    vault.put(cx.id, names::api(KIND), Kind::ApiFile, None, file.render()).await?;
+    let datastore: String = cx.fact(DATASTORE)?;
+    cx.note(MADE_IN, datastore);
+    Ok(())
+}
+
+pub(super) async fn forget(cx: &StepCx<'_>, vault: &Vault) -> Result<(), StepError> {
+    cx.forget(MADE_IN);
+    vault.remove(cx.id, names::api(KIND)).await
+}
+
+/// The file without the lines for people that the program prints around it.
+fn yaml_of(out: &[u8]) -> Option<Secret<String>> {
+    let text = std::str::from_utf8(out).ok()?;
+    let is_yaml = |line: &&str| line.starts_with(' ') || line.is_empty() || has_key(line);
+    let lines: String = text
+        .lines()
+        .skip_while(|line| !has_key(line))
+        .take_while(is_yaml)
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    (!lines.trim().is_empty()).then(|| Secret::new(lines))
+}
+
+/// `key: …` at the beginning of a line.
+fn has_key(line: &str) -> bool {
+    line.split_once(':').is_some_and(|(key, _)| {
+        !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    })
+}
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().rev().filter(|line| !line.trim().is_empty()).collect();
+    lines.into_iter().take(3).collect::<Vec<_>>().join(" / ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_for_people_are_not_in_the_file() {
+        let out = b"[INFO] 2026 starting\nca_certificate: |\n  AAA\n  BBB\nname: x\n\nCreating API client file on /dev/stdout.\nDone.\n";
+        assert_eq!(yaml_of(out).unwrap().expose(), "ca_certificate: |\n  AAA\n  BBB\nname: x\n\n");
+        assert!(yaml_of(b"Done.\n").is_none());
+        assert!(yaml_of(b"").is_none());
+    }
+}
