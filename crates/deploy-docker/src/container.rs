@@ -1,16 +1,19 @@
 //! Containers that serve.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::SocketAddr;
 
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, HostConfig, HostConfigLogConfig, Mount,
-    MountType, PortBinding, RestartPolicy, RestartPolicyNameEnum,
+    MountType, PortBinding, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    StopContainerOptionsBuilder,
 };
 use deploy_core::{Found, StepError};
+use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
 use crate::daemon::{Daemon, present};
@@ -22,6 +25,12 @@ const GRACE: i32 = 30;
 /// How often a server that ends is started again. After that it stays down, so that whoever looks
 /// sees a crash and not a container that is always just starting.
 const RETRIES: i64 = 5;
+
+/// After so many ends by itself nobody waits any longer for it to serve.
+const ENOUGH: i64 = 2;
+
+/// Lines of a log that are shown when a server does not serve.
+const LINES: &str = "6";
 
 /// A container, with nothing that it does not need: no capabilities, no writable root, its own user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +80,8 @@ pub struct Limits {
     pub millicpus: u64,
     /// Processes and threads.
     pub processes: u64,
+    /// Files that one process may have open: each agent that is connected is one.
+    pub open_files: u64,
 }
 
 impl ContainerSpec {
@@ -105,6 +116,44 @@ impl ContainerSpec {
         created.map_err(daemon.failed(&format!("making the container {}", self.name)))?;
         let started = daemon.docker.start_container(&self.name, None).await;
         started.map_err(daemon.failed(&format!("starting the container {}", self.name)))
+    }
+
+    /// Why it will not serve: it ended, or ends again and again. Nothing where it runs.
+    ///
+    /// # Errors
+    ///
+    /// Where the daemon does not say.
+    pub async fn ended(&self, daemon: &Daemon) -> Result<Option<String>, StepError> {
+        let Some(found) = self.inspect(daemon).await? else {
+            return Ok(Some(format!("the container {} is gone", self.name)));
+        };
+        let state = found.state.unwrap_or_default();
+        let code = state.exit_code.unwrap_or_default();
+        let killed = state.oom_killed == Some(true);
+        let why = if killed { ", out of memory" } else { "" };
+        let restarts = found.restart_count.unwrap_or_default();
+        let running = state.running == Some(true) && state.restarting != Some(true);
+        Ok(if restarts >= ENOUGH {
+            Some(format!("it ended {restarts} times by itself, at last with exit code {code}{why}"))
+        } else if !running && state.restarting != Some(true) {
+            Some(format!("it ended with exit code {code}{why}"))
+        } else {
+            None
+        })
+    }
+
+    /// The last lines of its output, without control characters.
+    pub async fn log(&self, daemon: &Daemon) -> String {
+        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(LINES).build();
+        let mut lines = Vec::new();
+        let mut log = daemon.docker.logs(&self.name, Some(options));
+        while let Some(part) = log.next().await {
+            match part {
+                Ok(line) => lines.push(line.to_string().trim_end().escape_default().to_string()),
+                Err(error) => return format!("the log cannot be read: {error}"),
+            }
+        }
+        if lines.is_empty() { String::from("it is empty") } else { lines.join(" / ") }
     }
 
     /// Stops it in order and removes it, where it is ours. Its volumes stay.
@@ -183,6 +232,11 @@ impl ContainerSpec {
             memory_swap: memory,
             nano_cpus: i64::try_from(self.limits.millicpus * 1_000_000).ok(),
             pids_limit: i64::try_from(self.limits.processes).ok(),
+            ulimits: Some(vec![ResourcesUlimits {
+                name: Some(String::from("nofile")),
+                soft: i64::try_from(self.limits.open_files).ok(),
+                hard: i64::try_from(self.limits.open_files).ok(),
+            }]),
             restart_policy: Some(RestartPolicy {
                 name: Some(RestartPolicyNameEnum::ON_FAILURE),
                 maximum_retry_count: Some(RETRIES),
@@ -205,6 +259,16 @@ impl ContainerSpec {
         // By name: an id that begins so would be taken, too.
         let name = format!("/{}", self.name);
         Ok(found.filter(|container| container.name.as_deref() == Some(name.as_str())))
+    }
+}
+
+impl fmt::Display for ContainerSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the container {}", self.name)?;
+        for port in &self.published {
+            write!(f, ", {} on {}", port.inside, port.outside)?;
+        }
+        Ok(())
     }
 }
 

@@ -3,14 +3,17 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use deploy_core::server::{DATASTORE, ServerStep, Vault};
 use deploy_core::{Deployer, Found, PlanError, Step, StepCx, StepError, StepName, TargetKind};
 use serde::{Deserialize, Serialize};
 
 use crate::container::ContainerSpec;
 use crate::daemon::Daemon;
 use crate::image::ImageSpec;
+use crate::inside::Inside;
 use crate::network::NetworkSpec;
 use crate::owner::Owner;
+use crate::serving::Serving;
 use crate::volume::VolumeSpec;
 
 /// One object of a daemon, as a step makes it.
@@ -25,6 +28,19 @@ pub enum DockerStep {
     Volume(VolumeSpec),
     /// A container that runs.
     Container(ContainerSpec),
+    /// The volume of a server's data.
+    Datastore(VolumeSpec),
+    /// The volume of a server's configuration, with the configuration in it.
+    Configuration(Inside),
+    /// A step that is the same on every platform.
+    Server {
+        /// Which one.
+        step: ServerStep,
+        /// Where the server's program and data are.
+        inside: Inside,
+    },
+    /// A server's container that is well.
+    Serving(Serving),
 }
 
 impl DockerStep {
@@ -53,14 +69,20 @@ impl fmt::Display for DockerStep {
                 )
             }
             Self::Network(network) => write!(f, "makes the network {}", network.name),
-            Self::Volume(volume) => write!(f, "makes the volume {}", volume.name),
-            Self::Container(container) => {
-                write!(f, "starts the container {}", container.name)?;
-                for port in &container.published {
-                    write!(f, ", {} on {}", port.inside, port.outside)?;
-                }
-                Ok(())
+            Self::Volume(volume) | Self::Datastore(volume) => {
+                write!(f, "makes the volume {}", volume.name)
             }
+            Self::Container(container) => write!(f, "starts {container}"),
+            Self::Configuration(inside) => {
+                write!(f, "makes the volume {} with the server's configuration", inside.config)
+            }
+            Self::Server { step, .. } => write!(f, "{step}"),
+            Self::Serving(serving) => write!(
+                f,
+                "starts {}, and waits until agents' port, GUI and API answer (at most {} s)",
+                serving.container,
+                serving.within.as_secs()
+            ),
         }
     }
 }
@@ -69,15 +91,16 @@ impl fmt::Display for DockerStep {
 #[derive(Clone, Debug)]
 pub struct DockerDeployer {
     daemon: Daemon,
+    vault: Vault,
 }
 
 impl DockerDeployer {
     /// What the record of such a deployment says.
     pub const KIND: &'static str = "docker";
 
-    /// A deployer on this daemon.
-    pub const fn new(daemon: Daemon) -> Self {
-        Self { daemon }
+    /// A deployer on this daemon, with its secrets in this store.
+    pub const fn new(daemon: Daemon, vault: Vault) -> Self {
+        Self { daemon, vault }
     }
 }
 
@@ -94,6 +117,16 @@ impl Deployer for DockerDeployer {
             DockerStep::Network(network) => network.look(daemon, &owner).await,
             DockerStep::Volume(volume) => volume.look(daemon, &owner).await,
             DockerStep::Container(container) => container.look(daemon, &owner).await,
+            DockerStep::Datastore(volume) => {
+                let found = volume.look(daemon, &owner).await?;
+                if let Some(lot) = volume.lot(daemon).await? {
+                    cx.note(DATASTORE, lot);
+                }
+                Ok(found)
+            }
+            DockerStep::Configuration(inside) => inside.look(daemon, &owner, cx, &self.vault).await,
+            DockerStep::Server { step, .. } => step.look(cx, &self.vault).await,
+            DockerStep::Serving(serving) => serving.look(daemon, &owner, cx, &self.vault).await,
         }
     }
 
@@ -102,8 +135,15 @@ impl Deployer for DockerDeployer {
         match read(step)? {
             DockerStep::Image(image) => image.make(daemon, &owner, cx).await,
             DockerStep::Network(network) => network.make(daemon, &owner).await,
-            DockerStep::Volume(volume) => volume.make(daemon, &owner).await,
+            DockerStep::Volume(volume) | DockerStep::Datastore(volume) => {
+                volume.make(daemon, &owner).await
+            }
             DockerStep::Container(container) => container.make(daemon, &owner).await,
+            DockerStep::Configuration(inside) => inside.make(daemon, &owner, cx, &self.vault).await,
+            DockerStep::Server { step, inside } => {
+                step.apply(cx, &self.vault, &inside.program(daemon, &owner)).await
+            }
+            DockerStep::Serving(serving) => serving.make(daemon, &owner, cx, &self.vault).await,
         }
     }
 
@@ -114,6 +154,16 @@ impl Deployer for DockerDeployer {
             DockerStep::Network(network) => network.remove(daemon, &owner).await,
             DockerStep::Volume(volume) => volume.remove(daemon, &owner).await,
             DockerStep::Container(container) => container.remove(daemon, &owner).await,
+            DockerStep::Datastore(volume) => {
+                cx.forget(DATASTORE);
+                volume.remove(daemon, &owner).await
+            }
+            DockerStep::Configuration(inside) => inside.remove(daemon, &owner).await,
+            DockerStep::Server { step, inside } => {
+                inside.tidy(daemon, &owner).await?;
+                step.undo(cx, &self.vault).await
+            }
+            DockerStep::Serving(serving) => serving.container.remove(daemon, &owner).await,
         }
     }
 }

@@ -8,6 +8,7 @@ use bollard::query_parameters::{
     UploadToContainerOptionsBuilder, WaitContainerOptions,
 };
 use deploy_core::StepError;
+use deploy_core::server::Ended;
 use futures_util::{StreamExt, TryStreamExt};
 use secret::Secret;
 
@@ -27,17 +28,6 @@ pub struct Errand<'a> {
     name: String,
     image: String,
     volumes: Vec<MountedVolume>,
-}
-
-/// How a program ended, and what it wrote.
-#[derive(Debug)]
-pub struct Ended {
-    /// Its exit code.
-    pub code: i64,
-    /// Standard output.
-    pub out: Secret<Vec<u8>>,
-    /// Standard error.
-    pub err: String,
 }
 
 impl<'a> Errand<'a> {

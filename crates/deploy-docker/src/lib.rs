@@ -9,17 +9,23 @@
 mod container;
 mod daemon;
 mod deployer;
+mod deployment;
 mod errand;
 mod image;
+mod inside;
 mod network;
 mod owner;
+mod serving;
 mod volume;
 
 pub use container::{ContainerSpec, Limits, MountedVolume, Published};
 pub use daemon::{Daemon, DaemonError, DaemonFacts, DockerHost};
 pub use deployer::{DockerDeployer, DockerStep};
-pub use errand::{Ended, Errand};
+pub use deployment::DockerOrder;
+pub use errand::Errand;
 pub use image::{ImageSpec, RootFsError};
+pub use inside::Inside;
 pub use network::NetworkSpec;
 pub use owner::Owner;
+pub use serving::Serving;
 pub use volume::VolumeSpec;

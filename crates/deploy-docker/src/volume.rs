@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::daemon::{Daemon, present};
 use crate::owner::Owner;
 
+/// The label with what was drawn by lot when a volume was made.
+const LOT: &str = "io.megaraptor.lot";
+
 /// A volume of a deployment's own. Its content goes with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VolumeSpec {
@@ -35,13 +38,26 @@ impl VolumeSpec {
     ///
     /// What the daemon says.
     pub async fn make(&self, daemon: &Daemon, owner: &Owner) -> Result<(), StepError> {
+        let mut labels = owner.labels();
+        labels.insert(LOT.to_owned(), lot()?);
         let request = VolumeCreateRequest {
             name: Some(self.name.clone()),
-            labels: Some(owner.labels()),
+            labels: Some(labels),
             ..VolumeCreateRequest::default()
         };
         let doing = format!("making the volume {}", self.name);
         daemon.docker.create_volume(request).await.map(drop).map_err(daemon.failed(&doing))
+    }
+
+    /// What tells this volume from another of its name, made before or after it. Nothing where there
+    /// is none.
+    ///
+    /// # Errors
+    ///
+    /// Where the daemon does not say.
+    pub async fn lot(&self, daemon: &Daemon) -> Result<Option<String>, StepError> {
+        let found = self.inspect(daemon).await?;
+        Ok(found.map(|mut volume| volume.labels.remove(LOT).unwrap_or_default()))
     }
 
     /// Removes it, with all that is in it, where it is ours.
@@ -64,4 +80,11 @@ impl VolumeSpec {
         let found = daemon.docker.inspect_volume(&self.name).await;
         present(found).map_err(daemon.failed(&doing))
     }
+}
+
+fn lot() -> Result<String, StepError> {
+    let mut bytes = [0_u8; 8];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| StepError::failed(error.to_string(), "look at the system"))?;
+    Ok(format!("{:016x}", u64::from_le_bytes(bytes)))
 }

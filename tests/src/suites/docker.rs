@@ -1,9 +1,11 @@
 //! Deployments on a real Docker daemon. The command `docker` is the witness: what it lists is there.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use deploy_core::server::Vault;
 use deploy_core::{DeploymentId, Found, Plan, Silent, StepName, contract};
 use deploy_docker::{
     ContainerSpec, Daemon, DaemonError, DockerDeployer, DockerHost, DockerStep, Errand, ImageSpec,
@@ -16,9 +18,11 @@ use tokio::process::Command;
 use crate::real::find_binary;
 use crate::suite::{Cases, Halt, Running, Suite};
 
+mod server;
+
 pub(super) const SUITE: Suite = Suite {
     name: "docker",
-    about: "images, networks, volumes and containers on a real daemon, made and removed",
+    about: "a real daemon: what each step makes and removes, and whole servers from nothing to an answered query",
     run,
 };
 
@@ -40,7 +44,7 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
 
     cases
         .case_within(LIMIT, "all that a step makes is removed again, and twice is once", async {
-            let deployer = DockerDeployer::new(bed.daemon.clone());
+            let deployer = bed.deployer();
             contract::deployer(&deployer, |id| bed.plan(id)).await;
             Ok(())
         })
@@ -60,6 +64,7 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
             bed.what_is_not_ours_stays().await
         })
         .await;
+    server::cases(cases, &bed).await;
     Ok(())
 }
 
@@ -75,6 +80,13 @@ struct Bed {
 }
 
 impl Bed {
+    /// With a store of secrets that is not used.
+    fn deployer(&self) -> DockerDeployer {
+        let vault =
+            Vault::new(Arc::new(credstore::MemoryStore::new(credstore::Clock::of_the_machine())));
+        DockerDeployer::new(self.daemon.clone(), vault)
+    }
+
     fn image(&self, id: &DeploymentId) -> ImageSpec {
         ImageSpec {
             tag: format!("megaraptor/{}:test", id.as_str().to_ascii_lowercase()),
@@ -99,7 +111,7 @@ impl Bed {
                 read_only: false,
             }],
             published: Vec::new(),
-            limits: Limits { memory: 512 << 20, millicpus: 1500, processes: 200 },
+            limits: Limits { memory: 512 << 20, millicpus: 1500, processes: 200, open_files: 4096 },
         }
     }
 
@@ -128,7 +140,7 @@ impl Bed {
         look: impl FnOnce(DeploymentId) -> F,
     ) -> anyhow::Result<T> {
         use deploy_core::{About, Consent, Deployer, Engine, OnFailure, Record, Run, registry};
-        let deployer = DockerDeployer::new(self.daemon.clone());
+        let deployer = self.deployer();
         let registry = registry::Memory::default();
         let engine = Engine::new(&registry, &deployer);
         let id = DeploymentId::generate()?;

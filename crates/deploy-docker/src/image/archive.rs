@@ -84,24 +84,25 @@ fn layer(
     let whole = || -> io::Result<(File, String)> {
         let mut archive = tar::Builder::new(Hashed { file, hash: Sha256::new() });
         let mut folders: Vec<String> = Vec::new();
-        for (name, bytes) in &files {
+        let own = spec.folders.iter().map(|own| own.trim_matches('/'));
+        // Each folder before what is in it: one that is not named would be for root alone.
+        for name in files.iter().map(|(name, _)| name.as_str()).chain(own.clone()) {
             for parent in Path::new(name).ancestors().skip(1).collect::<Vec<_>>().iter().rev() {
                 let parent = parent.to_string_lossy().into_owned();
                 if !parent.is_empty() && !folders.contains(&parent) {
-                    archive.append_data(
-                        &mut folder(0o755, 0),
-                        format!("{parent}/"),
-                        io::empty(),
-                    )?;
+                    let mut open = folder(0o755, 0);
+                    archive.append_data(&mut open, format!("{parent}/"), io::empty())?;
                     folders.push(parent);
                 }
             }
+        }
+        for (name, bytes) in &files {
             archive.append_data(&mut header(bytes.len(), 0o755), name, bytes.as_slice())?;
         }
         archive.append_data(&mut folder(0o1777, 0), "tmp/", io::empty())?;
-        for own in &spec.folders {
-            let name = format!("{}/", own.trim_matches('/'));
-            archive.append_data(&mut folder(0o700, spec.user.into()), name, io::empty())?;
+        for own in own {
+            let mut closed = folder(0o700, spec.user.into());
+            archive.append_data(&mut closed, format!("{own}/"), io::empty())?;
         }
         let hashed = archive.into_inner()?;
         Ok((hashed.file, hex(&hashed.hash.finalize())))

@@ -1,0 +1,74 @@
+//! A server's container that is well.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use deploy_core::server::{Alive, Probes, Vault};
+use deploy_core::{Found, StepCx, StepError};
+use serde::{Deserialize, Serialize};
+
+use crate::container::ContainerSpec;
+use crate::daemon::Daemon;
+use crate::owner::Owner;
+
+/// A server's container, and how it is seen to be well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Serving {
+    /// The container.
+    pub container: ContainerSpec,
+    /// Where it is probed.
+    pub probes: Probes,
+    /// How long it may take to be well.
+    pub within: Duration,
+}
+
+impl Serving {
+    pub(crate) async fn look(
+        &self,
+        daemon: &Daemon,
+        owner: &Owner,
+        cx: &StepCx<'_>,
+        vault: &Vault,
+    ) -> Result<Found, StepError> {
+        match self.container.look(daemon, owner).await? {
+            Found::Done => {}
+            other => return Ok(other),
+        }
+        let signs = self.probes.look(cx, vault).await?;
+        let ill: Vec<String> =
+            signs.iter().filter(|sign| !sign.well).map(ToString::to_string).collect();
+        if ill.is_empty() {
+            return Ok(Found::Done);
+        }
+        let name = &self.container.name;
+        Ok(Found::Half { left: vec![format!("container {name} (not well: {})", ill.join("; "))] })
+    }
+
+    pub(crate) async fn make(
+        &self,
+        daemon: &Daemon,
+        owner: &Owner,
+        cx: &StepCx<'_>,
+        vault: &Vault,
+    ) -> Result<(), StepError> {
+        self.container.make(daemon, owner).await?;
+        let running = Running { container: &self.container, daemon };
+        self.probes.wait(cx, vault, self.within, &running).await
+    }
+}
+
+struct Running<'a> {
+    container: &'a ContainerSpec,
+    daemon: &'a Daemon,
+}
+
+#[async_trait]
+impl Alive for Running<'_> {
+    async fn ended(&self) -> Result<Option<String>, StepError> {
+        self.container.ended(self.daemon).await
+    }
+
+    async fn log(&self) -> String {
+        self.container.log(self.daemon).await
+    }
+}
