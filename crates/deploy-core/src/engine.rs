@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::deployer::{Deployer, Progress, StepError};
+use crate::deployer::{Deployer, Found, Progress, StepError};
 use crate::id::{DeploymentId, StepName};
 use crate::record::{Goal, Phase, Record, TargetKind, Trouble};
 use crate::registry::{Claim, RegistryError, StateRegistry};
@@ -202,6 +202,32 @@ impl<'a> Engine<'a> {
         }
         self.down(&mut record, run).await?;
         Ok(record)
+    }
+
+    /// Looks how each step stands now, in order. Changes nothing, not even the record.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Claimed`] where somebody is at work on it: a look between two effects would
+    /// tell nothing. What a step's own look fails with is in its place.
+    pub async fn look(
+        &self,
+        id: &DeploymentId,
+        run: &Run<'_>,
+    ) -> Result<Vec<(StepName, Result<Found, StepError>)>, EngineError> {
+        let (_claim, mut record) = self.take(id).await?;
+        let mut found = Vec::new();
+        for at in 0..record.plan.steps().len() {
+            let name = record.plan.steps()[at].name.clone();
+            found.push(match self.work(step::Look, &mut record, at, run).await {
+                step::Ended::Done(seen) => (name, Ok(seen)),
+                step::Ended::Failed(error) => (name, Err(error)),
+                step::Ended::Stopped => {
+                    return Err(EngineError::Stopped { id: id.clone(), step: name });
+                }
+            });
+        }
+        Ok(found)
     }
 
     async fn take(&self, id: &DeploymentId) -> Result<(Claim, Record), EngineError> {

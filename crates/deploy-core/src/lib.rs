@@ -16,6 +16,7 @@ mod deployer;
 mod engine;
 mod id;
 mod plan;
+pub mod preflight;
 mod record;
 pub mod registry;
 pub mod server;

@@ -13,7 +13,7 @@ mod files;
 mod form;
 mod memory;
 
-pub use files::Files;
+pub use files::{Files, Read};
 pub use memory::Memory;
 
 /// Keeps records. [`contract::registry`](crate::contract::registry) tests what is said here.

@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+mod checks;
 mod container;
 mod daemon;
 mod deployer;

@@ -78,6 +78,13 @@ impl Server {
         Ok(Self { name, identities, slots, long_slots })
     }
 
+    /// A name under which nobody can be asked: it stands for this machine where a server's name is
+    /// expected.
+    pub fn nobody(name: impl Into<String>) -> Self {
+        let (slots, long_slots) = (Semaphore::new(CONCURRENT), Semaphore::new(CONCURRENT_LONG));
+        Self { name: name.into(), identities: Vec::new(), slots, long_slots }
+    }
+
     /// The server's name in the configuration.
     pub fn name(&self) -> &str {
         &self.name

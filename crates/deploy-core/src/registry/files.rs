@@ -17,6 +17,9 @@ pub struct Files {
     folder: PathBuf,
 }
 
+/// An id of which there is a file, and the record in it or the reason why it cannot be read.
+pub type Read = (DeploymentId, Result<Record, RegistryError>);
+
 impl Files {
     /// Opens the folder, which is made where it is missing. It is for its owner only.
     ///
@@ -32,6 +35,24 @@ impl Files {
         builder.create(&folder).map_err(io("making", &folder))?;
         check(&folder)?;
         Ok(Self { folder })
+    }
+
+    /// All records, each or the reason why it cannot be read, in the order of their ids. Blocking.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be listed.
+    pub fn read_all(&self) -> Result<Vec<Read>, RegistryError> {
+        let mut all = Vec::new();
+        for id in self.list_now()? {
+            match self.load_now(&id) {
+                Ok(Some(record)) => all.push((id, Ok(record))),
+                // Removed since it was listed.
+                Ok(None) => {}
+                Err(error) => all.push((id, Err(error))),
+            }
+        }
+        Ok(all)
     }
 
     fn path(&self, id: &DeploymentId, suffix: &str) -> PathBuf {
