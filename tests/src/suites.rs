@@ -5,6 +5,7 @@ mod api;
 mod configuration;
 mod conformance;
 mod contract;
+mod deployments;
 mod docker;
 mod effects;
 mod facade;
@@ -40,4 +41,5 @@ pub const ALL: &[Suite] = &[
     inspector::SUITE,
     conformance::SUITE,
     docker::SUITE,
+    deployments::SUITE,
 ];

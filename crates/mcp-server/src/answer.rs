@@ -9,6 +9,7 @@ use velociraptor_api::Session;
 use crate::clock;
 use crate::context::ToolCx;
 use crate::evidence;
+use crate::services::HERE;
 use crate::tool::Finished;
 use crate::tool_error::{Code, ToolError};
 
@@ -170,7 +171,11 @@ impl<T: Serialize + Render> Answer<T> {
     fn text(&self) -> String {
         use std::fmt::Write;
         let mut out = String::new();
-        let _ = write!(out, "{} {}", self.server, self.org);
+        out.push_str(&self.server);
+        // This machine has no orgs.
+        if self.server != HERE {
+            let _ = write!(out, " {}", self.org);
+        }
         if let Some(identity) = &self.identity {
             let _ = write!(out, " as {identity}");
         }

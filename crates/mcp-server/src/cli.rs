@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use guard::policy::Policy;
 
+use crate::deployments::Deployments;
 use crate::gateway::{Gateway, Guardian};
 use crate::keeping::{self, Keeping};
 use crate::policy as policies;
@@ -21,6 +22,8 @@ mod client_config;
 mod configured;
 mod credential;
 mod demo;
+mod deploy;
+mod deployments;
 mod doctor;
 mod emergency;
 mod examples;
@@ -28,6 +31,7 @@ mod grants;
 mod lab;
 mod output;
 mod person;
+mod persons_word;
 mod policy;
 mod serve;
 mod token;
@@ -146,6 +150,12 @@ enum Command {
     /// List and delete the secrets that were kept, and show one on a terminal
     #[command(subcommand)]
     Credential(credential::CredentialCommand),
+    /// Make a Velociraptor server, from nothing to an answered query
+    #[command(subcommand)]
+    Deploy(deploy::DeployCommand),
+    /// List, show, resume and destroy what was deployed
+    #[command(subcommand)]
+    Deployments(deployments::DeploymentsCommand),
     /// Walk through an investigation on the simulated server; needs nothing else
     Demo(demo::DemoArgs),
     /// Run the simulated server and fleet until Ctrl-C
@@ -178,15 +188,25 @@ enum Command {
 impl Global {
     /// The servers that flags, environment and settings name.
     fn services(&self) -> Result<Arc<Services>, ToolError> {
+        self.services_with(&self.families)
+    }
+
+    /// The same with other families of tools.
+    fn services_with(&self, families: &[String]) -> Result<Arc<Services>, ToolError> {
         if self.lab {
             let lab = lab::start(lab::DEFAULT_SPEED, 0)?;
             let target = settings::from_lab(&lab, &self.orgs)?;
-            let switches = self.switches(std::slice::from_ref(&target))?;
+            let switches = self.switches(std::slice::from_ref(&target), families)?;
             return Ok(Arc::new(Services::new(vec![target], switches).with_lab(lab)));
         }
         let targets = self.targets()?;
-        let switches = self.switches(&targets)?;
-        Ok(Arc::new(Services::new(targets, switches)))
+        let switches = self.switches(&targets, families)?;
+        let deployments = Deployments::of(&self.home()?, credential::person());
+        let (services, faults) = Services::new(targets, switches).with_deployments(deployments);
+        for fault in faults {
+            output::error(&format!("! {fault}"));
+        }
+        Ok(Arc::new(services))
     }
 
     /// The servers that flags, environment and settings name.
@@ -200,7 +220,12 @@ impl Global {
 
     /// The same behind their guard.
     fn gateway(&self) -> Result<Gateway, ToolError> {
-        let services = self.services()?;
+        self.gateway_with(&self.families)
+    }
+
+    /// The same with other families of tools.
+    fn gateway_with(&self, families: &[String]) -> Result<Gateway, ToolError> {
+        let services = self.services_with(families)?;
         let guardian = Guardian::open_as(&self.home()?, &self.keeping()?)?;
         Ok(Gateway::new(services, Arc::new(guardian)))
     }
@@ -263,16 +288,16 @@ impl Global {
         }
     }
 
-    fn switches(&self, targets: &[Target]) -> Result<Switches, ToolError> {
+    fn switches(&self, targets: &[Target], families: &[String]) -> Result<Switches, ToolError> {
         let known = || crate::tools::FAMILIES.iter().map(|family| family.id);
-        if let Some(unknown) = self.families.iter().find(|name| !known().any(|id| id == *name)) {
+        if let Some(unknown) = families.iter().find(|name| !known().any(|id| id == *name)) {
             let names: Vec<_> = known().collect();
             return Err(ToolError::invalid(format!(
                 "there is no family {unknown:?}; there are {}",
                 names.join(", ")
             )));
         }
-        Ok(Switches { policy: self.policy(targets)?, families: self.families.clone() })
+        Ok(Switches { policy: self.policy(targets)?, families: families.to_vec() })
     }
 }
 
@@ -310,6 +335,8 @@ async fn run(cli: Cli) -> ExitCode {
         Command::Approvals(command) => approvals::run(&cli.global, command),
         Command::Grants(command) => grants::run(&cli.global, command),
         Command::Credential(command) => credential::run(&cli.global, command),
+        Command::Deploy(command) => deploy::run(&cli.global, command).await,
+        Command::Deployments(command) => deployments::run(&cli.global, command).await,
         Command::Call(args) => call::run(&cli.global, args).await,
         Command::Demo(args) => demo::run(&cli.global, args).await,
         Command::Lab(args) => lab::run(&cli.global, args).await,

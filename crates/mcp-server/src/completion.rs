@@ -81,12 +81,14 @@ async fn find(
     match kind {
         Kind::Words(words) => return Ok(ranked(typed, words.iter().map(ToString::to_string))),
         Kind::Server => {
-            let names = services.targets().iter().map(|target| target.server.name().to_owned());
+            let targets = services.targets();
+            let names = targets.iter().map(|target| target.server.name().to_owned());
             return Ok(ranked(typed, names));
         }
         Kind::Org => {
-            let targets = services.targets().iter();
-            let orgs = targets.flat_map(|target| target.orgs.iter().map(ToString::to_string));
+            let targets = services.targets();
+            let orgs =
+                targets.iter().flat_map(|target| target.orgs.iter().map(ToString::to_string));
             return Ok(ranked(typed, orgs));
         }
         Kind::Host | Kind::Scope | Kind::Artifact | Kind::Hunt | Kind::Flow => {}

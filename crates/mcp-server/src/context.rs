@@ -116,6 +116,25 @@ impl<'a> ToolCx<'a> {
     }
 }
 
+impl<'a> ToolCx<'a> {
+    /// The world of a call that asks no server.
+    pub fn here(
+        services: &'a Services,
+        cancel: CancellationToken,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        Self {
+            services,
+            server: Arc::clone(services.here()),
+            org: OrgId::root(),
+            queries: None,
+            detail: Detail::default(),
+            cancel,
+            progress,
+        }
+    }
+}
+
 impl ToolCx<'_> {
     /// One piece of work for the typed facade; it notes who asked and what was remarked.
     pub fn session(&self) -> Session<'_> {
@@ -125,8 +144,8 @@ impl ToolCx<'_> {
     /// A page of the server's own web interface, such as `/host/C.1234`, where its address is
     /// configured.
     pub fn link(&self, page: &str) -> Option<String> {
-        let target =
-            self.services.targets().iter().find(|t| Arc::ptr_eq(&t.server, &self.server))?;
+        let targets = self.services.targets();
+        let target = targets.iter().find(|t| Arc::ptr_eq(&t.server, &self.server))?;
         let gui = target.gui.as_deref()?.trim_end_matches('/');
         Some(format!("{gui}/app/index.html?org_id={}#{page}", self.org))
     }

@@ -202,8 +202,8 @@ async fn end_on_its_server(
     started: &Started,
     cancel: &CancellationToken,
 ) -> Result<String, String> {
-    let target = services
-        .targets()
+    let targets = services.targets();
+    let target = targets
         .iter()
         .find(|target| target.server.name() == started.server)
         .ok_or_else(|| String::from("its server is not configured here"))?;

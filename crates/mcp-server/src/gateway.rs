@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 use crate::caller::Caller;
 use crate::context::{Progress, Queries, ToolCx};
 use crate::services::Services;
-use crate::tool::{Effect, Finished};
+use crate::tool::{Effect, Finished, Place};
 use crate::tool_error::{Code, ToolError};
 use crate::tools::FAMILIES;
 
@@ -149,7 +149,11 @@ impl Gateway {
         // What stops is for every server: one that is named would be passed over.
         let mut everywhere = Map::new();
         let named = if tool.stops { &mut everywhere } else { &mut arguments };
-        let mut cx = match ToolCx::of(&self.services, named, cancel, request.progress) {
+        let placed = match tool.place {
+            Place::Here => Ok(ToolCx::here(&self.services, cancel, request.progress)),
+            Place::Server => ToolCx::of(&self.services, named, cancel, request.progress),
+        };
+        let mut cx = match placed {
             Ok(cx) => cx,
             Err(error) => {
                 self.refused(request, name, tool.effect, whole, &error).await?;

@@ -11,6 +11,7 @@ pub mod collection;
 pub mod completion;
 pub mod context;
 pub mod credentials;
+pub mod deployments;
 pub mod emergency;
 pub mod evidence;
 pub mod gateway;

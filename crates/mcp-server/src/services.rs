@@ -1,6 +1,6 @@
 //! Everything that is configured, passed in and never global.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use guard::policy::{Mode, Policy};
 use guard::tokens::Scope;
@@ -9,14 +9,23 @@ use velociraptor_api::help::HelpCache;
 use velociraptor_api::near::near;
 use velociraptor_api::{OrgId, Server};
 
+use crate::deployments::Deployments;
 use crate::tool::{Effect, Family, ToolDef};
 use crate::tool_error::{Code, ToolError};
-use crate::tools::FAMILIES;
+use crate::tools::{self, FAMILIES};
+
+/// The name of this machine where a server's name stands.
+pub const HERE: &str = "this machine";
 
 /// The servers and the switches.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Services {
     servers: Vec<Target>,
+    /// The servers of deployments that are up; shared by all that see them.
+    deployed: Arc<RwLock<Vec<Target>>>,
+    deployments: Option<Deployments>,
+    /// Stands for this machine in calls that ask no server.
+    here: Arc<Server>,
     switches: Switches,
     scope: Option<Scope>,
     lab: Option<Arc<lab::Lab>>,
@@ -43,10 +52,70 @@ pub struct Switches {
     pub families: Vec<String>,
 }
 
+impl Default for Services {
+    fn default() -> Self {
+        Self::new(Vec::new(), Switches::default())
+    }
+}
+
 impl Services {
     /// Puts the parts together.
     pub fn new(servers: Vec<Target>, switches: Switches) -> Self {
-        Self { servers, switches, ..Self::default() }
+        Self {
+            servers,
+            deployed: Arc::default(),
+            deployments: None,
+            here: Arc::new(Server::nobody(HERE)),
+            switches,
+            scope: None,
+            lab: None,
+            help: Arc::default(),
+        }
+    }
+
+    /// Knows the deployments of this machine. Those that are up can be asked from now on; what is
+    /// returned says which cannot. Blocking.
+    #[must_use]
+    pub fn with_deployments(self, deployments: Deployments) -> (Self, Vec<String>) {
+        let (targets, faults) = deployments.targets();
+        *self.deployed.write().unwrap_or_else(PoisonError::into_inner) = targets;
+        (Self { deployments: Some(deployments), ..self }, faults)
+    }
+
+    /// The deployments of this machine.
+    ///
+    /// # Errors
+    ///
+    /// `conflict` where there are none to be: on a simulated server nothing is deployed.
+    pub fn deployments(&self) -> Result<&Deployments, ToolError> {
+        self.deployments.as_ref().ok_or_else(|| {
+            ToolError::new(Code::Conflict, "nothing is deployed beside a simulated server")
+                .next("leave --lab out")
+        })
+    }
+
+    /// Looks anew which deployments can be asked, and says why others cannot.
+    pub async fn refresh(&self) -> Vec<String> {
+        let Some(deployments) = self.deployments.clone() else { return Vec::new() };
+        let looked = tokio::task::spawn_blocking(move || deployments.targets()).await;
+        let (targets, faults) = match looked {
+            Ok(looked) => looked,
+            Err(error) => return vec![error.to_string()],
+        };
+        let mut deployed = self.deployed.write().unwrap_or_else(PoisonError::into_inner);
+        let kept = |target: Target| {
+            // One that is known keeps its channels.
+            let same = |known: &&Target| known.server.name() == target.server.name();
+            deployed.iter().find(same).cloned().unwrap_or(target)
+        };
+        let next = targets.into_iter().map(kept).collect();
+        *deployed = next;
+        faults
+    }
+
+    /// Stands for this machine in calls that ask no server.
+    pub const fn here(&self) -> &Arc<Server> {
+        &self.here
     }
 
     /// Keeps the simulated server alive for as long as these services.
@@ -66,6 +135,9 @@ impl Services {
         };
         Self {
             servers: self.servers.iter().filter_map(within).collect(),
+            deployed: Arc::clone(&self.deployed),
+            deployments: self.deployments.clone(),
+            here: Arc::clone(&self.here),
             switches: self.switches.clone(),
             scope: Some(scope.clone()),
             lab: self.lab.clone(),
@@ -94,8 +166,20 @@ impl Services {
     }
 
     /// The configured servers.
-    pub fn targets(&self) -> &[Target] {
+    pub fn configured(&self) -> &[Target] {
         &self.servers
+    }
+
+    /// The configured servers, and behind them those of deployments that are up.
+    pub fn targets(&self) -> Vec<Target> {
+        let deployed = self.deployed.read().unwrap_or_else(PoisonError::into_inner);
+        let seen = |target: &&Target| {
+            let in_scope = |scope: &Scope| {
+                scope.has_server(target.server.name()) && scope.has_org(OrgId::root().as_str())
+            };
+            self.scope.as_ref().is_none_or(in_scope)
+        };
+        self.servers.iter().chain(deployed.iter().filter(seen)).cloned().collect()
     }
 
     /// What is switched on.
@@ -122,12 +206,18 @@ impl Services {
 
     /// Whether the tools take a `server` argument.
     pub fn many_servers(&self) -> bool {
-        self.servers.len() > 1
+        self.targets().len() > 1 || self.deploys()
+    }
+
+    /// Whether a call can make a further server.
+    fn deploys(&self) -> bool {
+        self.deployments.is_some()
+            && self.switches.families.iter().any(|family| family == tools::deploy::FAMILY.id)
     }
 
     /// Whether the tools take an `org` argument.
     pub fn many_orgs(&self) -> bool {
-        self.servers.iter().any(|target| target.orgs.len() > 1)
+        self.targets().iter().any(|target| target.orgs.len() > 1)
     }
 
     /// The tools that are listed, in a fixed order.
@@ -212,24 +302,20 @@ impl Services {
     /// # Errors
     ///
     /// Names the value, what was expected, and the configured names.
-    pub fn target(
-        &self,
-        arguments: &mut Map<String, Value>,
-    ) -> Result<(&Target, OrgId), ToolError> {
+    pub fn target(&self, arguments: &mut Map<String, Value>) -> Result<(Target, OrgId), ToolError> {
         let server = take_name(arguments, "server", self.many_servers())?;
         let org = take_name(arguments, "org", self.many_orgs())?;
+        let targets = self.targets();
         let target = match &server {
-            None => self.servers.first().ok_or_else(|| self.no_server())?,
-            Some(name) => {
-                self.servers.iter().find(|t| t.server.name() == name).ok_or_else(|| {
-                    let names: Vec<_> = self.servers.iter().map(|t| t.server.name()).collect();
-                    ToolError::invalid(format!(
-                        "there is no server {name:?}; configured are: {}",
-                        names.join(", ")
-                    ))
-                    .next("a person can add one as [[server]] in megaraptor.toml")
-                })?
-            }
+            None => targets.first().ok_or_else(|| self.no_server())?,
+            Some(name) => targets.iter().find(|t| t.server.name() == name).ok_or_else(|| {
+                let names: Vec<_> = targets.iter().map(|t| t.server.name()).collect();
+                ToolError::invalid(format!(
+                    "there is no server {name:?}; configured are: {}",
+                    names.join(", ")
+                ))
+                .next("a person can add one as [[server]] in megaraptor.toml")
+            })?,
         };
         let org = match &org {
             None => target.orgs.first().cloned().unwrap_or_else(OrgId::root),
@@ -245,7 +331,7 @@ impl Services {
                 })?
             }
         };
-        Ok((target, org))
+        Ok((target.clone(), org))
     }
 }
 

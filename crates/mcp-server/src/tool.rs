@@ -46,6 +46,8 @@ pub trait Tool: 'static {
     const NEEDS: &'static [Permission];
     /// Calling it twice with the same input leaves the same state as calling it once.
     const IDEMPOTENT: bool = false;
+    /// Where it acts.
+    const PLACE: Place = Place::Server;
     /// How much its answers carry where `detail` does not say; `None` where it makes no difference,
     /// and the tool has no such argument.
     const DETAIL: Option<Detail> = None;
@@ -53,6 +55,15 @@ pub trait Tool: 'static {
     type Input: DeserializeOwned + JsonSchema + Send + 'static;
     /// The typed answer.
     type Output: Serialize + JsonSchema + Render + Send + 'static;
+}
+
+/// Where a tool acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On a server that is configured or deployed; the call may name it.
+    Server,
+    /// On the deployments of this machine: no server is asked, and none is needed.
+    Here,
 }
 
 /// A tool that looks, and leaves nothing behind.
@@ -141,6 +152,8 @@ pub struct ToolDef {
     pub idempotent: bool,
     /// One that [`Stops`]: it is listed whatever is switched off, and names no server and no org.
     pub stops: bool,
+    /// See [`Tool::PLACE`].
+    pub place: Place,
     /// See [`Tool::DETAIL`].
     pub detail: Option<Detail>,
     input_schema: fn() -> Map<String, Value>,
@@ -181,6 +194,7 @@ impl ToolDef {
             needs: T::NEEDS,
             idempotent: T::IDEMPOTENT,
             stops: false,
+            place: T::PLACE,
             detail: T::DETAIL,
             input_schema: schema::input::<T::Input>,
             output_schema: schema::output::<T::Output>,

@@ -4,6 +4,7 @@ use crate::tool::Family;
 
 pub mod artifacts;
 pub mod clients;
+pub mod deploy;
 pub mod emergency;
 pub mod flows;
 pub mod hunts;
@@ -19,4 +20,5 @@ pub static FAMILIES: &[&Family] = &[
     &results::FAMILY,
     &vql::FAMILY,
     &emergency::FAMILY,
+    &deploy::FAMILY,
 ];

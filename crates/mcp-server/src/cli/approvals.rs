@@ -152,7 +152,7 @@ fn done(approval: &Approval, form: Form) -> Result<(), ToolError> {
     }
 }
 
-fn told(error: ApprovalError) -> ToolError {
+pub(super) fn told(error: ApprovalError) -> ToolError {
     let code = match &error {
         ApprovalError::Unknown { .. } => Code::NotFound,
         ApprovalError::Ambiguous { .. } => Code::Ambiguous,

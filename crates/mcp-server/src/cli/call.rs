@@ -61,7 +61,7 @@ pub(super) async fn run(global: &Global, args: CallArgs) -> Result<ExitCode, Too
 
 /// What the state of an answer means for a script: 0 is for what was done, to its end. A page that
 /// a cursor follows is the whole of what was asked for.
-const fn exit_code(state: State, goes_on: bool) -> u8 {
+pub(super) const fn exit_code(state: State, goes_on: bool) -> u8 {
     match state {
         State::Complete | State::Empty => 0,
         State::Partial if goes_on => 0,

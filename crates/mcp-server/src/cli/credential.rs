@@ -57,6 +57,11 @@ pub(super) struct ListArgs {
 /// The person who runs this command.
 struct Person;
 
+/// Whoever is asked for a passphrase.
+pub(super) fn person() -> Option<Arc<dyn AskPassphrase>> {
+    Some(Arc::new(Person))
+}
+
 impl AskPassphrase for Person {
     fn choose(&self) -> Result<Option<Secret<String>>, String> {
         // No command of this family makes a store.

@@ -97,7 +97,7 @@ pub(super) async fn run(global: &Global) -> Result<ExitCode, ToolError> {
     let mut servers = Vec::new();
     for target in services.targets() {
         for org in &target.orgs {
-            servers.push(examine(target, org, &cancel).await);
+            servers.push(examine(&target, org, &cancel).await);
         }
     }
     let changing: Vec<&str> =

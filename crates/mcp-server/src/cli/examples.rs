@@ -32,6 +32,18 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("credential show", &["megaraptor credential show cred:site-a/gui-admin"]),
     ("credential delete", &["megaraptor credential delete cred:site-a/gui-admin"]),
     ("credential rebuild", &["megaraptor credential rebuild"]),
+    (
+        "deploy docker",
+        &[
+            "megaraptor deploy docker --agents-at vr.example.org:8000 --case IR-17 --validate-only",
+            "megaraptor deploy docker --profile rapid --agents-at vr.example.org:8000 --case IR-17",
+        ],
+    ),
+    ("deployments list", &["megaraptor deployments list --all"]),
+    ("deployments show", &["megaraptor deployments show D-2345678923"]),
+    ("deployments resume", &["megaraptor deployments resume D-2345678923"]),
+    ("deployments destroy", &["megaraptor deployments destroy D-2345678923 --discard-evidence"]),
+    ("deployments sweep", &["megaraptor deployments sweep --discard-evidence"]),
     ("demo", &["megaraptor demo"]),
     ("lab", &["megaraptor lab --folder lab-files"]),
     (

@@ -192,7 +192,8 @@ fn readiness(services: Arc<Services>) -> Readiness {
         Box::pin(async move {
             let cancel = CancellationToken::new();
             let _guard = cancel.clone().drop_guard();
-            let asked = services.targets().iter().filter_map(|target| {
+            let targets = services.targets();
+            let asked = targets.iter().filter_map(|target| {
                 let (org, cancel) = (target.orgs.first()?, &cancel);
                 let limits = QueryLimits::READ.time(READY);
                 Some(Box::pin(async move {

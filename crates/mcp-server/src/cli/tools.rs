@@ -20,7 +20,7 @@ pub(super) struct ToolsArgs {
 
 pub(super) fn run(global: &Global, args: &ToolsArgs) -> Result<ExitCode, ToolError> {
     // A person reads about every tool, whether or not it may run now, and without a server.
-    let switches = global.switches(&[])?;
+    let switches = global.switches(&[], &global.families)?;
     let services = Services::new(Vec::new(), switches);
     match (&args.tool, global.output) {
         (Some(name), Form::Text) => output::result(&describe(services.tool(name)?)),

@@ -51,7 +51,8 @@ impl Gateway {
         let Work::Flow { client, flow } = &started.work else { return None };
         let find = |target: &&crate::services::Target| target.server.name() == started.server;
         // Another configuration of the same account may know the server.
-        let target = self.services.targets().iter().find(find)?;
+        let targets = self.services.targets();
+        let target = targets.iter().find(find)?;
         let org = OrgId::parse(&started.org).ok()?;
         let session = Session::new(&target.server, &org, cancel);
         let said = |what: &str| format!("{flow} on {client}: its wait is over; {what}");

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::{Gateway, Request, Stop, Work};
 use crate::context::ToolCx;
 use crate::services::Services;
-use crate::tool::{Effect, ToolDef};
+use crate::tool::{Effect, Place, ToolDef};
 use crate::tool_error::{Code, ToolError};
 
 mod go;
@@ -167,7 +167,9 @@ impl<'a> Passage<'a> {
 
     /// The call as it is judged.
     async fn asked(&self, cx: &ToolCx<'_>, work: &Work) -> Result<Asked, ToolError> {
-        let identity = if self.tool.effect == Effect::Read && work.vql.is_empty() {
+        let asks_nobody = self.tool.place == Place::Here;
+        let only_reads = self.tool.effect == Effect::Read && work.vql.is_empty();
+        let identity = if asks_nobody || only_reads {
             AsWhom { kind: String::new(), user: String::new() }
         } else {
             let own = work.needs.as_deref().unwrap_or(self.tool.needs);
@@ -181,7 +183,11 @@ impl<'a> Passage<'a> {
         Ok(Asked {
             caller: self.request.caller.as_asked(),
             tool: self.tool.name.to_owned(),
-            effect: work.effect.map_or(self.tool.effect, |effect| effect.max(self.tool.effect)),
+            effect: match work.effect {
+                _ if work.looks_only => Effect::Read,
+                Some(effect) => effect.max(self.tool.effect),
+                None => self.tool.effect,
+            },
             arguments,
             server: cx.server.name().to_owned(),
             org: cx.org.to_string(),
@@ -200,7 +206,7 @@ pub(crate) fn everywhere(services: &Services) -> (String, String) {
     let mut servers = Vec::new();
     let mut orgs = BTreeSet::new();
     for target in services.targets() {
-        servers.push(target.server.name());
+        servers.push(target.server.name().to_owned());
         orgs.extend(target.orgs.iter().map(ToString::to_string));
     }
     (servers.join(", "), orgs.into_iter().collect::<Vec<_>>().join(", "))

@@ -31,6 +31,7 @@ pub struct Work {
     pub(super) bound: Map<String, Value>,
     pub(super) needs: Option<Vec<Permission>>,
     pub(super) further: Vec<Permission>,
+    pub(super) looks_only: bool,
     weight: Option<String>,
     does: String,
     others: Vec<String>,
@@ -44,6 +45,11 @@ impl Work {
     /// A look at what the server has.
     pub fn reading() -> Self {
         Self::default()
+    }
+
+    /// A look by a tool that does more in other calls.
+    pub fn looking() -> Self {
+        Self { looks_only: true, ..Self::default() }
     }
 
     /// Something that has an effect, in words such as `blocks all but Velociraptor`.

@@ -6,21 +6,23 @@ use rmcp::model::ToolAnnotations;
 use serde_json::{Map, Value, json};
 
 use crate::services::Services;
-use crate::tool::{Effect, ToolDef};
+use crate::tool::{Effect, Place, ToolDef};
 
 /// The descriptor of a tool.
 pub fn describe(tool: &ToolDef, services: &Services) -> rmcp::model::Tool {
     let mut input = tool.input_schema();
     if let Some(Value::Object(properties)) = input.get_mut("properties")
         && !tool.stops
+        && tool.place == Place::Server
     {
+        let targets = services.targets();
         choice(
             properties,
             "server",
             services.many_servers(),
-            services.targets().iter().map(|t| t.server.name().to_owned()),
+            targets.iter().map(|t| t.server.name().to_owned()),
         );
-        let orgs = services.targets().iter().flat_map(|t| t.orgs.iter().map(ToString::to_string));
+        let orgs = targets.iter().flat_map(|t| t.orgs.iter().map(ToString::to_string));
         choice(properties, "org", services.many_orgs(), orgs);
     }
     rmcp::model::Tool::new(tool.name, tool.description, Arc::new(input))
@@ -36,10 +38,15 @@ fn annotations(tool: &ToolDef) -> ToolAnnotations {
     match tool.effect {
         Effect::Read => annotations.read_only(true),
         effect if tool.idempotent => {
-            annotations.read_only(false).destructive(effect == Effect::Respond).idempotent(true)
+            annotations.read_only(false).destructive(destroys(effect)).idempotent(true)
         }
-        effect => annotations.read_only(false).destructive(effect == Effect::Respond),
+        effect => annotations.read_only(false).destructive(destroys(effect)),
     }
+}
+
+/// What cannot be taken back by calling again.
+const fn destroys(effect: Effect) -> bool {
+    matches!(effect, Effect::Respond | Effect::Destroy)
 }
 
 /// Adds an argument that exists only where there is a choice.

@@ -23,8 +23,8 @@ struct Contents {
 pub(super) async fn read(cx: &ToolCx<'_>) -> Result<(String, Option<String>), ToolError> {
     let session = cx.session();
     let info = server_info::info(&session).await?;
-    let target =
-        cx.services.targets().iter().find(|target| target.server.name() == cx.server.name());
+    let targets = cx.services.targets();
+    let target = targets.iter().find(|target| target.server.name() == cx.server.name());
     let contents = Contents {
         simulated: cx.services.simulated(),
         changes_allowed: cx.services.changes_allowed(),

@@ -63,7 +63,7 @@ async fn started(server: &Server) -> Value {
 }
 
 fn server(gateway: &Gateway) -> &Server {
-    &gateway.services().targets().first().expect("a server").server
+    &gateway.services().configured().first().expect("a server").server
 }
 
 async fn call(gateway: &Gateway, tool: &str, arguments: Value) -> Result<Finished, ToolError> {

@@ -36,7 +36,7 @@ impl Direct {
 
     /// The server behind the tools.
     pub(crate) fn server(&self) -> &Server {
-        &self.gateway.services().targets().first().expect("a server").server
+        &self.gateway.services().configured().first().expect("a server").server
     }
 
     /// Calls a tool.

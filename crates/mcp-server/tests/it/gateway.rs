@@ -400,7 +400,7 @@ async fn a_card_says_why_a_grant_does_not_cover_and_why_it_is_a_response() {
 
 /// Labels a client of the lab past the gateway.
 async fn lab_label(gateway: &Gateway, host: &str) {
-    let target = gateway.services().targets().first().expect("a server");
+    let target = gateway.services().configured().first().expect("a server");
     let (org, cancel) = (OrgId::root(), CancellationToken::new());
     let session = Session::new(&target.server, &org, &cancel);
     let purpose = velociraptor_api::clients::Purpose::Change;

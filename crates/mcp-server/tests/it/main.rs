@@ -13,6 +13,7 @@ mod changed;
 mod clients;
 mod commands;
 mod credential;
+mod deployments;
 mod detail;
 mod direct;
 mod emergency;

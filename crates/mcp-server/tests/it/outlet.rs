@@ -15,7 +15,8 @@ mod canaries;
 mod ordinary;
 mod program;
 
-use canaries::{ORDER, in_our_voice, named, planted, seen, texts};
+pub(crate) use canaries::{ORDER, planted, seen, texts};
+use canaries::{in_our_voice, named};
 
 /// An artifact in which every text is planted.
 const ARTIFACT: &str = "Custom.Planted";
@@ -189,6 +190,16 @@ impl Planted {
                 vec![(json!({ "topic": "clients" }), false), (json!({ "topic": named() }), false)]
             }
             "emergency_stop" => vec![(json!({}), false)],
+            // Nothing is deployed beside a simulated server; what is on record of a real one is
+            // planted in the tests of deployments.
+            "deploy_server" => vec![(json!({ "agents_at": named(), "case": ORDER }), false)],
+            "list_deployments" => vec![(json!({ "search": named() }), false)],
+            "get_deployment_status" | "resume_deployment" => {
+                vec![(json!({ "deployment_id": named() }), false)]
+            }
+            "destroy_deployment" => {
+                vec![(json!({ "deployment_id": named(), "discard_evidence": true }), false)]
+            }
             other => panic!("{other} is called with no planted text: add calls of it here"),
         }
     }

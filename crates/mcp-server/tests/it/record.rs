@@ -35,7 +35,7 @@ async fn reads_are_on_record_with_server_org_and_who_asked() {
     }
     let calls = calls(&gateway).await;
     assert_eq!(calls.len(), 3, "{calls:?}");
-    let server = gateway.services().targets()[0].server.name();
+    let server = gateway.services().configured()[0].server.name();
     for call in calls {
         let intent = &call.intent;
         assert_eq!(intent.server.as_deref(), Some(server), "{call:?}");

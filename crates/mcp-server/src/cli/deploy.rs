@@ -1,0 +1,101 @@
+//! `megaraptor deploy`: a server from nothing to an answered query.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value};
+
+use super::{Global, persons_word};
+use crate::deployments::{On, Wish};
+use crate::tool_error::{Code, ToolError};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DeployCommand {
+    /// In containers on the Docker daemon of this machine (DOCKER_HOST names another socket)
+    Docker(DockerArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DockerArgs {
+    /// Where agents reach the server
+    #[arg(long, value_name = "HOST:PORT")]
+    agents_at: String,
+    /// minimal, rapid, standard or enterprise
+    #[arg(long, default_value = "rapid", value_parser = ["minimal", "rapid", "standard", "enterprise"])]
+    profile: String,
+    /// The number of the case
+    #[arg(long)]
+    case: Option<String>,
+    /// What it is for
+    #[arg(long)]
+    description: Option<String>,
+    /// A word to find it by; repeat it for more
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+    /// A label of its agents; repeat it for more
+    #[arg(long, value_name = "LABEL")]
+    label: Vec<String>,
+    /// Where the agents' port is published [default: all addresses, the port of --agents-at]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    agents_on: Option<String>,
+    /// Where the GUI is published [default: loopback, 8889 or the next port that is free]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    gui_on: Option<String>,
+    /// Where the API is published [default: loopback, 8001 or the next port that is free]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    api_on: Option<String>,
+    /// Velociraptor's version [default: the one whose hash this program knows]
+    #[arg(long, value_name = "VERSION")]
+    velociraptor: Option<String>,
+    /// A Velociraptor binary on this machine; you vouch for it, unless --sha256 says what it is
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
+    /// The SHA-256 that the binary must have
+    #[arg(long, value_name = "HEX")]
+    sha256: Option<String>,
+    /// Seconds until the server has to answer
+    #[arg(long, value_name = "SECONDS", env = "MEGARAPTOR_HEALTH_TIMEOUT")]
+    health_timeout: Option<u64>,
+    /// Print the plan with what each check expected and found; change nothing
+    #[arg(long)]
+    validate_only: bool,
+    /// Leave it as it is where a step fails, instead of taking it back
+    #[arg(long)]
+    keep_on_failure: bool,
+}
+
+pub(super) async fn run(global: &Global, command: DeployCommand) -> Result<ExitCode, ToolError> {
+    let DeployCommand::Docker(args) = command;
+    let wish = Wish {
+        deployment_type: On::Docker,
+        agents_at: args.agents_at,
+        profile: Some(args.profile),
+        case: args.case,
+        description: args.description,
+        tags: args.tag,
+        labels: args.label,
+        agents_on: args.agents_on,
+        gui_on: args.gui_on,
+        api_on: args.api_on,
+        version: args.velociraptor,
+        binary: args
+            .binary
+            .map(std::path::absolute)
+            .transpose()
+            .map_err(|error| ToolError::invalid(format!("--binary: {error}")))?,
+        sha256: args.sha256,
+        health_timeout: args.health_timeout,
+        validate_only: args.validate_only,
+        keep_on_failure: args.keep_on_failure,
+    };
+    persons_word::print(global, "deploy_server", object(&wish)?).await
+}
+
+fn object(wish: &Wish) -> Result<Map<String, Value>, ToolError> {
+    match serde_json::to_value(wish) {
+        Ok(Value::Object(arguments)) => Ok(arguments),
+        Ok(_) => Err(ToolError::new(Code::Internal, "a wish is no object")),
+        Err(error) => Err(ToolError::new(Code::Internal, error.to_string())),
+    }
+}

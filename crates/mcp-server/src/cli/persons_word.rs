@@ -1,0 +1,124 @@
+//! A call that a person makes on a terminal: asked where the policy says so, told step by step.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+
+use guard::approval::{Approval, State};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::{Form, Global, approvals, call, output, person};
+use crate::caller::Caller;
+use crate::context::Progress;
+use crate::gateway::{Gateway, Mute, Request, Stop};
+use crate::tool::Finished;
+use crate::tool_error::{Code, ToolError};
+
+/// Families that the commands over deployments need.
+const FAMILY: &str = "deploy";
+
+/// Calls a tool of deployments. Where a person has to approve it, whoever sits here is asked.
+pub(super) async fn call(
+    global: &Global,
+    tool: &str,
+    arguments: Map<String, Value>,
+) -> Result<Finished, ToolError> {
+    let gateway = global.gateway_with(&[FAMILY.to_owned()])?;
+    let caller = Caller::cli();
+    let progress = Steps::default();
+    let cancel = call::cancel_on_interrupt();
+    let request = Request { caller: &caller, cancel, progress: &progress, voice: &Mute };
+    let mut done = once(&gateway, &request, tool, arguments.clone()).await;
+    if let Err(error) = &done
+        && error.code == Code::ApprovalRequired
+        && person::needs_terminal("approving").is_ok()
+    {
+        let waiting = waiting(&gateway, tool)?;
+        output::error(&waiting.card(Timestamp::now()));
+        let typed = person::ask(
+            "To do this, type the first 4 digits of its digest; anything else leaves all as it is:",
+        )?;
+        let seen = waiting.confirm(&typed).map_err(|error| {
+            ToolError::new(Code::Cancelled, format!("nothing was done: {error}"))
+        })?;
+        let approved = gateway.guardian().approvals().approve(seen, person::who());
+        approved.map_err(approvals::told)?;
+        done = once(&gateway, &request, tool, arguments).await;
+    }
+    progress.clear();
+    // What goes on when nobody waits is stopped in order: this process ends.
+    if let Ok(deployments) = gateway.services().deployments() {
+        deployments.stop().await;
+    }
+    done
+}
+
+/// Calls it and prints the answer.
+pub(super) async fn print(
+    global: &Global,
+    tool: &str,
+    arguments: Map<String, Value>,
+) -> Result<std::process::ExitCode, ToolError> {
+    let finished = call(global, tool, arguments).await?;
+    match global.output {
+        Form::Text => output::passed(&finished.text),
+        Form::Json => output::passed_json(&Value::Object(finished.data()?))?,
+    }
+    Ok(call::exit_code(finished.state, finished.goes_on).into())
+}
+
+async fn once(
+    gateway: &Gateway,
+    request: &Request<'_>,
+    tool: &str,
+    arguments: Map<String, Value>,
+) -> Result<Finished, ToolError> {
+    gateway.call(request, tool, arguments).await.map_err(|stop| match stop {
+        Stop::Error(error) => error,
+        Stop::Ask(asking) => ToolError::new(Code::ApprovalRequired, asking.card),
+    })
+}
+
+/// The request that was just made.
+fn waiting(gateway: &Gateway, tool: &str) -> Result<Approval, ToolError> {
+    let all = gateway.guardian().approvals().list().map_err(approvals::told)?;
+    let fits = |one: &Approval| one.state == State::Pending && one.asked.tool == tool;
+    all.into_iter().filter(fits).max_by_key(|one| one.void_after).ok_or_else(|| {
+        ToolError::new(Code::Internal, "what was asked for is not among the requests")
+    })
+}
+
+/// Each step as a line, and what is waited for in it as a line that overwrites itself.
+#[derive(Default)]
+struct Steps(Mutex<u64>);
+
+impl Steps {
+    fn clear(&self) {
+        let mut err = std::io::stderr().lock();
+        if err.is_terminal() {
+            let _ = write!(err, "\r\x1b[K").and_then(|()| err.flush());
+        }
+    }
+}
+
+impl Progress for Steps {
+    fn report(&self, done: u64, total: Option<u64>, message: &str) {
+        let message = crate::evidence::message(message);
+        let mut last = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut err = std::io::stderr().lock();
+        let of = total.map_or_else(String::new, |total| format!("/{total}"));
+        let terminal = err.is_terminal();
+        let new = *last != done || message.starts_with("takes back");
+        *last = done;
+        // A terminal that cannot show progress loses nothing that matters.
+        let _ = if new {
+            let clear = if terminal { "\r\x1b[K" } else { "" };
+            writeln!(err, "{clear}{done:>2}{of} {message}")
+        } else if terminal {
+            let cut: String = message.chars().take(output::width().saturating_sub(8)).collect();
+            write!(err, "\r\x1b[K      {cut}").and_then(|()| err.flush())
+        } else {
+            Ok(())
+        };
+    }
+}

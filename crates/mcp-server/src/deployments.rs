@@ -1,0 +1,237 @@
+//! The deployments of a state folder: their records, their secrets, and how they are carried out.
+//!
+//! Records and secrets are of the account that runs Megaraptor. A deployment that is up is at once a
+//! server that tools can ask, by its id.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use credstore::{AskPassphrase, CredentialStore, Expired, FileStore, open_text};
+use deploy_core::registry::{Files, Read, RegistryError};
+use deploy_core::server::{Vault, names};
+use deploy_core::{
+    Deployer, DeploymentId, Engine, EngineError, Record, StateRegistry as _, Status, TargetKind,
+};
+use deploy_docker::{Daemon, DockerDeployer, DockerHost};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use velociraptor_api::config::Origin;
+use velociraptor_api::{ApiConfig, IdentityKind, OrgId, Server};
+
+use crate::credentials;
+use crate::services::Target;
+use crate::tool_error::{Code, ToolError};
+
+mod docker;
+mod live;
+mod package;
+mod running;
+mod shown;
+
+pub use docker::{On, Planned, Wish};
+pub use live::Live;
+pub use running::Ended;
+pub use shown::{Brief, StepShown, Whole};
+
+/// The address of the Docker daemon, as Docker's own programs read it.
+const DOCKER_HOST: &str = "DOCKER_HOST";
+
+/// The deployments of one state folder.
+#[derive(Clone, Debug)]
+pub struct Deployments {
+    home: PathBuf,
+    store: Arc<FileStore>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// A deployment of which there is a record, or the reason why it cannot be read.
+#[derive(Debug)]
+pub struct Listed {
+    /// Which one.
+    pub id: DeploymentId,
+    /// What is on record.
+    pub record: Result<Record, ToolError>,
+}
+
+impl Deployments {
+    /// Those of this state folder. A passphrase of the store of secrets is asked of `person`.
+    pub fn of(home: &Path, person: Option<Arc<dyn AskPassphrase>>) -> Self {
+        Self {
+            home: home.to_owned(),
+            store: Arc::new(credentials::open(home, person)),
+            tracker: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// The secrets, as steps use them.
+    pub fn vault(&self) -> Vault {
+        Vault::new(Arc::clone(&self.store) as Arc<dyn CredentialStore>)
+    }
+
+    /// The secrets.
+    pub fn store(&self) -> &FileStore {
+        &self.store
+    }
+
+    fn registry(&self) -> Result<Files, ToolError> {
+        Files::open(&self.home).map_err(|error| told_registry(&error))
+    }
+
+    /// All of which there is a record, gone ones too, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be listed. A record that cannot be read is in the list, with the reason.
+    pub async fn list(&self) -> Result<Vec<Listed>, ToolError> {
+        let registry = self.registry()?;
+        let read = tokio::task::spawn_blocking(move || registry.read_all()).await;
+        let read = read.map_err(|error| ToolError::new(Code::Internal, error.to_string()))?;
+        let read = read.map_err(|error| told_registry(&error))?;
+        let listed = |(id, record): Read| Listed {
+            id,
+            record: record.map_err(|error| told_registry(&error)),
+        };
+        let mut all: Vec<Listed> = read.into_iter().map(listed).collect();
+        all.sort_by_key(|listed| {
+            std::cmp::Reverse(listed.record.as_ref().ok().map(|record| record.made))
+        });
+        Ok(all)
+    }
+
+    /// The record of one.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`, or why it cannot be read.
+    pub async fn load(&self, id: &DeploymentId) -> Result<Record, ToolError> {
+        let registry = self.registry()?;
+        let record = registry.load(id).await.map_err(|error| told_registry(&error))?;
+        record.ok_or_else(|| told_registry(&RegistryError::Missing(id.clone())))
+    }
+
+    /// Notes a deployment before anything of it is done.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be noted.
+    pub async fn note(&self, record: Record) -> Result<Record, ToolError> {
+        let (registry, kind) = (self.registry()?, record.kind.clone());
+        let deployer = self.deployer(&kind).await?;
+        let engine = Engine::new(&registry, deployer.as_ref());
+        engine.record(record).await.map_err(|error| told(&error))
+    }
+
+    /// What knows the steps of a platform.
+    async fn deployer(&self, kind: &TargetKind) -> Result<Box<dyn Deployer>, ToolError> {
+        if kind.0 == DockerDeployer::KIND {
+            return Ok(Box::new(DockerDeployer::new(daemon().await?, self.vault())));
+        }
+        Err(ToolError::new(Code::Conflict, format!("this program cannot deploy on {kind}"))
+            .next("use the version that made the deployment"))
+    }
+
+    /// The servers of the deployments that are up, to be asked by their ids, and why others that are
+    /// up cannot be. Blocking; opens three secrets for each.
+    pub fn targets(&self) -> (Vec<Target>, Vec<String>) {
+        let (mut targets, mut faults) = (Vec::new(), Vec::new());
+        if !self.home.join("deployments").exists() {
+            return (targets, faults);
+        }
+        let records = match self
+            .registry()
+            .and_then(|registry| registry.read_all().map_err(|error| told_registry(&error)))
+        {
+            Ok(records) => records,
+            Err(error) => return (targets, vec![error.to_string()]),
+        };
+        for (id, record) in records {
+            let target = match record {
+                Ok(record) if record.status() != Status::Up => continue,
+                Ok(record) => self.target(&record),
+                Err(error) => Err(told_registry(&error)),
+            };
+            match target {
+                Ok(target) => targets.push(target),
+                Err(error) => faults.push(format!("{id} cannot be asked: {error}")),
+            }
+        }
+        (targets, faults)
+    }
+
+    /// The server of a deployment. Blocking.
+    ///
+    /// # Errors
+    ///
+    /// Where its API files cannot be opened.
+    pub fn target(&self, record: &Record) -> Result<Target, ToolError> {
+        let mut configs = Vec::new();
+        for kind in IdentityKind::ALL {
+            let reference = Vault::reference(&record.id, names::api(kind))
+                .map_err(|error| ToolError::new(Code::Internal, error.to_string()))?;
+            let text = open_text(self.store.as_ref(), &reference, Expired::Refused)
+                .map_err(|error| credentials::told(&error))?;
+            let config = ApiConfig::parse(&text, Origin::Memory("the store of secrets"))?;
+            configs.push((Some(kind), config));
+        }
+        Ok(Target {
+            server: Arc::new(Server::open(record.id.to_string(), configs)?),
+            orgs: vec![OrgId::root()],
+            gui: shown::gui(record),
+        })
+    }
+}
+
+/// The daemon that `DOCKER_HOST` names, else the usual one of this machine.
+async fn daemon() -> Result<Daemon, ToolError> {
+    let named = std::env::var(DOCKER_HOST).ok().filter(|address| !address.is_empty());
+    let unfit = |error: deploy_docker::DaemonError| {
+        let code = match error {
+            deploy_docker::DaemonError::Address { .. } => Code::InvalidInput,
+            deploy_docker::DaemonError::Down { .. } => Code::Unavailable,
+            _ => Code::Conflict,
+        };
+        ToolError::new(code, error.to_string())
+            .next("start the daemon, or name another with DOCKER_HOST=unix:///PATH")
+    };
+    let host =
+        named.map_or_else(|| Ok(DockerHost::default()), |address| DockerHost::parse(&address));
+    Daemon::connect(host.map_err(unfit)?).await.map_err(unfit)
+}
+
+fn told_registry(error: &RegistryError) -> ToolError {
+    let told = |code| ToolError::new(code, error.to_string());
+    match error {
+        RegistryError::Claimed(_) | RegistryError::Stale { .. } => told(Code::Conflict).retryable(),
+        RegistryError::Missing(_) => told(Code::NotFound)
+            .next("megaraptor deployments list, or list_deployments, shows them"),
+        RegistryError::Io { .. } => told(Code::Internal),
+        RegistryError::Corrupt { .. }
+        | RegistryError::Newer { .. }
+        | RegistryError::Exposed { .. } => told(Code::Conflict),
+    }
+}
+
+/// What a caller is told of a deployment that is not where it was to be.
+fn told(error: &EngineError) -> ToolError {
+    let with = |code| ToolError::new(code, error.to_string());
+    match error {
+        EngineError::Registry(error) => told_registry(error),
+        EngineError::OtherKind { .. } | EngineError::OtherConsent { .. } => with(Code::Internal),
+        EngineError::Leaving(_) => with(Code::Conflict),
+        EngineError::Stopped { id, .. } => with(Code::Cancelled)
+            .next(format!("megaraptor deployments resume {id}, or destroy {id}")),
+        EngineError::Failed { id, cause, left_as_it_is, .. } => {
+            let next = cause.next();
+            with(Code::ServerFailed).next(if *left_as_it_is {
+                format!("{next}; then megaraptor deployments resume {id}, or destroy {id}")
+            } else {
+                next.to_owned()
+            })
+        }
+        EngineError::Unrecorded { cause, .. } => with(Code::ServerFailed).next(cause.next()),
+        EngineError::Remains { id, cause, .. } => with(Code::ServerFailed)
+            .next(format!("{}; then megaraptor deployments destroy {id} again", cause.next())),
+    }
+}

@@ -1,0 +1,241 @@
+//! What somebody wishes for on Docker, checked and made a plan.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use deploy_core::preflight::{Check, Verdict};
+use deploy_core::server::{HEALTH_TIMEOUT, Place};
+use deploy_core::{About, DeploymentId, PlanError, Record, TargetKind};
+use deploy_docker::{DockerDeployer, DockerOrder};
+use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use velociraptor_config::Profile;
+
+use super::{Deployments, daemon, package};
+use crate::context::ToolCx;
+use crate::tool_error::{Code, ToolError};
+
+/// Seconds that a server may take to be well.
+const HEALTH: &str = "MEGARAPTOR_HEALTH_TIMEOUT";
+
+/// The ports that are tried first, and how many beyond them.
+const GUI: u16 = 8889;
+const API: u16 = 8001;
+const BEYOND: u16 = 100;
+
+/// On what a server is deployed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum On {
+    /// Containers on the Docker daemon of this machine
+    #[default]
+    Docker,
+}
+
+/// What is wished for.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Wish {
+    /// On what
+    #[serde(default)]
+    pub deployment_type: On,
+    /// HOST:PORT where agents reach the server
+    pub agents_at: String,
+    /// Size: minimal (512 MB), rapid (one incident, due after 72 h; default), standard, enterprise
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Number of the case
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<String>,
+    /// What it is for
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Words to find it by
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Labels of its agents
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// ADDRESS:PORT for agents; default all addresses and the port of agents_at
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agents_on: Option<String>,
+    /// ADDRESS:PORT of the GUI; default on loopback
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gui_on: Option<String>,
+    /// ADDRESS:PORT of the API; default on loopback
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_on: Option<String>,
+    /// Velociraptor's version; default the pinned one
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// A Velociraptor binary on this machine
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binary: Option<PathBuf>,
+    /// Its SHA-256
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Seconds until the server has to answer
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 3600))]
+    pub health_timeout: Option<u64>,
+    /// Only look and plan; change nothing
+    #[serde(default)]
+    pub validate_only: bool,
+    /// Leave it as it is where a step fails, instead of taking it back
+    #[serde(default)]
+    pub keep_on_failure: bool,
+}
+
+/// A deployment that can be carried out, or why not.
+#[derive(Debug)]
+pub struct Planned {
+    /// What is noted before anything is done.
+    pub record: Record,
+    /// What was looked at.
+    pub checks: Vec<Check>,
+    order: DockerOrder,
+}
+
+impl Planned {
+    /// The plan as it would be for any id: what somebody agrees to.
+    ///
+    /// # Errors
+    ///
+    /// As when it was planned.
+    pub fn of_any(&self) -> Result<deploy_core::Plan, ToolError> {
+        let any: DeploymentId = ANY.parse().map_err(|error: deploy_core::BadId| {
+            ToolError::new(Code::Internal, error.to_string())
+        })?;
+        self.order.plan(&any).map_err(|error| told(&error))
+    }
+
+    /// Refuses to go on where a check says that it would fail.
+    ///
+    /// # Errors
+    ///
+    /// `conflict`, with each check that failed.
+    pub fn fits(&self) -> Result<(), ToolError> {
+        let unfit: Vec<&Check> =
+            self.checks.iter().filter(|check| check.verdict == Verdict::Unfit).collect();
+        if unfit.is_empty() {
+            return Ok(());
+        }
+        let told: Vec<String> = unfit
+            .iter()
+            .map(|check| {
+                format!("{}: expected {}, found {}", check.what, check.expected, check.found)
+            })
+            .collect();
+        let next: Vec<&str> = unfit.iter().filter_map(|check| check.next.as_deref()).collect();
+        Err(ToolError::new(Code::Conflict, format!("nothing was done: {}", told.join("; ")))
+            .next(next.join("; ")))
+    }
+}
+
+/// An id that no deployment has, for plans that are read and not carried out.
+const ANY: &str = "D-2222222222";
+
+impl Deployments {
+    /// Looks, and makes a plan of a wish. Changes nothing, but for a package that is fetched into
+    /// the cache.
+    ///
+    /// # Errors
+    ///
+    /// Where the wish cannot be met, or the daemon does not answer. That something is unfit is in
+    /// the checks.
+    pub async fn plan(&self, wish: &Wish, cx: &ToolCx<'_>) -> Result<Planned, ToolError> {
+        let profile: &'static Profile =
+            wish.profile.as_deref().unwrap_or(Profile::RAPID.name).parse().map_err(
+                |error: velociraptor_config::ConfigError| ToolError::invalid(error.to_string()),
+            )?;
+        let agents_at: Place = wish.agents_at.parse().map_err(|error| told(&error))?;
+        let anywhere = match agents_at.host().is_loopback() {
+            true => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            false => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        };
+        let on = |given: &Option<String>, name: &str| match given {
+            None => Ok(None),
+            Some(text) => text.trim().parse::<SocketAddr>().map(Some).map_err(|_| {
+                ToolError::invalid(format!(
+                    "{name} is {text:?}; expected ADDRESS:PORT, as in 127.0.0.1:8889"
+                ))
+            }),
+        };
+        let agents_on = on(&wish.agents_on, "agents_on")?
+            .unwrap_or_else(|| SocketAddr::new(anywhere, agents_at.port()));
+        let (gui_on, api_on) = (on(&wish.gui_on, "gui_on")?, on(&wish.api_on, "api_on")?);
+        let health = health(wish.health_timeout)?;
+        let daemon = daemon().await?;
+        let asked = package::Asked {
+            version: wish.version.clone(),
+            file: wish.binary.clone(),
+            sha256: wish.sha256.clone(),
+        };
+        let found = package::bring(&asked, &daemon.facts().architecture, &self.home, cx).await?;
+        let order = DockerOrder {
+            profile,
+            agents_on,
+            gui_on: gui_on.unwrap_or_else(|| free(GUI)),
+            api_on: api_on.unwrap_or_else(|| free(API)),
+            agents_at,
+            gui_user: String::from("admin"),
+            labels: wish.labels.clone(),
+            binary: found.path().to_owned(),
+            sha256: found.sha256().to_string(),
+            health,
+        };
+        let mut checks = order.checks(&daemon);
+        checks.insert(0, package::check(&found));
+        let id = DeploymentId::generate()
+            .map_err(|error| ToolError::new(Code::Internal, error.to_string()))?;
+        let plan = order.plan(&id).map_err(|error| told(&error))?;
+        let due = profile.plan.due_after.and_then(|after| {
+            Timestamp::now().checked_add(SignedDuration::try_from(after).ok()?).ok()
+        });
+        let about = About {
+            description: wish.description.clone().unwrap_or_default(),
+            case: wish.case.clone(),
+            tags: wish.tags.iter().cloned().collect(),
+            profile: profile.name.to_owned(),
+            due,
+        };
+        let kind = TargetKind(DockerDeployer::KIND.to_owned());
+        Ok(Planned { record: Record::new(id, kind, about, plan), checks, order })
+    }
+}
+
+/// The usual port on loopback, else the next one that is free.
+fn free(usual: u16) -> SocketAddr {
+    let on = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+    let is_free = |at: &SocketAddr| TcpListener::bind(at).is_ok();
+    (usual..usual + BEYOND).map(on).find(is_free).unwrap_or_else(|| on(usual))
+}
+
+fn health(given: Option<u64>) -> Result<Duration, ToolError> {
+    if let Some(seconds) = given {
+        return Ok(Duration::from_secs(seconds));
+    }
+    match std::env::var(HEALTH) {
+        Err(_) => Ok(HEALTH_TIMEOUT),
+        Ok(text) if text.is_empty() => Ok(HEALTH_TIMEOUT),
+        Ok(text) => match text.parse() {
+            Ok(seconds @ 1..=3600) => Ok(Duration::from_secs(seconds)),
+            _ => {
+                Err(ToolError::invalid(format!("{HEALTH} is {text:?}; expected 1 to 3600 seconds")))
+            }
+        },
+    }
+}
+
+fn told(error: &PlanError) -> ToolError {
+    let told = ToolError::invalid(error.to_string());
+    match error {
+        PlanError::Unfit { what, expected, found, next } => {
+            ToolError::invalid(format!("{what}: expected {expected}, found {found}"))
+                .next(next.clone())
+        }
+        _ => told,
+    }
+}

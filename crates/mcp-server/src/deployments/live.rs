@@ -1,0 +1,63 @@
+//! How a deployment is found when one looks there.
+
+use deploy_core::{Engine, Found, OnFailure, Phase, Record, Run, Silent};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Deployments, told};
+use crate::context::ToolCx;
+use crate::tool_error::ToolError;
+
+/// A step as it was found.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Live {
+    /// Its name.
+    pub name: String,
+    /// done, absent, half, in the way, or not known
+    pub found: String,
+    /// What is on record: waiting, begun, done or undoing
+    pub recorded: &'static str,
+}
+
+impl Live {
+    /// Whether it is as the record has it.
+    pub fn is_as_recorded(&self) -> bool {
+        match self.recorded {
+            "done" => self.found == "done",
+            "waiting" => self.found == "absent",
+            _ => false,
+        }
+    }
+}
+
+impl Deployments {
+    /// Looks at each step of a deployment. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// `conflict` where another process is at work on it; where its platform does not answer.
+    pub async fn look(&self, record: &Record, cx: &ToolCx<'_>) -> Result<Vec<Live>, ToolError> {
+        let registry = self.registry()?;
+        let deployer = self.deployer(&record.kind).await?;
+        let engine = Engine::new(&registry, deployer.as_ref());
+        let run = Run { cancel: &cx.cancel, progress: &Silent, on_failure: OnFailure::Keep };
+        let found = engine.look(&record.id, &run).await.map_err(|error| told(&error))?;
+        let live = found.into_iter().zip(&record.phases).map(|((name, found), phase)| Live {
+            name: name.to_string(),
+            found: match found {
+                Ok(Found::Done) => String::from("done"),
+                Ok(Found::Absent) => String::from("absent"),
+                Ok(Found::Half { left }) => format!("half: {}", left.join(", ")),
+                Ok(Found::Refused { found, .. }) => format!("in the way: {found}"),
+                Err(error) => format!("not known: {error}"),
+            },
+            recorded: match phase {
+                Phase::Waiting => "waiting",
+                Phase::Begun => "begun",
+                Phase::Done => "done",
+                Phase::Undoing => "undoing",
+            },
+        });
+        Ok(live.collect())
+    }
+}

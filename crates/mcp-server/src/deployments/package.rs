@@ -1,0 +1,110 @@
+//! Where the binary of a deployment comes from.
+
+use std::path::{Path, PathBuf};
+
+use deploy_core::preflight::{Check, Verdict};
+use packages::{
+    Bounds, Cache, DEFAULT_VERSION, Digest, Folder, Here, Package, PackageError, PackageSource,
+    Platform, Proof, Proven, Release, Version, Wanted,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::context::ToolCx;
+use crate::tool_error::{Code, ToolError};
+
+/// Names a file or folder of packages that were carried here.
+pub(super) const PACKAGES: &str = "MEGARAPTOR_PACKAGES";
+
+/// Which binary is wanted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asked {
+    /// Its version; the pinned one where none is said.
+    pub(super) version: Option<String>,
+    /// A file on this machine.
+    pub(super) file: Option<PathBuf>,
+    /// Its SHA-256.
+    pub(super) sha256: Option<String>,
+}
+
+/// Brings the binary for a machine of this architecture, verified.
+pub(super) async fn bring(
+    asked: &Asked,
+    architecture: &str,
+    home: &Path,
+    cx: &ToolCx<'_>,
+) -> Result<Package, ToolError> {
+    let platform = Platform::of_machine("linux", architecture)
+        .map_err(|error| ToolError::new(Code::Conflict, error.to_string()))?;
+    let version: Version = match &asked.version {
+        Some(text) => text.parse().map_err(invalid)?,
+        None => DEFAULT_VERSION,
+    };
+    let stated = asked.sha256.as_deref().map(str::parse::<Digest>).transpose().map_err(invalid)?;
+    let proof = match stated {
+        Some(digest) => Proof::Stated(digest),
+        // Whoever names a file vouches for it, and the plan says so.
+        None if asked.file.is_some() => Proof::Named,
+        None => Proof::Pinned,
+    };
+    let wanted = Wanted { version, platform, proof };
+    let progress = |done: u64, total: Option<u64>| {
+        let of = total.map_or_else(String::new, |total| format!(" of {}", total >> 20));
+        cx.progress.report(0, None, &format!("package: {}{of} MiB", done >> 20));
+    };
+    if let Some(file) = &asked.file {
+        return one(&Here::named(file), wanted, &progress, &cx.cancel).await;
+    }
+    let carried = std::env::var_os(PACKAGES).filter(|path| !path.is_empty());
+    if let Some(path) = carried {
+        return one(&Folder::new(PathBuf::from(path)), wanted, &progress, &cx.cancel).await;
+    }
+    // A binary that is here already serves as well, where its hash is the wanted one.
+    if let Ok(here) = Here::find()
+        && let Ok(package) = here.fetch(&wanted, &(), &cx.cancel).await
+    {
+        return Ok(package);
+    }
+    let cache = Cache::open(home.join("packages")).map_err(|error| told(&error))?;
+    one(&Release::new(cache, Bounds::default()), wanted, &progress, &cx.cancel).await
+}
+
+async fn one(
+    source: &dyn PackageSource,
+    wanted: Wanted,
+    progress: &dyn packages::Progress,
+    cancel: &CancellationToken,
+) -> Result<Package, ToolError> {
+    source.fetch(&wanted, progress, cancel).await.map_err(|error| told(&error))
+}
+
+/// What is said of it beside other checks.
+pub(super) fn check(package: &Package) -> Check {
+    let (proof, verdict) = match package.proven() {
+        Proven::Pinned => ("its SHA-256 is the one that this program knows", Verdict::Fits),
+        Proven::Stated => ("its SHA-256 is the one that was stated", Verdict::Fits),
+        Proven::Signed(_) => ("the release's key signed it", Verdict::Fits),
+        _ => ("nobody vouches for it but whoever named it", Verdict::Doubtful),
+    };
+    let found = format!("{}: {proof}", package.sha256());
+    Check::new(
+        format!("the package {} for {}", package.version(), package.platform()),
+        "verified",
+        found,
+        verdict,
+    )
+}
+
+fn invalid(error: impl std::fmt::Display) -> ToolError {
+    ToolError::invalid(error.to_string())
+}
+
+fn told(error: &PackageError) -> ToolError {
+    let code = match error {
+        PackageError::NotHere { .. } => Code::NotFound,
+        _ => Code::Unavailable,
+    };
+    ToolError::new(code, error.to_string()).next(format!(
+        "name a file with --binary and --sha256, a folder with {PACKAGES}, or let this machine \
+         reach the release host"
+    ))
+}

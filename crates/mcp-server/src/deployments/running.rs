@@ -1,0 +1,108 @@
+//! Carrying a deployment out beside the call that asked for it.
+
+use std::sync::Arc;
+
+use deploy_core::{Consent, DeploymentId, Engine, OnFailure, Progress, Record, Run};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::{Deployments, told};
+use crate::context::ToolCx;
+use crate::tool_error::{Code, ToolError};
+
+/// What is waited for.
+#[derive(Clone, Debug)]
+pub enum Ended {
+    /// It is to be up.
+    Up,
+    /// It is to be gone, on somebody's word.
+    Gone {
+        /// Whose.
+        by: String,
+    },
+}
+
+/// Progress, sent to whoever still listens.
+struct Told(mpsc::UnboundedSender<(usize, usize, String)>);
+
+impl Progress for Told {
+    fn say(&self, step: usize, of: usize, what: &str) {
+        // Whoever waited may have gone away: the deployment goes on.
+        let _ = self.0.send((step, of, what.to_owned()));
+    }
+}
+
+impl Deployments {
+    /// Carries a deployment out in a task of its own, and waits for it. A caller who goes away does
+    /// not stop it; [`Deployments::stop`] does, in order.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not where it was to be; `cancelled` where the caller went away.
+    pub async fn carry_out(
+        &self,
+        cx: &ToolCx<'_>,
+        id: &DeploymentId,
+        end: Ended,
+        keep: bool,
+    ) -> Result<Record, ToolError> {
+        let on_failure = if keep { OnFailure::Keep } else { OnFailure::TakeBack };
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let (done, mut ended) = oneshot::channel();
+        let (this, which) = (self.clone(), id.clone());
+        self.tracker.spawn(async move {
+            let result = this.run(&which, end, on_failure, Arc::new(Told(tell))).await;
+            let _ = done.send(result);
+        });
+        loop {
+            tokio::select! {
+                biased;
+                Some((step, of, what)) = told.recv() => {
+                    cx.progress.report(step as u64, Some(of as u64), &what);
+                }
+                ended = &mut ended => {
+                    return ended.unwrap_or_else(|_| Err(broke_off(id)));
+                }
+                () = cx.cancel.cancelled() => {
+                    return Err(ToolError::new(
+                        Code::Cancelled,
+                        format!("nobody waits for {id} any longer; it goes on by itself"),
+                    )
+                    .next(format!("get_deployment_status, or megaraptor deployments show {id}")));
+                }
+            }
+        }
+    }
+
+    async fn run(
+        &self,
+        id: &DeploymentId,
+        end: Ended,
+        on_failure: OnFailure,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Record, ToolError> {
+        let registry = self.registry()?;
+        let record = self.load(id).await?;
+        let deployer = self.deployer(&record.kind).await?;
+        let engine = Engine::new(&registry, deployer.as_ref());
+        let cancel: &CancellationToken = &self.stop;
+        let run = Run { cancel, progress: progress.as_ref(), on_failure };
+        let done = match end {
+            Ended::Up => engine.bring_up(id, &run).await,
+            Ended::Gone { by } => engine.take_down(id, &run, &Consent::given(by, id.clone())).await,
+        };
+        done.map_err(|error| told(&error))
+    }
+
+    /// Stops what is being carried out, in order, and waits for it: each can be resumed.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}
+
+fn broke_off(id: &DeploymentId) -> ToolError {
+    ToolError::new(Code::Internal, format!("the work on {id} broke off"))
+        .next(format!("megaraptor deployments resume {id}, or destroy {id}"))
+}

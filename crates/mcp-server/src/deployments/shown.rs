@@ -1,0 +1,249 @@
+//! Deployments as callers see them.
+
+use std::fmt::Write as _;
+
+use credstore::CredentialStore as _;
+use deploy_core::server::{ANSWERED, VERSION, Vault, names};
+use deploy_core::{Record, Status};
+use deploy_docker::DockerStep;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use velociraptor_api::IdentityKind;
+
+use super::{Deployments, Listed};
+use crate::clock;
+
+/// A deployment in a list.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Brief {
+    /// Its id; tools take it as `server`.
+    pub id: String,
+    /// planned, partial, up, removing, gone, or unreadable
+    pub status: &'static str,
+    /// On what.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub case: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub made: Option<Timestamp>,
+    /// When it is to be removed; nothing removes it by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub due: Option<Timestamp>,
+    /// It is past its time.
+    pub overdue: bool,
+    /// Why it is not where it was to be, or cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+}
+
+/// A step of a plan, and how far it is on record.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct StepShown {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub does: String,
+    /// waiting, begun, done or undoing
+    pub phase: String,
+}
+
+/// All that is told of a deployment. No secret: references to them.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Whole {
+    #[serde(flatten)]
+    pub brief: Brief,
+    /// Where agents reach it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agents: Option<String>,
+    /// The GUI's address, for a browser on the machine itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gui: Option<String>,
+    /// Who logs in there first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gui_user: Option<String>,
+    /// The API's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api: Option<String>,
+    /// The version that the server says that it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// When a query was last answered while it was deployed or resumed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered: Option<String>,
+    /// References of its secrets; a person reads one with megaraptor credential show.
+    pub credentials: Vec<String>,
+    /// What to keep in mind.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exposed: Vec<String>,
+    /// The plan, and how far it is.
+    pub steps: Vec<StepShown>,
+}
+
+impl Brief {
+    /// Of a record, or of what cannot be read.
+    pub fn of(listed: &Listed, now: Timestamp) -> Self {
+        match &listed.record {
+            Ok(record) => Self::read(record, now),
+            Err(error) => Self {
+                id: listed.id.to_string(),
+                status: "unreadable",
+                on: None,
+                profile: None,
+                case: None,
+                description: None,
+                tags: Vec::new(),
+                made: None,
+                due: None,
+                overdue: false,
+                trouble: Some(error.message.clone()),
+            },
+        }
+    }
+
+    /// Of a record.
+    pub fn read(record: &Record, now: Timestamp) -> Self {
+        let about = &record.about;
+        let trouble = record.trouble.as_ref().map(|it| {
+            format!("{}, step {}: {}; {}", clock::to_second(it.at), it.step, it.cause, it.next)
+        });
+        Self {
+            id: record.id.to_string(),
+            status: record.status().as_str(),
+            on: Some(record.kind.to_string()),
+            profile: Some(about.profile.clone()),
+            case: about.case.clone(),
+            description: Some(about.description.clone()).filter(|text| !text.is_empty()),
+            tags: about.tags.iter().cloned().collect(),
+            made: Some(clock::to_second(record.made)),
+            due: about.due.map(clock::to_second),
+            overdue: record.is_due(now),
+            trouble,
+        }
+    }
+}
+
+impl Brief {
+    /// Whether its tags, case or description have a word.
+    pub fn has(&self, word: &str) -> bool {
+        let word = word.to_lowercase();
+        let texts = [self.case.as_deref(), self.description.as_deref(), Some(self.id.as_str())];
+        let mut texts = texts.into_iter().flatten().chain(self.tags.iter().map(String::as_str));
+        texts.any(|text| text.to_lowercase().contains(&word))
+    }
+}
+
+impl Deployments {
+    /// All that is told of a record.
+    pub fn whole(&self, record: &Record, now: Timestamp) -> Whole {
+        let order = order(record);
+        let fact =
+            |name: &str| record.facts.get(name).and_then(|fact| fact.as_str()).map(str::to_owned);
+        let phase =
+            |phase| serde_json::to_value(phase).ok().and_then(|it| it.as_str().map(str::to_owned));
+        Whole {
+            brief: Brief::read(record, now),
+            agents: order.as_ref().map(|order| order.agents_at.to_string()),
+            gui: gui(record),
+            gui_user: order.as_ref().map(|order| order.gui_user.clone()),
+            api: order.as_ref().map(|order| order.api_at.to_string()),
+            version: fact(VERSION),
+            answered: fact(ANSWERED),
+            credentials: self.references(record),
+            exposed: record.plan.warnings().to_vec(),
+            steps: record
+                .steps()
+                .map(|(step, at)| StepShown {
+                    name: step.name.to_string(),
+                    does: step.does.clone(),
+                    phase: phase(at).unwrap_or_default(),
+                })
+                .collect(),
+        }
+    }
+
+    /// References of the secrets that there are. None is opened.
+    fn references(&self, record: &Record) -> Vec<String> {
+        let all = [names::CONFIG, names::GUI_PASSWORD]
+            .into_iter()
+            .chain(IdentityKind::ALL.map(names::api));
+        all.filter_map(|name| {
+            let reference = Vault::reference(&record.id, name).ok()?;
+            self.store().find(&reference).ok().flatten().map(|_| reference.to_string())
+        })
+        .collect()
+    }
+}
+
+/// What was decided about the server, as its plan has it.
+fn order(record: &Record) -> Option<deploy_core::server::ServerOrder> {
+    record.plan.steps().iter().find_map(|step| match step.settings::<DockerStep>().ok()? {
+        DockerStep::Server { step: deploy_core::server::ServerStep::Keys(order), .. } => {
+            Some(*order)
+        }
+        _ => None,
+    })
+}
+
+/// The address of the GUI.
+pub(super) fn gui(record: &Record) -> Option<String> {
+    order(record).map(|order| format!("https://{}", order.gui_at))
+}
+
+impl Whole {
+    /// The lines for a person.
+    pub fn write(&self, out: &mut String) {
+        let brief = &self.brief;
+        let _ = write!(out, "{} {}", brief.id, brief.status.to_uppercase());
+        if let (Some(on), Some(profile)) = (&brief.on, &brief.profile) {
+            let _ = write!(out, " on {on}, profile {profile}");
+        }
+        let mut line = |name: &str, value: Option<String>| {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                let _ = write!(out, "\n{name:<12} {value}");
+            }
+        };
+        line("case", brief.case.clone());
+        line("about", brief.description.clone());
+        line("tags", Some(brief.tags.join(", ")));
+        line("made", brief.made.map(|at| at.to_string()));
+        line(
+            "due",
+            brief.due.map(|at| {
+                let over = if brief.overdue { " (PAST: megaraptor deployments sweep)" } else { "" };
+                format!("{at}{over}")
+            }),
+        );
+        line("agents", self.agents.clone());
+        line(
+            "GUI",
+            self.gui.as_ref().map(|gui| {
+                let user = self.gui_user.as_deref().unwrap_or_default();
+                format!("{gui} as {user}; its certificate is of the deployment's own CA")
+            }),
+        );
+        line("API", self.api.clone());
+        line("version", self.version.clone());
+        line("answered", self.answered.clone());
+        line("secrets", Some(self.credentials.join(" ")));
+        line("trouble", brief.trouble.clone());
+        for warning in &self.exposed {
+            line("!", Some(warning.clone()));
+        }
+        let up = brief.status == Status::Up.as_str();
+        if !up {
+            for step in &self.steps {
+                let _ = write!(out, "\n  {:<8} {}", step.phase, step.does);
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `resume_deployment`.
+
+use deploy_core::{DeploymentId, Goal};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use velociraptor_api::{Permission, Session};
+
+use crate::answer::{Answer, Render};
+use crate::clock;
+use crate::context::ToolCx;
+use crate::deployments::{Ended, Whole};
+use crate::gateway::{Go, Work};
+use crate::tool::{Acts, Effect, Place, Tool};
+use crate::tool_error::{Code, ToolError};
+
+/// `resume_deployment`.
+pub(super) struct ResumeDeployment;
+
+/// Arguments.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Input {
+    /// As list_deployments shows it
+    deployment_id: String,
+}
+
+/// How it stands then.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Output {
+    deployment: Whole,
+}
+
+impl Tool for ResumeDeployment {
+    const NAME: &'static str = "resume_deployment";
+    const TITLE: &'static str = "Resume a deployment";
+    const DESCRIPTION: &'static str = "Carries on a deployment that was stopped, killed or left as \
+        it was, from its record: each step is looked at, and done where it is not. What somebody \
+        took away meanwhile is made anew. Ends when each API user was answered a query.";
+    const EFFECT: Effect = Effect::Deploy;
+    const NEEDS: &'static [Permission] = &[];
+    const IDEMPOTENT: bool = true;
+    const PLACE: Place = Place::Here;
+    type Input = Input;
+    type Output = Output;
+}
+
+/// What is carried on.
+pub(super) struct Prepared {
+    id: DeploymentId,
+}
+
+impl Acts for ResumeDeployment {
+    type Prepared = Prepared;
+
+    async fn prepare(
+        cx: &ToolCx<'_>,
+        _session: &Session<'_>,
+        input: Input,
+    ) -> Result<(Work, Prepared), ToolError> {
+        let id = super::id(&input.deployment_id)?;
+        let record = cx.services.deployments()?.load(&id).await?;
+        if record.goal == Goal::Gone {
+            let status = record.status().as_str();
+            return Err(ToolError::new(Code::Conflict, format!("{id} is {status}")).next(
+                "destroy_deployment ends what was begun; a new one is made with deploy_server",
+            ));
+        }
+        let steps: Vec<&str> = record.plan.steps().iter().map(|step| step.does.as_str()).collect();
+        let work = Work::that(format!("carries on {id}: {}", steps.join("; ")))
+            .bound_to("plan", &record.plan)
+            .beside(record.plan.warnings().to_vec())
+            .undone_by("destroy_deployment takes all of it away, its evidence too")
+            .proved_by("a query that each API user is answered");
+        Ok((work, Prepared { id }))
+    }
+
+    async fn carry_out(
+        cx: &ToolCx<'_>,
+        _session: &Session<'_>,
+        _go: &Go,
+        Prepared { id }: Prepared,
+    ) -> Result<Answer<Output>, ToolError> {
+        let deployments = cx.services.deployments()?;
+        let record = deployments.carry_out(cx, &id, Ended::Up, true).await?;
+        let faults = cx.services.refresh().await;
+        let deployment = deployments.whole(&record, clock::now());
+        Ok(Answer::complete(cx, Output { deployment }).warn(faults))
+    }
+}
+
+impl Render for Output {
+    fn render(&self, out: &mut String) {
+        self.deployment.write(out);
+    }
+}

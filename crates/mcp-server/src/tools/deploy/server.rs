@@ -1,0 +1,149 @@
+//! `deploy_server`.
+
+use deploy_core::preflight::{Check, Verdict};
+use schemars::JsonSchema;
+use serde::Serialize;
+use velociraptor_api::{Permission, Session};
+
+use crate::answer::{Answer, Render};
+use crate::clock;
+use crate::context::ToolCx;
+use crate::deployments::{Ended, On, Planned, Whole, Wish};
+use crate::gateway::{Go, Work};
+use crate::table;
+use crate::tool::{Acts, Effect, Place, Tool};
+use crate::tool_error::ToolError;
+
+/// `deploy_server`.
+pub(super) struct DeployServer;
+
+/// What was looked at.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Looked {
+    what: String,
+    expected: String,
+    found: String,
+    /// fits, doubtful, unfit or not_looked
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// What came of it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Output {
+    /// Nothing was done: it was looked and planned only.
+    planned_only: bool,
+    checks: Vec<Looked>,
+    deployment: Whole,
+}
+
+impl Tool for DeployServer {
+    const NAME: &'static str = "deploy_server";
+    const TITLE: &'static str = "Deploy a server";
+    const DESCRIPTION: &'static str = "Makes a Velociraptor server in containers on this machine's \
+        Docker daemon: keys, image, network, volumes, container, API users. Ends only when each \
+        API user was answered a query; else all is taken back. GUI and API stay on loopback unless \
+        gui_on or api_on say otherwise. Secrets stay in the store; the answer has references. The \
+        deployment's id is then a server for other tools. validate_only shows plan and checks.";
+    const EFFECT: Effect = Effect::Deploy;
+    const NEEDS: &'static [Permission] = &[];
+    const PLACE: Place = Place::Here;
+    type Input = Wish;
+    type Output = Output;
+}
+
+/// What is carried out.
+pub(super) struct Prepared {
+    planned: Planned,
+    validate_only: bool,
+    keep: bool,
+}
+
+impl Acts for DeployServer {
+    type Prepared = Prepared;
+
+    async fn prepare(
+        cx: &ToolCx<'_>,
+        _session: &Session<'_>,
+        wish: Wish,
+    ) -> Result<(Work, Prepared), ToolError> {
+        let On::Docker = wish.deployment_type;
+        let planned = cx.services.deployments()?.plan(&wish, cx).await?;
+        let (validate_only, keep) = (wish.validate_only, wish.keep_on_failure);
+        let prepared = Prepared { planned, validate_only, keep };
+        if validate_only {
+            return Ok((Work::looking(), prepared));
+        }
+        prepared.planned.fits()?;
+        let plan = prepared.planned.of_any()?;
+        let steps: Vec<&str> = plan.steps().iter().map(|step| step.does.as_str()).collect();
+        let work = Work::that(format!("deploys a Velociraptor server: {}", steps.join("; ")))
+            .bound_to("plan", &plan)
+            .beside(doubts(&prepared.planned.checks, plan.warnings()))
+            .undone_by("destroy_deployment takes all of it away, its evidence too")
+            .proved_by("a query that each API user is answered");
+        Ok((work, prepared))
+    }
+
+    async fn carry_out(
+        cx: &ToolCx<'_>,
+        _session: &Session<'_>,
+        _go: &Go,
+        prepared: Prepared,
+    ) -> Result<Answer<Output>, ToolError> {
+        let Prepared { planned, validate_only, keep } = prepared;
+        let checks = planned.checks.iter().map(Looked::of).collect();
+        let deployments = cx.services.deployments()?;
+        let (record, planned_only) = if validate_only {
+            (planned.record, true)
+        } else {
+            let record = deployments.note(planned.record).await?;
+            (deployments.carry_out(cx, &record.id, Ended::Up, keep).await?, false)
+        };
+        let faults = if planned_only { Vec::new() } else { cx.services.refresh().await };
+        let deployment = deployments.whole(&record, clock::now());
+        let output = Output { planned_only, checks, deployment };
+        Ok(Answer::complete(cx, output).warn(faults))
+    }
+}
+
+/// What a person should know before they say yes.
+fn doubts(checks: &[Check], warnings: &[String]) -> Vec<String> {
+    let doubtful = checks.iter().filter(|check| check.verdict != Verdict::Fits);
+    let told = doubtful
+        .map(|check| format!("{}: expected {}, found {}", check.what, check.expected, check.found));
+    warnings.iter().cloned().chain(told).collect()
+}
+
+impl Looked {
+    fn of(check: &Check) -> Self {
+        let Check { what, expected, found, verdict, next } = check.clone();
+        let verdict = match verdict {
+            Verdict::Fits => "fits",
+            Verdict::Doubtful => "doubtful",
+            Verdict::Unfit => "unfit",
+            Verdict::NotLooked => "not_looked",
+        };
+        Self { what, expected, found, verdict, next }
+    }
+}
+
+impl Render for Output {
+    fn render(&self, out: &mut String) {
+        if self.planned_only {
+            out.push_str("PLANNED ONLY: nothing was done\n");
+            let rows = self.checks.iter().map(|check| {
+                let Looked { what, expected, found, verdict, .. } = check;
+                vec![(*verdict).to_owned(), what.clone(), expected.clone(), found.clone()]
+            });
+            table::write(out, &["", "what", "expected", "found"], rows);
+            for next in self.checks.iter().filter_map(|check| check.next.as_ref()) {
+                out.push_str("\nNEXT ");
+                out.push_str(next);
+            }
+            out.push('\n');
+        }
+        self.deployment.write(out);
+    }
+}

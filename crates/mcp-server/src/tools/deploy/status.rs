@@ -1,0 +1,78 @@
+//! `get_deployment_status`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use velociraptor_api::Permission;
+
+use crate::answer::{Answer, Render, State};
+use crate::clock;
+use crate::context::ToolCx;
+use crate::deployments::{Live, Whole};
+use crate::tool::{Effect, Place, Reads, Tool};
+use crate::tool_error::ToolError;
+
+/// `get_deployment_status`.
+pub(super) struct GetDeploymentStatus;
+
+/// Arguments.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Input {
+    /// As list_deployments shows it
+    deployment_id: String,
+}
+
+/// How it stands.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Output {
+    deployment: Whole,
+    /// Each step as it was found just now.
+    live: Vec<Live>,
+}
+
+impl Tool for GetDeploymentStatus {
+    const NAME: &'static str = "get_deployment_status";
+    const TITLE: &'static str = "How a deployment stands";
+    const DESCRIPTION: &'static str = "Shows one deployment: what is on record, and each of its \
+        steps as it is found now by looking there (container, ports, GUI, an API query). Changes \
+        nothing. Secrets are named by reference only.";
+    const EFFECT: Effect = Effect::Read;
+    const NEEDS: &'static [Permission] = &[];
+    const PLACE: Place = Place::Here;
+    type Input = Input;
+    type Output = Output;
+}
+
+impl Reads for GetDeploymentStatus {
+    async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
+        let deployments = cx.services.deployments()?;
+        let id = super::id(&input.deployment_id)?;
+        let record = deployments.load(&id).await?;
+        let live = deployments.look(&record, &cx).await?;
+        let whole = live.iter().all(Live::is_as_recorded);
+        let state = if whole { State::Complete } else { State::Partial };
+        let warnings: Vec<String> = live
+            .iter()
+            .filter(|live| !live.is_as_recorded())
+            .map(|live| {
+                format!(
+                    "step {} is {} on record, and was found {}",
+                    live.name, live.recorded, live.found
+                )
+            })
+            .collect();
+        let deployment = deployments.whole(&record, clock::now());
+        Ok(Answer::complete(&cx, Output { deployment, live }).state(state).warn(warnings))
+    }
+}
+
+impl Render for Output {
+    fn render(&self, out: &mut String) {
+        use std::fmt::Write;
+        self.deployment.write(out);
+        out.push_str("\nfound now:");
+        for live in &self.live {
+            let _ = write!(out, "\n  {:<14} {}", live.name, live.found);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Deployments as callers see them, without a platform: records, refusals, what is marked.
+
+use std::path::Path;
+
+use deploy_core::registry::Files;
+use deploy_core::{
+    About, DeploymentId, Generation, Goal, Plan, Record, StateRegistry as _, Step, StepName,
+    TargetKind,
+};
+use jiff::{SignedDuration, Timestamp};
+use mcp_server::deployments::Deployments;
+use mcp_server::services::{Services, Switches};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::outlet::{ORDER, planted, seen, texts};
+use crate::simulated::with_policy;
+use crate::wire::Wire;
+
+/// The family is on, and nobody is asked.
+fn deploying() -> Switches {
+    let switches = with_policy(&["deploy=allow", "destroy=allow"]);
+    Switches { families: vec![String::from("deploy")], ..switches }
+}
+
+fn services(home: &Path) -> Services {
+    let switches = deploying();
+    let (services, faults) =
+        Services::new(Vec::new(), switches).with_deployments(Deployments::of(home, None));
+    for fault in faults {
+        assert!(fault.contains("cannot be asked"), "{fault}");
+    }
+    services
+}
+
+fn record(about: About) -> Record {
+    let step =
+        Step::new(StepName::new("one").expect("good"), "makes the one thing", &()).expect("good");
+    let plan = Plan::new(vec![step]).expect("good");
+    let id = DeploymentId::generate().expect("good");
+    let mut record = Record::new(id, TargetKind(String::from("docker")), about, plan);
+    record.generation = Generation::default().next();
+    record
+}
+
+async fn kept(home: &Path, record: &Record) {
+    Files::open(home).expect("good").store(Generation::default(), record).await.expect("good");
+}
+
+async fn error(wire: &mut Wire, tool: &str, arguments: Value) -> Value {
+    let result = wire.result(tool, arguments).await;
+    assert_eq!(result["isError"], true, "{tool}: {result}");
+    result["structuredContent"]["error"].clone()
+}
+
+#[tokio::test]
+async fn records_are_listed_overdue_ones_marked_and_gone_ones_on_request() {
+    let home = TempDir::new().expect("good");
+    let past = Timestamp::now().checked_sub(SignedDuration::from_hours(1)).expect("good");
+    let about = About {
+        case: Some(String::from("IR-17")),
+        profile: String::from("rapid"),
+        due: Some(past),
+        ..About::default()
+    };
+    let due = record(about);
+    let mut gone = record(About { description: String::from("an old one"), ..About::default() });
+    gone.goal = Goal::Gone;
+    kept(home.path(), &due).await;
+    kept(home.path(), &gone).await;
+    let unread = DeploymentId::generate().expect("good");
+    std::fs::write(home.path().join(format!("deployments/{unread}.json")), "{").expect("good");
+
+    let mut wire = Wire::ready(services(home.path())).await;
+    let listed = wire.call("list_deployments", json!({})).await;
+    let ids: Vec<&str> = listed["deployments"]
+        .as_array()
+        .expect("good")
+        .iter()
+        .map(|it| it["id"].as_str().expect("good"))
+        .collect();
+    assert!(ids.contains(&due.id.as_str()) && ids.contains(&unread.as_str()), "{listed}");
+    assert_eq!(ids.len(), 2, "{listed}");
+    let of = |id: &DeploymentId| {
+        let all = listed["deployments"].as_array().expect("good");
+        all.iter().find(|it| it["id"] == id.as_str()).expect("good").clone()
+    };
+    assert_eq!((&of(&due.id)["overdue"], &of(&due.id)["case"]), (&json!(true), &json!("IR-17")));
+    assert_eq!(of(&unread)["status"], "unreadable", "{listed}");
+    let all = wire.call("list_deployments", json!({ "include_destroyed": true })).await;
+    assert_eq!(all["returned"], 3, "{all}");
+    let found = wire.call("list_deployments", json!({ "search": "ir-17" })).await;
+    assert_eq!(found["returned"], 1, "{found}");
+    let none = wire.call("list_deployments", json!({ "search": "IR-18" })).await;
+    assert_eq!(none["state"], "empty", "{none}");
+}
+
+#[tokio::test]
+async fn what_somebody_wrote_about_a_deployment_is_marked() {
+    let home = TempDir::new().expect("good");
+    let about = About {
+        description: planted(),
+        case: Some(planted()),
+        tags: [planted()].into(),
+        ..About::default()
+    };
+    kept(home.path(), &record(about)).await;
+    let mut wire = Wire::ready(services(home.path())).await;
+    let result = wire.result("list_deployments", json!({})).await;
+    texts(&result, &mut |text| assert_eq!(seen(text), Vec::<String>::new(), "{result}"));
+    let said = result.to_string();
+    assert!(said.contains(ORDER) && said.contains("addresses_model"), "{said}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named_with_the_next_step() {
+    let home = TempDir::new().expect("good");
+    let mut wire = Wire::ready(services(home.path())).await;
+    for (tool, arguments, code, says) in [
+        ("get_deployment_status", json!({ "deployment_id": "D-1" }), "invalid_input", "D-1"),
+        (
+            "get_deployment_status",
+            json!({ "deployment_id": "D-2345678923" }),
+            "not_found",
+            "D-2345678923",
+        ),
+        (
+            "resume_deployment",
+            json!({ "deployment_id": "D-2345678923" }),
+            "not_found",
+            "D-2345678923",
+        ),
+        (
+            "destroy_deployment",
+            json!({ "deployment_id": "../x", "discard_evidence": true }),
+            "invalid_input",
+            "../x",
+        ),
+        ("deploy_server", json!({ "agents_at": "nowhere" }), "invalid_input", "HOST:PORT"),
+        (
+            "deploy_server",
+            json!({ "agents_at": "a:1", "profile": "huge" }),
+            "invalid_input",
+            "huge",
+        ),
+        (
+            "deploy_server",
+            json!({ "agents_at": "a:1", "gui_on": "everywhere" }),
+            "invalid_input",
+            "everywhere",
+        ),
+        ("deploy_server", json!({ "agents_at": "a:1", "memory": 1 }), "invalid_input", "memory"),
+    ] {
+        let error = error(&mut wire, tool, arguments.clone()).await;
+        assert_eq!(error["code"], code, "{tool} {arguments}: {error}");
+        assert!(
+            error["message"].as_str().expect("good").contains(says),
+            "{tool} {arguments}: {error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn evidence_is_thrown_away_on_purpose_only() {
+    let home = TempDir::new().expect("good");
+    let kept_record = record(About::default());
+    kept(home.path(), &kept_record).await;
+    let mut wire = Wire::ready(services(home.path())).await;
+    let wish = json!({ "deployment_id": kept_record.id, "discard_evidence": false });
+    let error = error(&mut wire, "destroy_deployment", wish).await;
+    assert_eq!(error["code"], "invalid_input", "{error}");
+    assert!(error["message"].as_str().expect("good").contains("evidence"), "{error}");
+}
+
+#[tokio::test]
+async fn beside_a_simulated_server_nothing_is_deployed() {
+    let switches = deploying();
+    let mut wire = Wire::ready(crate::simulated::services(switches, &[])).await;
+    let error = error(&mut wire, "list_deployments", json!({})).await;
+    assert_eq!(error["code"], "conflict", "{error}");
+    assert!(error["next_step"].as_str().expect("good").contains("--lab"), "{error}");
+}

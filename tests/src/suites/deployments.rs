@@ -1,0 +1,270 @@
+//! The program deploys on a real daemon, is killed at every step, and leaves nothing.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use deploy_docker::{Daemon, DaemonError, DockerHost};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
+
+use crate::mcp::find_megaraptor;
+use crate::real::{Ports, find_binary};
+use crate::suite::{Cases, Halt, Running, Suite};
+
+pub(super) const SUITE: Suite = Suite {
+    name: "deployments",
+    about: "the program on a real daemon: deployed, asked, killed at every step, resumed, destroyed",
+    run,
+};
+
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Steps of the plan of a server in containers.
+const STEPS: usize = 9;
+
+fn run(cases: &mut Cases) -> Running<'_> {
+    Box::pin(suite(cases))
+}
+
+async fn suite(cases: &mut Cases) -> Result<(), Halt> {
+    let (megaraptor, binary) = (find_megaraptor()?, find_binary()?);
+    match Daemon::connect(DockerHost::default()).await {
+        Ok(_) => {}
+        Err(error @ DaemonError::Down { .. }) => return Err(Halt::Skip(error.to_string())),
+        Err(error) => return Err(error.into()),
+    }
+    let bed = Bed { megaraptor, binary };
+    let walk = "deployed, asked by its id, shown, and destroyed, and nothing is left";
+    cases.case_within(LIMIT, walk, bed.walk()).await;
+    cases.case_within(LIMIT, "validate-only changes nothing", bed.validate_only()).await;
+    cases.case_within(LIMIT, "two at once work on two deployments", bed.two_at_once()).await;
+    for step in 1..=STEPS {
+        let name = format!("killed in step {step}, resumed, killed again, destroyed");
+        cases.case_within(LIMIT, name, bed.killed(step)).await;
+    }
+    Ok(())
+}
+
+struct Bed {
+    megaraptor: PathBuf,
+    binary: PathBuf,
+}
+
+/// A state folder with what is deployed from it.
+struct Home<'a> {
+    bed: &'a Bed,
+    folder: TempDir,
+    ports: Ports,
+}
+
+impl Bed {
+    fn home(&self) -> anyhow::Result<Home<'_>> {
+        Ok(Home { bed: self, folder: tempfile::tempdir()?, ports: Ports::choose()? })
+    }
+
+    async fn walk(&self) -> anyhow::Result<()> {
+        let home = self.home()?;
+        let up = home.json(&home.deploy(&[])).await?;
+        let id = text(&up["deployment"]["id"])?;
+        let seen = async {
+            ensure!(up["deployment"]["status"] == "up", "{up}");
+            ensure!(up["deployment"]["version"] == "0.77.2", "{up}");
+            let said = up.to_string();
+            ensure!(!said.contains("PRIVATE KEY") && said.contains("cred:"), "{said}");
+            // A deployed server is at once one that is asked.
+            let clients = home.json(&["call", "list_clients"]).await?;
+            ensure!(clients["server"] == id.as_str() && clients["state"] == "empty", "{clients}");
+            let found = home.json(&["deployments", "show", &id]).await?;
+            let live = found["live"].as_array().context("live")?;
+            ensure!(live.len() == STEPS, "{found}");
+            ensure!(live.iter().all(|step| step["found"] == "done"), "{found}");
+            // A container that was taken away is seen, and made anew.
+            docker(&["rm", "-f", &format!("megaraptor-{}-server", id.to_lowercase())]).await?;
+            let (code, found) = home.run(&["deployments", "show", &id]).await?;
+            ensure!(code == 9 && found["state"] == "partial", "{code} {found}");
+            let again = home.json(&["deployments", "resume", &id]).await?;
+            ensure!(again["deployment"]["status"] == "up", "{again}");
+            Ok(())
+        };
+        let seen = seen.await;
+        home.destroy(&id).await?;
+        seen?;
+        let twice = home.destroy(&id).await;
+        twice.context("destroyed twice")?;
+        let (_, clients) = home.run(&["call", "list_clients"]).await?;
+        ensure!(clients["error"]["code"] == "unavailable", "it is still asked: {clients}");
+        let record = home.json(&["audit", "verify"]).await?;
+        ensure!(record["verified"] != false, "{record}");
+        Ok(())
+    }
+
+    async fn validate_only(&self) -> anyhow::Result<()> {
+        let home = self.home()?;
+        let before = everything().await?;
+        let planned = home.json(&home.deploy(&["--validate-only"])).await?;
+        ensure!(planned["planned_only"] == true, "{planned}");
+        let checks = planned["checks"].as_array().context("checks")?;
+        ensure!(
+            checks.len() > 5 && checks.iter().all(|it| it["expected"].is_string()),
+            "{planned}"
+        );
+        ensure!(everything().await? == before, "something was made");
+        let listed = home.json(&["deployments", "list", "--all"]).await?;
+        ensure!(listed["state"] == "empty", "{listed}");
+        Ok(())
+    }
+
+    async fn two_at_once(&self) -> anyhow::Result<()> {
+        let (one, other) = (self.home()?, self.home()?);
+        let (deploy_one, deploy_other) = (one.deploy(&[]), other.deploy(&[]));
+        let (up, up_too) = tokio::join!(one.json(&deploy_one), other.json(&deploy_other));
+        for (home, up) in [(&one, &up), (&other, &up_too)] {
+            if let Ok(up) = up {
+                home.destroy(&text(&up["deployment"]["id"])?).await?;
+            }
+        }
+        up?;
+        up_too?;
+        Ok(())
+    }
+
+    async fn killed(&self, step: usize) -> anyhow::Result<()> {
+        let home = self.home()?;
+        let deploy = home.deploy(&[]);
+        home.killed_at(&deploy, &format!("{step}/{STEPS} ")).await?;
+        let listed = home.json(&["deployments", "list"]).await?;
+        let id = text(&listed["deployments"][0]["id"])?;
+        let seen = async {
+            let resume = ["deployments", "resume", &id].map(String::from);
+            home.killed_at(&resume, &format!("{step}/{STEPS} ")).await?;
+            let up = home.json(&["deployments", "resume", &id]).await?;
+            ensure!(up["deployment"]["status"] == "up", "{up}");
+            // On the way down, too.
+            let destroy = ["deployments", "destroy", &id, "--discard-evidence"].map(String::from);
+            home.killed_at(&destroy, &format!("{step}/{STEPS} takes back")).await
+        };
+        let seen = seen.await;
+        home.destroy(&id).await?;
+        seen
+    }
+}
+
+impl Home<'_> {
+    fn deploy(&self, more: &[&str]) -> Vec<String> {
+        let Ports { frontend, gui, api, .. } = self.ports;
+        let mut arguments: Vec<String> =
+            ["deploy", "docker", "--profile", "minimal", "--case", "IR-17", "--binary"]
+                .map(String::from)
+                .to_vec();
+        arguments.push(self.bed.binary.display().to_string());
+        for (name, value) in [
+            ("--agents-at", format!("localhost:{frontend}")),
+            ("--gui-on", format!("127.0.0.1:{gui}")),
+            ("--api-on", format!("127.0.0.1:{api}")),
+        ] {
+            arguments.extend([name.to_owned(), value]);
+        }
+        arguments.extend(more.iter().map(ToString::to_string));
+        arguments
+    }
+
+    fn command<S: AsRef<str>>(&self, arguments: &[S]) -> Command {
+        let mut command = Command::new(&self.bed.megaraptor);
+        command
+            .env("MEGARAPTOR_HOME", self.folder.path())
+            .env_remove("VELOCIRAPTOR_CONFIG_PATH")
+            .env_remove("VELOCIRAPTOR_API_URL")
+            .current_dir(self.folder.path())
+            .args(["-o", "json", "--policy", "deploy=allow", "--policy", "destroy=allow"])
+            .args(arguments.iter().map(AsRef::as_ref))
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    async fn run<S: AsRef<str>>(&self, arguments: &[S]) -> anyhow::Result<(i32, Value)> {
+        let done = self.command(arguments).output().await.context("running megaraptor")?;
+        let said = if done.stdout.is_empty() { &done.stderr } else { &done.stdout };
+        let said = String::from_utf8_lossy(said);
+        // Progress stands before an error.
+        let data = said.find("{").map_or("", |at| &said[at..]);
+        let data = serde_json::from_str(data).with_context(|| said.clone().into_owned())?;
+        Ok((done.status.code().unwrap_or(-1), data))
+    }
+
+    async fn json<S: AsRef<str>>(&self, arguments: &[S]) -> anyhow::Result<Value> {
+        let (code, data) = self.run(arguments).await?;
+        ensure!(code == 0, "exit code {code}: {data}");
+        Ok(data)
+    }
+
+    /// Kills the program as soon as it says so.
+    async fn killed_at(&self, arguments: &[String], line: &str) -> anyhow::Result<()> {
+        let mut command = self.command(arguments);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let mut lines = BufReader::new(child.stderr.take().context("no output")?).lines();
+        let mut said = Vec::new();
+        while let Some(told) = lines.next_line().await? {
+            if told.trim_start().starts_with(line) {
+                child.kill().await?;
+                return Ok(());
+            }
+            said.push(told);
+        }
+        let status = child.wait().await?;
+        // Resuming tells only of steps that are not done.
+        if status.success() && arguments[1] == "resume" {
+            return Ok(());
+        }
+        bail!("it ended with {status} and never said {line:?}: {}", said.join("\n"))
+    }
+
+    /// Destroys it, and lists what is left.
+    async fn destroy(&self, id: &str) -> anyhow::Result<()> {
+        let gone = self.json(&["deployments", "destroy", id, "--discard-evidence"]).await?;
+        ensure!(gone["status"] == "gone", "{gone}");
+        let name = format!("megaraptor-{}", id.to_lowercase());
+        let left: Vec<String> = everything()
+            .await?
+            .into_iter()
+            .filter(|line| line.contains(&name) || line.contains(&name.replacen('-', "/", 1)))
+            .collect();
+        ensure!(left.is_empty(), "left: {left:?}");
+        let secrets = self.json(&["credential", "list"]).await?;
+        ensure!(secrets["total"] == 0, "secrets are left: {secrets}");
+        Ok(())
+    }
+}
+
+/// Every object of the daemon that is named as ours are.
+async fn everything() -> anyhow::Result<Vec<String>> {
+    let mut all = Vec::new();
+    for (kind, arguments) in [
+        ("container", &["container", "ls", "--all", "--format", "{{.Names}}"]),
+        ("volume", &["volume", "ls", "--quiet", "--format", "{{.Name}}"]),
+        ("network", &["network", "ls", "--no-trunc", "--format", "{{.Name}}"]),
+        ("image", &["image", "ls", "--no-trunc", "--format", "{{.Repository}}"]),
+    ] {
+        let listed = docker(arguments).await?;
+        let ours =
+            |line: &&str| ["megaraptor-d-", "megaraptor/d-"].iter().any(|it| line.contains(it));
+        all.extend(listed.lines().filter(ours).map(|line| format!("{kind} {line}")));
+    }
+    all.sort();
+    Ok(all)
+}
+
+async fn docker(arguments: &[&str]) -> anyhow::Result<String> {
+    let ended = Command::new("docker").args(arguments).output().await.context("running docker")?;
+    let err = String::from_utf8_lossy(&ended.stderr);
+    ensure!(ended.status.success(), "docker {}: {err}", arguments.join(" "));
+    Ok(String::from_utf8(ended.stdout)?)
+}
+
+fn text(value: &Value) -> anyhow::Result<String> {
+    value.as_str().map(str::to_owned).with_context(|| value.to_string())
+}
