@@ -57,13 +57,13 @@ pub struct ClientProgram {
 
 /// The account that runs this process.
 #[cfg(unix)]
-fn account() -> String {
+pub fn account() -> String {
     format!("uid {}", rustix::process::getuid().as_raw())
 }
 
 /// The account that runs this process.
 #[cfg(not(unix))]
-fn account() -> String {
+pub fn account() -> String {
     std::env::var("USERNAME").unwrap_or_else(|_| String::from("this account"))
 }
 

@@ -28,7 +28,7 @@ mod package;
 mod running;
 mod shown;
 
-pub use docker::{On, Planned, Wish};
+pub use docker::{On, Planned, Wish, digest as plan_digest};
 pub use live::Live;
 pub use running::Ended;
 pub use shown::{Brief, StepShown, Whole};

@@ -94,6 +94,15 @@ impl Approval {
         }
         card.line_unless_empty("can", can(&asked.vql));
         card.line("effect", one_line(&self.plan.effect));
+        for (number, step) in self.plan.steps.iter().enumerate() {
+            card.line(
+                if number == 0 { "steps" } else { "" },
+                format!("{}. {}", number + 1, one_line(step)),
+            );
+        }
+        for note in &self.plan.notes {
+            card.line("note", one_line(note));
+        }
         card.line_unless_empty("limits", self.limits());
         if let Some(cost) = &self.plan.cost {
             card.line("cost", one_line(cost));

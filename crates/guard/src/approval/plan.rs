@@ -19,6 +19,12 @@ pub struct Plan {
     pub hosts: Hosts,
     /// What it does, in words of ours.
     pub effect: String,
+    /// Its steps in order, where it is done in steps.
+    #[serde(default)]
+    pub steps: Vec<String>,
+    /// What to keep in mind, one text each.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// Who else is at work on the same endpoints, one text for each hunt.
     pub others: Vec<String>,
     /// How it is undone, and what is not undone by itself.

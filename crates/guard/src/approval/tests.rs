@@ -44,6 +44,8 @@ fn plan(hosts: Hosts) -> Plan {
         grants: Vec::new(),
         hosts,
         effect: "blocks all but Velociraptor, DNS, DHCP".into(),
+        steps: Vec::new(),
+        notes: Vec::new(),
         others: vec!["hunt H.C9 (bob) touches this host".into()],
         undo: "release; nothing automatic".into(),
         proof: "policy row, server reachable, target blocked".into(),

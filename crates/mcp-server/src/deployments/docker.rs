@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use deploy_core::preflight::{Check, Verdict};
 use deploy_core::server::{HEALTH_TIMEOUT, Place};
-use deploy_core::{About, DeploymentId, PlanError, Record, TargetKind};
+use deploy_core::{About, DeploymentId, Plan, PlanError, Record, TargetKind};
 use deploy_docker::{DockerDeployer, DockerOrder};
 use jiff::{SignedDuration, Timestamp};
+use packages::Digest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use velociraptor_config::Profile;
@@ -81,11 +82,16 @@ pub struct Wish {
     #[schemars(range(min = 1, max = 3600))]
     pub health_timeout: Option<u64>,
     /// Only look and plan; change nothing
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_off")]
     pub validate_only: bool,
     /// Leave it as it is where a step fails, instead of taking it back
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_off")]
     pub keep_on_failure: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_off(switch: &bool) -> bool {
+    !*switch
 }
 
 /// A deployment that can be carried out, or why not.
@@ -99,16 +105,18 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// The plan as it would be for any id: what somebody agrees to.
+    /// The plan as it would be for any id, and its SHA-256: what somebody agrees to.
     ///
     /// # Errors
     ///
     /// As when it was planned.
-    pub fn of_any(&self) -> Result<deploy_core::Plan, ToolError> {
+    pub fn of_any(&self) -> Result<(Plan, String), ToolError> {
         let any: DeploymentId = ANY.parse().map_err(|error: deploy_core::BadId| {
             ToolError::new(Code::Internal, error.to_string())
         })?;
-        self.order.plan(&any).map_err(|error| told(&error))
+        let plan = self.order.plan(&any).map_err(|error| told(&error))?;
+        let digest = digest(&plan)?;
+        Ok((plan, digest))
     }
 
     /// Refuses to go on where a check says that it would fail.
@@ -204,6 +212,17 @@ impl Deployments {
         let kind = TargetKind(DockerDeployer::KIND.to_owned());
         Ok(Planned { record: Record::new(id, kind, about, plan), checks, order })
     }
+}
+
+/// The SHA-256 of a plan.
+///
+/// # Errors
+///
+/// None that a plan can cause.
+pub fn digest(plan: &Plan) -> Result<String, ToolError> {
+    let bytes = serde_json::to_vec(plan)
+        .map_err(|error| ToolError::new(Code::Internal, error.to_string()))?;
+    Ok(Digest::of(&bytes).to_string())
 }
 
 /// The usual port on loopback, else the next one that is free.

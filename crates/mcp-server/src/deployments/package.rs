@@ -59,13 +59,22 @@ pub(super) async fn bring(
         return one(&Folder::new(PathBuf::from(path)), wanted, &progress, &cx.cancel).await;
     }
     // A binary that is here already serves as well, where its hash is the wanted one.
-    if let Ok(here) = Here::find()
+    let here = Here::find().ok();
+    if let Some(here) = &here
         && let Ok(package) = here.fetch(&wanted, &(), &cx.cancel).await
     {
         return Ok(package);
     }
     let cache = Cache::open(home.join("packages")).map_err(|error| told(&error))?;
-    one(&Release::new(cache, Bounds::default()), wanted, &progress, &cx.cancel).await
+    let release = Release::new(cache, Bounds::default());
+    one(&release, wanted, &progress, &cx.cancel).await.map_err(|error| match here {
+        None => error,
+        Some(here) => error.next(format!(
+            "a velociraptor that nobody vouches for is at {0}: do it yourself with --binary {0}, or \
+             let this machine reach the release host",
+            here.path().display()
+        )),
+    })
 }
 
 async fn one(

@@ -157,7 +157,9 @@ impl Deployments {
             gui_user: order.as_ref().map(|order| order.gui_user.clone()),
             api: order.as_ref().map(|order| order.api_at.to_string()),
             version: fact(VERSION),
-            answered: fact(ANSWERED),
+            answered: fact(ANSWERED)
+                .and_then(|at| at.parse().ok())
+                .map(|at| clock::to_second(at).to_string()),
             credentials: self.references(record),
             exposed: record.plan.warnings().to_vec(),
             steps: record
@@ -200,6 +202,16 @@ pub(super) fn gui(record: &Record) -> Option<String> {
 }
 
 impl Whole {
+    /// Names of its secrets, with what they have in common once.
+    fn secrets(&self) -> String {
+        let names: Vec<&str> =
+            self.credentials.iter().filter_map(|it| it.rsplit('/').next()).collect();
+        match self.credentials.first().and_then(|first| first.rsplit_once('/')) {
+            Some((group, _)) => format!("{group}/ {}", names.join(", ")),
+            None => String::new(),
+        }
+    }
+
     /// The lines for a person.
     pub fn write(&self, out: &mut String) {
         let brief = &self.brief;
@@ -234,7 +246,12 @@ impl Whole {
         line("API", self.api.clone());
         line("version", self.version.clone());
         line("answered", self.answered.clone());
-        line("secrets", Some(self.credentials.join(" ")));
+        let password = self.credentials.iter().find(|name| name.ends_with(names::GUI_PASSWORD));
+        line(
+            "password",
+            password.map(|name| format!("a person sees it with megaraptor credential show {name}")),
+        );
+        line("secrets", Some(self.secrets()));
         line("trouble", brief.trouble.clone());
         for warning in &self.exposed {
             line("!", Some(warning.clone()));

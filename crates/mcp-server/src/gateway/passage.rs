@@ -11,6 +11,7 @@ use guard::policy::Denial;
 use serde_json::{Map, Value};
 
 use super::{Gateway, Request, Stop, Work};
+use crate::caller::account;
 use crate::context::ToolCx;
 use crate::services::Services;
 use crate::tool::{Effect, Place, ToolDef};
@@ -169,7 +170,10 @@ impl<'a> Passage<'a> {
     async fn asked(&self, cx: &ToolCx<'_>, work: &Work) -> Result<Asked, ToolError> {
         let asks_nobody = self.tool.place == Place::Here;
         let only_reads = self.tool.effect == Effect::Read && work.vql.is_empty();
-        let identity = if asks_nobody || only_reads {
+        let identity = if asks_nobody {
+            // The account that runs this, and nobody of a server.
+            AsWhom { kind: String::from("account"), user: account() }
+        } else if only_reads {
             AsWhom { kind: String::new(), user: String::new() }
         } else {
             let own = work.needs.as_deref().unwrap_or(self.tool.needs);

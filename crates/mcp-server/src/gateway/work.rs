@@ -34,6 +34,8 @@ pub struct Work {
     pub(super) looks_only: bool,
     weight: Option<String>,
     does: String,
+    steps: Vec<String>,
+    notes: Vec<String>,
     others: Vec<String>,
     undo: String,
     proof: String,
@@ -132,6 +134,19 @@ impl Work {
         Self { effect: Some(effect), weight: Some(why.into()), ..self }
     }
 
+    /// In these steps.
+    #[must_use]
+    pub fn stepwise(self, plan: &deploy_core::Plan) -> Self {
+        let steps = plan.steps().iter().map(|step| step.does.clone()).collect();
+        Self { steps, ..self }
+    }
+
+    /// With this to keep in mind, one text each.
+    #[must_use]
+    pub fn noting(self, notes: Vec<String>) -> Self {
+        Self { notes, ..self }
+    }
+
     /// Also depends on this, which is no argument: what is approved is bound to it.
     #[must_use]
     pub fn bound_to(mut self, name: &str, value: &impl Serialize) -> Self {
@@ -191,6 +206,8 @@ impl Work {
         Plan {
             hosts: self.shown(policy),
             effect: or(&self.does, "reads"),
+            steps: self.steps.clone(),
+            notes: self.notes.clone(),
             others: self.others.clone(),
             undo: or(&self.undo, "nothing automatic"),
             proof: or(&self.proof, "read back from the server"),

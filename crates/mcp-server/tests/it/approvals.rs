@@ -144,6 +144,8 @@ fn ask(home: &Home) -> Approval {
         grants: Vec::new(),
         hosts: Hosts::Each(vec![host]),
         effect: "cuts it off".into(),
+        steps: Vec::new(),
+        notes: Vec::new(),
         others: vec![],
         undo: "release".into(),
         proof: "the label".into(),

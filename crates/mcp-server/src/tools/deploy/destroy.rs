@@ -8,7 +8,7 @@ use velociraptor_api::{Permission, Session};
 
 use crate::answer::{Answer, Render};
 use crate::context::ToolCx;
-use crate::deployments::Ended;
+use crate::deployments::{Ended, plan_digest};
 use crate::gateway::{Go, Work};
 use crate::tool::{Acts, Effect, Place, Tool};
 use crate::tool_error::ToolError;
@@ -71,8 +71,6 @@ impl Acts for DestroyDeployment {
             ))
             .next("export what is needed first, then say discard_evidence: true"));
         }
-        let steps: Vec<&str> =
-            record.plan.steps().iter().rev().map(|step| step.does.as_str()).collect();
         let about = [record.about.case.as_deref(), Some(record.about.description.as_str())];
         let about: Vec<&str> =
             about.into_iter().flatten().filter(|text| !text.is_empty()).collect();
@@ -81,10 +79,10 @@ impl Acts for DestroyDeployment {
             about => about.join(", "),
         };
         let work = Work::that(format!(
-            "removes {id} ({about}) with all evidence on it, taking back: {}",
-            steps.join("; ")
+            "removes {id} ({about}) with all evidence on it: takes back these steps, the last first"
         ))
-        .bound_to("plan", &record.plan)
+        .stepwise(&record.plan)
+        .bound_to("plan_sha256", &plan_digest(&record.plan)?)
         .undone_by("nothing: what was collected there is lost")
         .proved_by("looking at each step again until it is gone");
         Ok((work, Prepared { id }))

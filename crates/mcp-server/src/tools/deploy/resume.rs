@@ -8,7 +8,7 @@ use velociraptor_api::{Permission, Session};
 use crate::answer::{Answer, Render};
 use crate::clock;
 use crate::context::ToolCx;
-use crate::deployments::{Ended, Whole};
+use crate::deployments::{Ended, Whole, plan_digest};
 use crate::gateway::{Go, Work};
 use crate::tool::{Acts, Effect, Place, Tool};
 use crate::tool_error::{Code, ToolError};
@@ -65,10 +65,10 @@ impl Acts for ResumeDeployment {
                 "destroy_deployment ends what was begun; a new one is made with deploy_server",
             ));
         }
-        let steps: Vec<&str> = record.plan.steps().iter().map(|step| step.does.as_str()).collect();
-        let work = Work::that(format!("carries on {id}: {}", steps.join("; ")))
-            .bound_to("plan", &record.plan)
-            .beside(record.plan.warnings().to_vec())
+        let work = Work::that(format!("carries on {id}, step by step"))
+            .stepwise(&record.plan)
+            .bound_to("plan_sha256", &plan_digest(&record.plan)?)
+            .noting(record.plan.warnings().to_vec())
             .undone_by("destroy_deployment takes all of it away, its evidence too")
             .proved_by("a query that each API user is answered");
         Ok((work, Prepared { id }))

@@ -76,11 +76,11 @@ impl Acts for DeployServer {
             return Ok((Work::looking(), prepared));
         }
         prepared.planned.fits()?;
-        let plan = prepared.planned.of_any()?;
-        let steps: Vec<&str> = plan.steps().iter().map(|step| step.does.as_str()).collect();
-        let work = Work::that(format!("deploys a Velociraptor server: {}", steps.join("; ")))
-            .bound_to("plan", &plan)
-            .beside(doubts(&prepared.planned.checks, plan.warnings()))
+        let (plan, digest) = prepared.planned.of_any()?;
+        let work = Work::that("deploys a Velociraptor server, step by step")
+            .stepwise(&plan)
+            .bound_to("plan_sha256", &digest)
+            .noting(doubts(&prepared.planned.checks, plan.warnings()))
             .undone_by("destroy_deployment takes all of it away, its evidence too")
             .proved_by("a query that each API user is answered");
         Ok((work, prepared))
