@@ -19,16 +19,20 @@ use crate::id::StepName;
 use crate::plan::{PlanError, Step};
 
 mod answer;
+mod further;
 mod health;
 mod https;
 mod keys;
 mod mint;
 mod order;
+mod rotation;
 mod users;
 mod vault;
 
+pub use further::{FurtherFile, FurtherUser};
 pub use health::{Alive, HEALTH_TIMEOUT, Probes, Sign};
 pub use order::{Place, ServerOrder};
+pub use rotation::{Replaced, Rotation, Staged};
 pub use vault::{Vault, names};
 
 /// The fact that tells one datastore from another at the same place, as the time when it was made.

@@ -163,7 +163,7 @@ impl Deployer for DockerDeployer {
                 inside.tidy(daemon, &owner).await?;
                 step.undo(cx, &self.vault).await
             }
-            DockerStep::Serving(serving) => serving.container.remove(daemon, &owner).await,
+            DockerStep::Serving(serving) => serving.remove(daemon, &owner, cx).await,
         }
     }
 }

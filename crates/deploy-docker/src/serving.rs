@@ -11,6 +11,9 @@ use crate::container::ContainerSpec;
 use crate::daemon::Daemon;
 use crate::owner::Owner;
 
+/// The fact with the SHA-256 of the configuration that the server was started with.
+const SERVED: &str = "served_configuration";
+
 /// A server's container, and how it is seen to be well.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Serving {
@@ -37,10 +40,14 @@ impl Serving {
         let signs = self.probes.look(cx, vault).await?;
         let ill: Vec<String> =
             signs.iter().filter(|sign| !sign.well).map(ToString::to_string).collect();
+        let name = &self.container.name;
+        if !self.has_current(cx, vault).await? {
+            let left = format!("container {name} (started with an earlier configuration)");
+            return Ok(Found::Half { left: vec![left] });
+        }
         if ill.is_empty() {
             return Ok(Found::Done);
         }
-        let name = &self.container.name;
         Ok(Found::Half { left: vec![format!("container {name} (not well: {})", ill.join("; "))] })
     }
 
@@ -51,9 +58,34 @@ impl Serving {
         cx: &StepCx<'_>,
         vault: &Vault,
     ) -> Result<(), StepError> {
+        // A server reads its configuration when it starts.
+        let current = self.has_current(cx, vault).await?;
+        if !current {
+            self.container.remove(daemon, owner).await?;
+        }
         self.container.make(daemon, owner).await?;
         let running = Running { container: &self.container, daemon };
-        self.probes.wait(cx, vault, self.within, &running).await
+        self.probes.wait(cx, vault, self.within, &running).await?;
+        cx.note(SERVED, vault.config_digest(cx.id).await?);
+        Ok(())
+    }
+
+    pub(crate) async fn remove(
+        &self,
+        daemon: &Daemon,
+        owner: &Owner,
+        cx: &StepCx<'_>,
+    ) -> Result<(), StepError> {
+        cx.forget(SERVED);
+        self.container.remove(daemon, owner).await
+    }
+
+    /// Whether the server that was started last was started with the configuration that is kept now.
+    async fn has_current(&self, cx: &StepCx<'_>, vault: &Vault) -> Result<bool, StepError> {
+        if !cx.has_fact(SERVED) {
+            return Ok(false);
+        }
+        Ok(cx.fact::<String>(SERVED)? == vault.config_digest(cx.id).await?)
     }
 }
 

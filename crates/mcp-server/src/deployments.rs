@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use credstore::{AskPassphrase, CredentialStore, Expired, FileStore, open_text};
 use deploy_core::registry::{Files, Read, RegistryError};
-use deploy_core::server::{Vault, names};
+use deploy_core::server::{ServerOrder, Vault, names};
 use deploy_core::{
-    Deployer, DeploymentId, Engine, EngineError, Record, StateRegistry as _, Status, TargetKind,
+    Deployer, DeploymentId, Engine, EngineError, Record, StateRegistry as _, Status, StepError,
+    TargetKind,
 };
 use deploy_docker::{Daemon, DockerDeployer, DockerHost};
 use tokio_util::sync::CancellationToken;
@@ -123,6 +124,18 @@ impl Deployments {
         engine.record(record).await.map_err(|error| told(&error))
     }
 
+    /// What was decided about the server of a deployment.
+    ///
+    /// # Errors
+    ///
+    /// Where its plan has no server: it is of another program.
+    pub fn order(&self, record: &Record) -> Result<ServerOrder, ToolError> {
+        shown::order(record).ok_or_else(|| {
+            let why = format!("the plan of {} has no server that this program knows", record.id);
+            ToolError::new(Code::Conflict, why).next("use the version that made the deployment")
+        })
+    }
+
     /// What knows the steps of a platform.
     async fn deployer(&self, kind: &TargetKind) -> Result<Box<dyn Deployer>, ToolError> {
         if kind.0 == DockerDeployer::KIND {
@@ -211,6 +224,17 @@ fn told_registry(error: &RegistryError) -> ToolError {
         | RegistryError::Newer { .. }
         | RegistryError::Exposed { .. } => told(Code::Conflict),
     }
+}
+
+/// What a caller is told of work on a deployment that failed.
+pub fn told_step(error: &StepError) -> ToolError {
+    let code = match error {
+        StepError::Unreachable { .. } => Code::Unavailable,
+        StepError::Late { .. } => Code::Timeout,
+        StepError::Panicked(_) => Code::Internal,
+        StepError::Failed { .. } => Code::ServerFailed,
+    };
+    ToolError::new(code, error.to_string()).next(error.next())
 }
 
 /// What a caller is told of a deployment that is not where it was to be.

@@ -113,6 +113,13 @@ impl Services {
         faults
     }
 
+    /// Forgets the channels of a deployed server, whose certificates are others now, and looks anew.
+    pub async fn renew(&self, name: &str) -> Vec<String> {
+        let is_other = |target: &Target| target.server.name() != name;
+        self.deployed.write().unwrap_or_else(PoisonError::into_inner).retain(is_other);
+        self.refresh().await
+    }
+
     /// Stands for this machine in calls that ask no server.
     pub const fn here(&self) -> &Arc<Server> {
         &self.here

@@ -103,6 +103,11 @@ impl ApiConfig {
         yaml::render(&serde_json::to_value(&self.file).unwrap_or_default())
     }
 
+    /// The user's certificate and key.
+    pub fn pair(&self) -> (String, Secret<String>) {
+        (self.file.client_cert.clone(), self.file.client_private_key.0.clone())
+    }
+
     /// Where it connects to.
     pub fn address(&self) -> &str {
         &self.file.api_connection_string

@@ -5,15 +5,18 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use credstore::{Expired, FileStore, Options};
 use deploy_docker::{Daemon, DaemonError, DockerHost};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
+use velociraptor_config::{ClientConfig, ClientPaths, ServerConfig};
 
 use crate::mcp::find_megaraptor;
-use crate::real::{Ports, find_binary};
+use crate::real::{Ports, Process, find_binary};
 use crate::suite::{Cases, Halt, Running, Suite};
+use crate::wait;
 
 pub(super) const SUITE: Suite = Suite {
     name: "deployments",
@@ -40,6 +43,8 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
     let bed = Bed { megaraptor, binary };
     let walk = "deployed, asked by its id, shown, and destroyed, and nothing is left";
     cases.case_within(LIMIT, walk, bed.walk()).await;
+    let rotation = "rotated with an agent still talking, also when it is killed in the middle";
+    cases.case_within(LIMIT, rotation, bed.rotation()).await;
     cases.case_within(LIMIT, "validate-only changes nothing", bed.validate_only()).await;
     cases.case_within(LIMIT, "two at once work on two deployments", bed.two_at_once()).await;
     for step in 1..=STEPS {
@@ -100,6 +105,40 @@ impl Bed {
         let record = home.json(&["audit", "verify"]).await?;
         ensure!(record["verified"] != false, "{record}");
         Ok(())
+    }
+
+    async fn rotation(&self) -> anyhow::Result<()> {
+        let home = self.home()?;
+        let up = home.json(&home.deploy(&[])).await?;
+        let id = text(&up["deployment"]["id"])?;
+        let seen = async {
+            let mut agent = home.agent(&id).await?;
+            let before = home.heard_of().await?;
+            let user = ["deployments", "api-user", &id, "siem", "--days", "7"];
+            let made = home.json(&user).await?;
+            ensure!(made["reference"] == format!("cred:{id}/api-siem"), "{made}");
+            let (code, refused) = home.run(&user).await?;
+            ensure!(code != 0 && refused.to_string().contains("another name"), "{refused}");
+            let rotated = home.json(&["deployments", "rotate", &id, "--days", "9"]).await?;
+            let count = rotated["replaced"].as_array().map_or(0, Vec::len);
+            ensure!(count == 5 && rotated["status"] == "up", "{rotated}");
+            home.heard_after(&before).await.context("after the rotation")?;
+            // Killed while the server is started anew; what was staged is ended by resuming.
+            let again = ["deployments", "rotate", &id].map(String::from);
+            home.killed_at(&again, &format!("7/{STEPS} ")).await?;
+            let before = home.heard_of().await;
+            let up = home.json(&["deployments", "resume", &id]).await?;
+            ensure!(up["deployment"]["status"] == "up", "{up}");
+            let before = before.or_else(|_| jiff::Timestamp::now().to_string().parse())?;
+            home.heard_after(&before).await.context("after the second rotation")?;
+            let kept = home.json(&["credential", "list"]).await?.to_string();
+            ensure!(kept.contains("server-config-1") && kept.contains("server-config-2"), "{kept}");
+            ensure!(!kept.contains("-next"), "something staged is left: {kept}");
+            agent.check_running()
+        };
+        let seen = seen.await;
+        home.destroy(&id).await?;
+        seen
     }
 
     async fn validate_only(&self) -> anyhow::Result<()> {
@@ -200,6 +239,48 @@ impl Home<'_> {
         let (code, data) = self.run(arguments).await?;
         ensure!(code == 0, "exit code {code}: {data}");
         Ok(data)
+    }
+
+    /// Starts an agent with the deployment's own client configuration.
+    async fn agent(&self, id: &str) -> anyhow::Result<Process> {
+        let store = FileStore::new(self.folder.path().join("credentials"), Options::default());
+        let reference = format!("cred:{id}/server-config").parse()?;
+        let config = credstore::open_text(&store, &reference, Expired::Refused)?;
+        let folder = self.folder.path().join("agent");
+        std::fs::create_dir(&folder)?;
+        let path = |name: &str| folder.join(name).display().to_string();
+        let paths = ClientPaths {
+            writeback: path("writeback.yaml"),
+            tempdir: path("tmp"),
+            buffer: path("buffer"),
+        };
+        let client = ClientConfig::of(&ServerConfig::parse(&config)?).with_paths(&paths);
+        let file = folder.join("client.config.yaml");
+        std::fs::write(&file, client.render().expose())?;
+        let mut command = std::process::Command::new(&self.bed.binary);
+        command.args(["--nobanner", "-v", "--config"]).arg(&file).arg("client");
+        command.current_dir(&folder);
+        let agent = Process::start("velociraptor client", &mut command, &folder.join("log"))?;
+        wait::until("the agent to enrol", LIMIT, || self.heard_of())
+            .await
+            .with_context(|| agent.log_end())?;
+        Ok(agent)
+    }
+
+    /// When the one agent was last heard of.
+    async fn heard_of(&self) -> anyhow::Result<jiff::Timestamp> {
+        let clients = self.json(&["call", "list_clients"]).await?;
+        Ok(text(&clients["clients"][0]["last_seen"])?.parse()?)
+    }
+
+    /// Waits until it was heard of later than that.
+    async fn heard_after(&self, before: &jiff::Timestamp) -> anyhow::Result<()> {
+        wait::until("a sign of the agent", LIMIT, || async {
+            let now = self.heard_of().await?;
+            ensure!(now > *before, "last heard of at {now}, as before");
+            Ok(())
+        })
+        .await
     }
 
     /// Kills the program as soon as it says so.

@@ -6,10 +6,13 @@ use pki::{AUTHORITY_DAYS, Order, Pinned, Validity, make_all};
 use secret::Secret;
 use velociraptor_config::{Administrator, ServerKeys};
 
-use super::{ServerOrder, Vault, names};
+use super::{ServerOrder, Vault, names, rotation};
 use crate::deployer::{Found, StepCx, StepError};
 
 pub(super) async fn look(cx: &StepCx<'_>, vault: &Vault) -> Result<Found, StepError> {
+    if rotation::is_staged(vault, cx.id).await? {
+        return Ok(Found::Half { left: vec![String::from("a rotation that has begun")] });
+    }
     // The configuration is put last: where it is, all is.
     if vault.has(cx.id, names::CONFIG).await? {
         return Ok(Found::Done);
@@ -25,6 +28,10 @@ pub(super) async fn make(
     vault: &Vault,
     order: &ServerOrder,
 ) -> Result<(), StepError> {
+    if rotation::is_staged(vault, cx.id).await? {
+        cx.say("putting the new certificates in the place of the old ones");
+        return rotation::promote(vault, cx.id).await;
+    }
     if vault.has(cx.id, names::CONFIG).await? {
         return Ok(());
     }

@@ -42,7 +42,7 @@ pub(super) async fn make(
     let config = vault.config(cx.id).await?;
     let making = KINDS.map(|kind| {
         let config = config.clone();
-        spawn_blocking(move || pair(&config, kind, days))
+        spawn_blocking(move || pair(&config, names::user(kind), days))
     });
     let server = vault.server(cx.id, &[IdentityKind::Administrator]).await?;
     let root = OrgId::root();
@@ -66,14 +66,17 @@ pub(super) async fn make(
 }
 
 /// A certificate for a user, and when it ends. Takes a core for a tenth of a second.
-fn pair(config: &ServerConfig, kind: IdentityKind, days: u16) -> Result<(Pair, Timestamp), String> {
+pub(super) fn pair(
+    config: &ServerConfig,
+    name: &str,
+    days: u16,
+) -> Result<(Pair, Timestamp), String> {
     let (keys, now) = (config.keys(), Timestamp::now());
     let key = keys.ca_key.ok_or("the server's configuration has no key of its CA")?;
     let words = |error: &dyn std::fmt::Display| error.to_string();
     let authority =
         Authority::load(&keys.ca_certificate, &key, now).map_err(|error| words(&error))?;
-    let user =
-        UserName::parse(names::user(kind), &Pinned::default()).map_err(|error| words(&error))?;
+    let user = UserName::parse(name, &Pinned::default()).map_err(|error| words(&error))?;
     let validity = Validity::days(now, days).map_err(|error| words(&error))?;
     let pair = authority.issue(&Profile::api(&user), validity).map_err(|error| words(&error))?;
     Ok((pair, validity.not_after()))

@@ -8,8 +8,11 @@ use credstore::{
 };
 use jiff::Timestamp;
 use secret::Secret;
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
 use velociraptor_api::config::Origin;
-use velociraptor_api::{ApiConfig, IdentityKind, Server};
+use velociraptor_api::queries::WHO_AM_I;
+use velociraptor_api::{ApiConfig, Call, IdentityKind, Limits, OrgId, Server};
 use velociraptor_config::ServerConfig;
 
 use crate::deployer::StepError;
@@ -153,6 +156,17 @@ impl Vault {
         })
     }
 
+    /// The SHA-256 of the server's configuration, in hexadecimal.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Vault::config`].
+    pub async fn config_digest(&self, id: &DeploymentId) -> Result<String, StepError> {
+        let config = self.config(id).await?.render();
+        let digest = Sha256::digest(config.expose());
+        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
     /// The API file of a user.
     ///
     /// # Errors
@@ -183,6 +197,33 @@ impl Vault {
         }
         Server::open(id.to_string(), configs)
             .map_err(|error| StepError::failed(error.to_string(), "report this"))
+    }
+
+    /// Asks under an API file that is not kept yet, and looks that the answer is to that name.
+    pub(super) async fn answers(
+        &self,
+        id: &DeploymentId,
+        file: &Secret<String>,
+        name: &str,
+    ) -> Result<(), StepError> {
+        let failed = |cause: String| StepError::failed(cause, "look at the server's log");
+        let config = ApiConfig::parse(file, Origin::Memory("the new API file"))
+            .map_err(|error| failed(error.to_string()))?;
+        let server = Server::open(id.to_string(), [(None, config)])
+            .map_err(|error| failed(error.to_string()))?;
+        let (root, never) = (OrgId::root(), CancellationToken::new());
+        let call = Call { org: &root, limits: Limits::READ, cancel: &never };
+        let Some(identity) = server.identities().first() else {
+            return Err(failed(String::from("the new API file names no user")));
+        };
+        let rows = server.run_as(identity, &WHO_AM_I.query(), &call, true).await;
+        let rows = rows.map_err(|error| failed(error.to_string()))?;
+        let user = rows.rows.first().and_then(|row| row.get("User"));
+        match (rows.failures.first(), user.and_then(|user| user.as_str())) {
+            (None, Some(user)) if user == name => Ok(()),
+            (Some(failure), _) => Err(failed(format!("asked as {name}: {failure}"))),
+            (None, user) => Err(failed(format!("asked as {name}, the server answers to {user:?}"))),
+        }
     }
 
     async fn with<T: Send + 'static>(

@@ -29,6 +29,30 @@ pub(super) enum DeploymentsCommand {
         /// Its id
         id: String,
     },
+    /// Replace the certificates of one under the same CA; agents come back by themselves
+    Rotate {
+        /// Its id
+        id: String,
+        /// Days that the new certificates hold [default: as the profile says]
+        #[arg(long, value_name = "DAYS")]
+        days: Option<u16>,
+        /// Leave the private keys as they are
+        #[arg(long)]
+        same_pairs: bool,
+    },
+    /// Make a further API user on one; megaraptor credential show gives its file
+    ApiUser {
+        /// Its id
+        id: String,
+        /// The user's name
+        name: String,
+        /// What it may do
+        #[arg(long, default_value = "reader", value_parser = ["reader", "investigator", "administrator"])]
+        role: String,
+        /// Days that its certificate holds [default: as the profile says]
+        #[arg(long, value_name = "DAYS")]
+        days: Option<u16>,
+    },
     /// Take one down with all that belongs to it, its evidence too
     Destroy {
         /// Its id
@@ -61,6 +85,18 @@ pub(super) async fn run(
         DeploymentsCommand::Resume { id } => {
             let arguments = object(json!({ "deployment_id": id }));
             persons_word::print(global, "resume_deployment", arguments).await
+        }
+        DeploymentsCommand::Rotate { id, days, same_pairs } => {
+            let arguments = object(
+                json!({ "deployment_id": id, "validity_days": days, "same_pairs": same_pairs }),
+            );
+            persons_word::print(global, "rotate_certificates", arguments).await
+        }
+        DeploymentsCommand::ApiUser { id, name, role, days } => {
+            let arguments = object(json!({
+                "deployment_id": id, "client_name": name, "role": role, "validity_days": days,
+            }));
+            persons_word::print(global, "generate_api_credentials", arguments).await
         }
         DeploymentsCommand::Destroy { id, discard_evidence } => {
             destroy(global, &id, discard_evidence).await

@@ -42,6 +42,11 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("deployments list", &["megaraptor deployments list --all"]),
     ("deployments show", &["megaraptor deployments show D-2345678923"]),
     ("deployments resume", &["megaraptor deployments resume D-2345678923"]),
+    ("deployments rotate", &["megaraptor deployments rotate D-2345678923 --days 90"]),
+    (
+        "deployments api-user",
+        &["megaraptor deployments api-user D-2345678923 siem --role reader --days 90"],
+    ),
     ("deployments destroy", &["megaraptor deployments destroy D-2345678923 --discard-evidence"]),
     ("deployments sweep", &["megaraptor deployments sweep --discard-evidence"]),
     ("demo", &["megaraptor demo"]),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use credstore::CredentialStore as _;
-use deploy_core::server::{ANSWERED, VERSION, Vault, names};
+use deploy_core::server::{ANSWERED, ServerOrder, ServerStep, VERSION, Vault, names};
 use deploy_core::{Record, Status};
 use deploy_docker::DockerStep;
 use jiff::Timestamp;
@@ -187,11 +187,9 @@ impl Deployments {
 }
 
 /// What was decided about the server, as its plan has it.
-fn order(record: &Record) -> Option<deploy_core::server::ServerOrder> {
+pub(super) fn order(record: &Record) -> Option<ServerOrder> {
     record.plan.steps().iter().find_map(|step| match step.settings::<DockerStep>().ok()? {
-        DockerStep::Server { step: deploy_core::server::ServerStep::Keys(order), .. } => {
-            Some(*order)
-        }
+        DockerStep::Server { step: ServerStep::Keys(order), .. } => Some(*order),
         _ => None,
     })
 }

@@ -5,9 +5,11 @@ use deploy_core::{BadId, DeploymentId};
 use crate::tool::{Family, ToolDef};
 use crate::tool_error::ToolError;
 
+mod credentials;
 mod destroy;
 mod list;
 mod resume;
+mod rotate;
 mod server;
 mod status;
 
@@ -21,6 +23,8 @@ pub static FAMILY: Family = Family {
         ToolDef::reads::<list::ListDeployments>(),
         ToolDef::reads::<status::GetDeploymentStatus>(),
         ToolDef::acts::<resume::ResumeDeployment>(),
+        ToolDef::acts::<rotate::RotateCertificates>(),
+        ToolDef::acts::<credentials::GenerateApiCredentials>(),
         ToolDef::acts::<destroy::DestroyDeployment>(),
     ],
 };

@@ -194,7 +194,10 @@ impl Planted {
             // planted in the tests of deployments.
             "deploy_server" => vec![(json!({ "agents_at": named(), "case": ORDER }), false)],
             "list_deployments" => vec![(json!({ "search": named() }), false)],
-            "get_deployment_status" | "resume_deployment" => {
+            "generate_api_credentials" => {
+                vec![(json!({ "deployment_id": named(), "client_name": named() }), false)]
+            }
+            "get_deployment_status" | "resume_deployment" | "rotate_certificates" => {
                 vec![(json!({ "deployment_id": named() }), false)]
             }
             "destroy_deployment" => {

@@ -74,7 +74,7 @@ fn descriptors_are_as_their_snapshots_say() {
 fn all_descriptors_together_stay_small() {
     let size = |tool: &'static ToolDef| (descriptor(tool).to_string().len(), tool.name);
     // Those that every conversation carries, and those of a family that is named.
-    for (on_by_default, most) in [(true, 26_300), (false, 7_500)] {
+    for (on_by_default, most) in [(true, 26_300), (false, 20_000)] {
         let families = FAMILIES.iter().filter(|family| family.default == on_by_default);
         let mut sizes: Vec<_> = families.flat_map(|family| family.tools).map(size).collect();
         sizes.sort_unstable();
@@ -165,6 +165,7 @@ fn the_tools_of_the_specification_are_there_by_name() {
         "deploy_server",
         "destroy_deployment",
         "emergency_stop",
+        "generate_api_credentials",
         "get_artifact",
         "get_client_info",
         "get_deployment_status",
@@ -181,6 +182,7 @@ fn the_tools_of_the_specification_are_there_by_name() {
         "quarantine_client",
         "query_results",
         "resume_deployment",
+        "rotate_certificates",
         "run_vql",
         "vql_help",
     ];

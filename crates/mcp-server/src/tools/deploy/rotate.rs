@@ -1,0 +1,164 @@
+//! `rotate_certificates`.
+
+use deploy_core::server::{Rotation, Staged};
+use deploy_core::{DeploymentId, Status};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use velociraptor_api::{Permission, Session};
+
+use crate::answer::{Answer, Render};
+use crate::clock;
+use crate::context::ToolCx;
+use crate::deployments::{Ended, told_step};
+use crate::gateway::{Go, Work};
+use crate::table;
+use crate::tool::{Acts, Effect, Place, Tool};
+use crate::tool_error::{Code, ToolError};
+
+/// `rotate_certificates`.
+pub(super) struct RotateCertificates;
+
+/// Arguments.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Input {
+    /// As list_deployments shows it
+    deployment_id: String,
+    /// Days that the new certificates hold; default as the profile says
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 3650))]
+    validity_days: Option<u16>,
+    /// New certificates for the keys that are there; default is new ones of both
+    #[serde(default)]
+    same_pairs: bool,
+    /// Refused: every agent holds the CA's certificate
+    #[serde(default)]
+    rotate_ca: bool,
+}
+
+/// A certificate that was replaced.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Replaced {
+    what: String,
+    /// SHA-256 of the one that was in use
+    old: String,
+    old_ends: String,
+    ends: String,
+}
+
+/// What came of it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Output {
+    deployment_id: String,
+    status: &'static str,
+    replaced: Vec<Replaced>,
+    /// What to know now
+    notes: Vec<String>,
+}
+
+impl Tool for RotateCertificates {
+    const NAME: &'static str = "rotate_certificates";
+    const TITLE: &'static str = "Rotate certificates";
+    const DESCRIPTION: &'static str = "Replaces the certificates and keys of a deployment's server, \
+        its gateway and Megaraptor's API users under the same CA: agents keep their configuration \
+        and come back by themselves. The server is started anew with the new configuration; the \
+        old one is kept, for offline collections that were sealed for it. Ends when each API user \
+        was answered a query. A rotation that was interrupted is ended by resume_deployment.";
+    const EFFECT: Effect = Effect::Deploy;
+    const NEEDS: &'static [Permission] = &[];
+    const PLACE: Place = Place::Here;
+    type Input = Input;
+    type Output = Output;
+}
+
+/// What is rotated.
+pub(super) struct Prepared {
+    id: DeploymentId,
+    rotation: Rotation,
+}
+
+impl Acts for RotateCertificates {
+    type Prepared = Prepared;
+
+    async fn prepare(
+        cx: &ToolCx<'_>,
+        _session: &Session<'_>,
+        input: Input,
+    ) -> Result<(Work, Prepared), ToolError> {
+        let id = super::id(&input.deployment_id)?;
+        if input.rotate_ca {
+            return Err(ToolError::invalid(
+                "rotate_ca is true: a new CA would cut off every agent, which holds the old one",
+            )
+            .next("leave it out; to change the CA, deploy another server and move the agents"));
+        }
+        let deployments = cx.services.deployments()?;
+        let record = deployments.load(&id).await?;
+        if record.status() != Status::Up {
+            let status = record.status().as_str();
+            return Err(ToolError::new(Code::Conflict, format!("{id} is {status}, and not up"))
+                .next("resume_deployment brings it up first"));
+        }
+        let days = match input.validity_days {
+            Some(days) => days,
+            None => deployments
+                .order(&record)?
+                .days()
+                .map_err(|error| ToolError::new(Code::Conflict, error.to_string()))?,
+        };
+        let rotation = Rotation { days, keep_keys: input.same_pairs };
+        let staged = rotation.look(&deployments.vault(), &id).await;
+        let staged = staged.map_err(|error| told_step(&error))?;
+        let what: Vec<&str> = staged.replaced.iter().map(|one| one.what.as_str()).collect();
+        let old: Vec<&str> = staged.replaced.iter().map(|one| one.old.as_str()).collect();
+        let work = Work::that(format!("replaces in {id}, for {days} days: {}", what.join(", ")))
+            .noting(staged.notes.clone())
+            .bound_to("certificates", &old)
+            .undone_by("nothing: the old configuration is kept, and is not used again")
+            .proved_by("a query that each API user is answered with its new certificate");
+        Ok((work, Prepared { id, rotation }))
+    }
+
+    async fn carry_out(
+        cx: &ToolCx<'_>,
+        _session: &Session<'_>,
+        _go: &Go,
+        Prepared { id, rotation }: Prepared,
+    ) -> Result<Answer<Output>, ToolError> {
+        let deployments = cx.services.deployments()?;
+        let record = deployments.load(&id).await?;
+        let api = deployments.order(&record)?.api_at;
+        let staged = rotation.stage(&deployments.vault(), &id, &api).await;
+        let Staged { replaced, notes } = staged.map_err(|error| told_step(&error))?;
+        let record = deployments.carry_out(cx, &id, Ended::Up, true).await?;
+        let faults = cx.services.renew(id.as_str()).await;
+        let replaced = replaced.into_iter().map(|one| Replaced {
+            what: one.what,
+            old: one.old,
+            old_ends: clock::to_second(one.old_ends).to_string(),
+            ends: clock::to_second(one.ends).to_string(),
+        });
+        let output = Output {
+            deployment_id: id.to_string(),
+            status: record.status().as_str(),
+            replaced: replaced.collect(),
+            notes,
+        };
+        Ok(Answer::complete(cx, output).warn(faults))
+    }
+}
+
+impl Render for Output {
+    fn render(&self, out: &mut String) {
+        use std::fmt::Write;
+        let _ = writeln!(out, "ROTATED {} is {}", self.deployment_id, self.status.to_uppercase());
+        let rows = self.replaced.iter().map(|one| {
+            let short = one.old.get(..16).unwrap_or(&one.old).to_owned();
+            vec![one.what.clone(), short, one.old_ends.clone(), one.ends.clone()]
+        });
+        table::write(out, &["what", "old SHA-256", "held until", "holds until"], rows);
+        for note in &self.notes {
+            let _ = write!(out, "\nNOTE {note}");
+        }
+    }
+}
