@@ -83,18 +83,13 @@ fn filter(report: &mut String) {
 }
 
 fn intent(call: u64) -> Intent {
-    Intent {
-        call: call.to_string(),
-        who: Who { transport: "stdio".into(), ..Who::default() },
-        tool: "list_clients".into(),
-        arguments: json!({"search": "host:fin-ws07", "limit": 50}),
-        vql: None,
-        server: Some("acme".into()),
-        org: Some("root".into()),
-        identity: Some("reader".into()),
-        effect: Effect::Read,
-        decision: Decision::Refused { rule: None, why: "a benchmark".into() },
-    }
+    let who = Who { transport: "stdio".into(), ..Who::default() };
+    let arguments = json!({"search": "host:fin-ws07", "limit": 50});
+    let decision = Decision::Refused { rule: None, why: "a benchmark".into() };
+    let intent =
+        Intent::new(call.to_string(), who, "list_clients", arguments, Effect::Read, decision)
+            .at(Some("acme".into()), Some("root".into()));
+    Intent { identity: Some("reader".into()), ..intent }
 }
 
 async fn record(at_once: u64, report: &mut String) {

@@ -10,7 +10,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::approver::Approver;
+use crate::audit::{Act, Audit, Decided};
 use crate::permit::{Authority, Permit, Question};
 use crate::record::{Clock, Held, RecordError, Shelf};
 
@@ -125,13 +128,19 @@ impl Approvals {
         }
     }
 
-    /// Writes down that a person approved what they saw.
+    /// Writes down that a person approved what they saw, in the record of calls first.
     ///
     /// # Errors
     ///
-    /// [`ApprovalError::NotPending`] where it ended meanwhile, or was decided by somebody else.
-    pub fn approve(&self, seen: Confirmed, by: Approver) -> Result<Approval, ApprovalError> {
-        self.decide(seen.number(), |approval, at| {
+    /// [`ApprovalError::NotPending`] where it ended meanwhile, or was decided by somebody else;
+    /// [`ApprovalError::Unrecorded`]: then it waits as before.
+    pub fn approve(
+        &self,
+        seen: Confirmed,
+        by: Approver,
+        audit: &Audit,
+    ) -> Result<Approval, ApprovalError> {
+        self.decide(seen.number(), audit, |approval, at| {
             if approval.digest != seen.digest() {
                 return Err(ApprovalError::Altered { id: approval.id() });
             }
@@ -139,23 +148,26 @@ impl Approvals {
         })
     }
 
-    /// Writes down that a person refused it.
+    /// Writes down that a person refused it, in the record of calls first.
     ///
     /// # Errors
     ///
     /// [`ApprovalError::NotPending`] where it is over. What was approved can still be refused.
+    /// [`ApprovalError::Unrecorded`]: then it is as before.
     pub fn deny(
         &self,
         approval: &Approval,
         by: Approver,
         reason: Option<String>,
+        audit: &Audit,
     ) -> Result<Approval, ApprovalError> {
-        self.decide(approval.number, |_, at| Ok(State::Denied { by, at, reason }))
+        self.decide(approval.number, audit, |_, at| Ok(State::Denied { by, at, reason }))
     }
 
     fn decide(
         &self,
         number: u64,
+        audit: &Audit,
         to: impl FnOnce(&Approval, jiff::Timestamp) -> Result<State, ApprovalError>,
     ) -> Result<Approval, ApprovalError> {
         let held = self.0.hold()?;
@@ -173,7 +185,8 @@ impl Approvals {
             });
         }
         approval.state = state;
-        held.write(number, &approval)?;
+        let write = || held.write(number, &approval).map_err(ApprovalError::from);
+        audit.decide(on_record(&approval)?, write)?;
         Ok(approval)
     }
 
@@ -230,6 +243,31 @@ impl Approvals {
             State::Used { at, .. } => NotApproved::Used { id, at: *at },
         })
     }
+}
+
+/// What the record of calls says of a request that was just decided.
+fn on_record(approval: &Approval) -> Result<Decided, ApprovalError> {
+    let (act, by, reason) = match &approval.state {
+        State::Approved { by, .. } => (Act::Approve, by, None),
+        State::Denied { by, reason, .. } => (Act::Deny, by, reason.clone()),
+        other => {
+            let (id, state) = (approval.id(), other.as_str());
+            return Err(ApprovalError::NotPending { id, state });
+        }
+    };
+    let asked = &approval.asked;
+    Ok(Decided {
+        digest: Some(approval.digest),
+        tool: Some(asked.tool.clone()),
+        effect: Some(approval.needed),
+        asked_by: Some(asked.caller.clone()),
+        server: Some(asked.server.clone()),
+        org: Some(asked.org.clone()),
+        until: Some(approval.void_after),
+        reason,
+        terms: Value::Object(asked.arguments.clone()),
+        ..Decided::new(act, approval.id(), by.clone())
+    })
 }
 
 /// All approvals; those whose life is over are written down as expired, and stay so whatever the

@@ -17,6 +17,7 @@
 //! A call runs only when its first line is written ([`Audit::begin`]), and one that may change
 //! something when that line is on disk: one flush serves all calls that wait at that time. The line
 //! of a read, and the line after any call, is flushed with the next such call or within a second.
+//! What a person decides, apart from a call, has a line on the disk before it holds ([`Decided`]).
 //!
 //! # What it proves, and what not
 //!
@@ -28,8 +29,11 @@
 
 mod append;
 mod copy;
+mod decided;
 mod emergency;
+mod entry;
 mod error;
+mod filter;
 mod head;
 mod key;
 mod line;
@@ -37,16 +41,21 @@ mod log;
 mod record;
 mod show;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod torn;
 mod verify;
 mod writer;
 
 pub use copy::{Copy, CopyState};
+pub use decided::{Act, Decided};
 pub use emergency::{EmergencyRecord, EmergencySink};
+pub use entry::{Call, Entry, Ruling, Stopped, What};
 pub use error::AuditError;
+pub use filter::Filter;
 pub use record::{Audit, Begun, Flush, Options};
-pub use show::{Call, Filter, export, last_copy, show};
-pub use verify::{CopyTold, Expected, Fault, Report, Tip, Trouble, verify};
+pub use show::{Reading, export, last_copy, read, show};
+pub use verify::{CopyTold, Expected, Fault, Near, Neighbour, Report, Tip, Trouble, verify};
 
-pub use self::line::event::{ClientName, Decision, Intent, Outcome, Who};
+pub use self::line::event::{ClientName, Decision, Endpoint, Intent, Outcome, Who};

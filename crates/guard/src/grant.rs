@@ -14,11 +14,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use velociraptor_api::ClientId;
 
 use crate::approval::Ended;
 use crate::approver::Approver;
 use crate::asked::Asked;
+use crate::audit::{Act, Audit, AuditError, Decided};
 use crate::effect::Effect;
 use crate::permit::{Authority, Permit, Question};
 use crate::policy::Glob;
@@ -145,6 +147,9 @@ pub enum GrantError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// Nothing is decided that cannot be recorded.
+    #[error("nothing was decided, since it cannot be recorded: {0}")]
+    Unrecorded(#[from] AuditError),
     /// There is none of that name.
     #[error("there is no grant {name:?}: megaraptor grants list")]
     Unknown {
@@ -167,6 +172,23 @@ impl Grant {
     /// How it is called.
     pub fn id(&self) -> String {
         format!("G{}", self.number)
+    }
+
+    /// What the record of calls says of a decision about it.
+    fn on_record(&self, act: Act, by: &Approver) -> Decided {
+        let Terms { case, server, org, artifacts, hosts, bytes, collections } = &self.terms;
+        Decided {
+            effect: Some(Effect::Collect),
+            server: Some(server.clone()),
+            org: Some(org.clone()),
+            until: Some(self.void_after),
+            reason: Some(case.clone()),
+            terms: json!({
+                "artifacts": artifacts, "hosts": hosts, "bytes": bytes, "collections": collections,
+                "used_bytes": self.used_bytes, "used_collections": self.used_collections,
+            }),
+            ..Decided::new(act, self.id(), by.clone())
+        }
     }
 
     /// Why its terms do not cover the request.
@@ -241,12 +263,19 @@ impl Grants {
         Ok(Self(Shelf::open(home, "grants", clock)?))
     }
 
-    /// Gives a grant.
+    /// Gives a grant, in the record of calls first.
     ///
     /// # Errors
     ///
-    /// [`GrantError::Terms`] where it would cover nothing, or anything.
-    pub fn give(&self, terms: Terms, life: Duration, by: Approver) -> Result<Grant, GrantError> {
+    /// [`GrantError::Terms`] where it would cover nothing, or anything; [`GrantError::Unrecorded`]:
+    /// then none is given.
+    pub fn give(
+        &self,
+        terms: Terms,
+        life: Duration,
+        by: Approver,
+        audit: &Audit,
+    ) -> Result<Grant, GrantError> {
         check(&terms, life)?;
         let held = self.0.hold()?;
         current(&held)?;
@@ -262,7 +291,8 @@ impl Grants {
             used_collections: 0,
             ended: None,
         };
-        held.write(number, &grant)?;
+        let decided = grant.on_record(Act::Grant, &grant.given_by);
+        audit.decide(decided, || held.write(number, &grant).map_err(GrantError::from))?;
         Ok(grant)
     }
 
@@ -279,16 +309,18 @@ impl Grants {
     ///
     /// # Errors
     ///
-    /// [`GrantError::Unknown`], [`GrantError::Ended`].
-    pub fn revoke(&self, name: &str, by: Approver) -> Result<Grant, GrantError> {
+    /// [`GrantError::Unknown`], [`GrantError::Ended`]; [`GrantError::Unrecorded`]: then it covers
+    /// what it did.
+    pub fn revoke(&self, name: &str, by: Approver, audit: &Audit) -> Result<Grant, GrantError> {
         let held = self.0.hold()?;
         let found = current(&held)?.into_iter().find(|grant| grant.id().eq_ignore_ascii_case(name));
         let mut grant = found.ok_or_else(|| GrantError::Unknown { name: name.to_owned() })?;
         if grant.ended.is_some() {
             return Err(GrantError::Ended { id: grant.id() });
         }
+        let decided = grant.on_record(Act::RevokeGrant, &by);
         grant.ended = Some(GrantEnd::Revoked { by, at: held.times().now });
-        held.write(grant.number, &grant)?;
+        audit.decide(decided, || held.write(grant.number, &grant).map_err(GrantError::from))?;
         Ok(grant)
     }
 

@@ -5,20 +5,22 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use guard::audit::Audit;
 use guard::policy::Policy;
 
 use crate::deployments::Deployments;
-use crate::gateway::{Gateway, Guardian};
+use crate::gateway::{Gateway, Guardian, MEND};
 use crate::keeping::{self, Keeping};
 use crate::policy as policies;
 use crate::services::{Services, Switches, Target};
 use crate::settings::{self, Sources};
-use crate::tool_error::ToolError;
+use crate::tool_error::{Code, ToolError};
 
 mod approvals;
 mod audit;
 mod call;
 mod client_config;
+mod columns;
 mod configured;
 mod credential;
 mod demo;
@@ -239,6 +241,13 @@ impl Global {
         })
     }
 
+    /// The record of a state folder, for what a person decides on the command line.
+    fn record(&self, home: &Path) -> Result<Audit, ToolError> {
+        let keeping = self.keeping()?;
+        guard::home::make(home).map_err(|error| undecided(&error))?;
+        Audit::open(&keeping.options(home)).map_err(|error| undecided(&error))
+    }
+
     /// The settings file that is used, where one is.
     fn settings_file(&self) -> Option<PathBuf> {
         let used = || Path::new(settings::FILE_NAME).exists() && self.config.is_empty();
@@ -299,6 +308,12 @@ impl Global {
         }
         Ok(Switches { policy: self.policy(targets)?, families: families.to_vec() })
     }
+}
+
+/// Nothing is decided that cannot be recorded.
+fn undecided(error: &dyn std::error::Error) -> ToolError {
+    let message = format!("nothing was decided, since it cannot be recorded: {error}");
+    ToolError::new(Code::NotRecorded, message).next(MEND)
 }
 
 /// Parses the command line and runs it.

@@ -7,7 +7,6 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
-use guard::audit::EmergencySink;
 use guard::ledger::{Ledger, Standing, Started, Unknown, Work};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,12 +18,12 @@ use crate::off::off;
 use crate::services::Services;
 use crate::tool_error::{Code, ToolError};
 
-/// How long the emergency record, or the ledger, may take for a line. A disk that hangs does not
-/// hold the stop up.
-const RECORDING: Duration = Duration::from_secs(2);
+mod recording;
 
-/// What a line adds to that.
-const A_LINE: Duration = Duration::from_millis(50);
+pub use recording::Recording;
+
+/// How long the ledger may take for a line. A disk that hangs does not hold the stop up.
+const NOTING: Duration = Duration::from_secs(2);
 
 /// How long reading the ledger may take.
 const READING: Duration = Duration::from_secs(10);
@@ -61,7 +60,11 @@ pub struct Report {
     /// Lines of the ledger that cannot be read.
     #[schemars(skip)]
     pub unreadable: usize,
-    /// What the emergency record could not take.
+    /// Why the stop stands in the emergency file and not in the record of calls.
+    #[schemars(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apart: Option<String>,
+    /// Why the stop stands in neither.
     #[schemars(skip)]
     pub unrecorded: Option<String>,
 }
@@ -90,8 +93,18 @@ impl Report {
         if self.unreadable > 0 {
             let _ = write!(out, "\n! {} lines of the ledger cannot be read", self.unreadable);
         }
-        if let Some(why) = &self.unrecorded {
-            let _ = write!(out, "\n! the stop itself is not on record: {why}");
+        match (&self.unrecorded, &self.apart) {
+            (Some(why), _) => {
+                let _ = write!(out, "\n! the stop itself is not on record: {why}");
+            }
+            (None, Some(why)) => {
+                let _ = write!(
+                    out,
+                    "\n! the stop is recorded in emergency.jsonl, which audit show reads too, and \
+                     not in the record of calls: {why}"
+                );
+            }
+            (None, None) => {}
         }
         out.push_str(
             "\nNothing was undone: what was contained stays so. What was approved and not yet used \
@@ -109,7 +122,7 @@ impl Report {
 pub async fn stop(
     services: &Services,
     ledger: &Ledger,
-    sink: &EmergencySink,
+    mut recording: Recording,
     cancel: &CancellationToken,
 ) -> Result<Report, ToolError> {
     let read = ledger.clone();
@@ -122,41 +135,33 @@ pub async fn stop(
     let started: Vec<Started> =
         started.into_iter().filter(|one| services.covers(&one.server, &one.org)).collect();
     let begins = format!("ending {} starts", started.len());
-    let begun = record(sink, vec![begins]).await;
+    recording.write(vec![begins]).await;
     let ending: Vec<_> = started.iter().map(|one| end(services, ledger, one, cancel)).collect();
     let ended: Vec<Ended> = stream::iter(ending).buffered(AT_ONCE).collect().await;
     let lines = ended
         .iter()
         .map(|one| format!("{} / {} {}: {}", one.server, one.org, one.what, one.outcome))
         .collect();
-    // A record that does not answer is not asked again.
-    let recorded = match begun {
-        Ok(()) => record(sink, lines).await,
-        failed => failed,
-    };
+    recording.write(lines).await;
     let unknown = unknown
         .into_iter()
         .filter(|start| services.covers(&start.server, &start.org))
         .map(in_words);
-    Ok(Report { ended, unknown: unknown.collect(), unreadable: torn, unrecorded: recorded.err() })
-}
-
-/// Writes lines into the emergency record, in time or not at all.
-async fn record(sink: &EmergencySink, lines: Vec<String>) -> Result<(), String> {
-    let sink = sink.clone();
-    let time = RECORDING + A_LINE * u32::try_from(lines.len()).unwrap_or(u32::MAX);
-    let write = move || {
-        let mut written = Ok(());
-        for line in lines {
-            let record = sink.record(guard::policy::EMERGENCY_STOP, &line);
-            if let Err(error) = record.written {
-                tracing::error!(line = record.line, %error, "an emergency is not on record");
-                written = Err(error.to_string());
-            }
-        }
-        written
+    let mut report = Report {
+        ended,
+        unknown: unknown.collect(),
+        unreadable: torn,
+        apart: None,
+        unrecorded: None,
     };
-    off(time, write).await?
+    let outcome = match (report.is_whole(), report.ended.is_empty()) {
+        (true, true) => "empty",
+        (true, false) => "complete",
+        (false, _) => "partial",
+    };
+    let told = recording.close(outcome).await;
+    (report.apart, report.unrecorded) = (told.apart, told.failed);
+    Ok(report)
 }
 
 fn in_words(start: Unknown) -> String {
@@ -186,7 +191,7 @@ async fn end(
     let (outcome, stopped) = match done {
         Ok(how) => {
             let (ledger, one, told) = (ledger.clone(), started.clone(), how.clone());
-            let noted = off(RECORDING, move || ledger.ended(&one, &told)).await;
+            let noted = off(NOTING, move || ledger.ended(&one, &told)).await;
             match noted.and_then(|noted| noted.map_err(|error| error.to_string())) {
                 Ok(()) => (how, true),
                 Err(error) => (format!("{how}; the ledger still has it: {error}"), true),

@@ -189,26 +189,18 @@ impl Gateway {
         told: impl FnOnce(&T) -> (Vec<u8>, Option<String>),
     ) -> Result<T, ToolError> {
         let (server, org) = place.unzip();
-        let intent = Intent {
-            call: self.number(),
-            who: who(request.caller),
-            tool: what.to_owned(),
-            arguments: Value::Object(arguments.clone()),
-            vql: None,
-            server,
-            org,
-            identity: None,
-            effect: Effect::Read,
-            decision: match self.services.policy().mode(Effect::Read) {
-                (Mode::Allow, _) => Decision::Allowed { on: self.services.policy().reading() },
-                (_, rule) => {
-                    let why = format!("{what} reads, and the policy does not allow that at once");
-                    let error = ToolError::new(Code::Denied, format!("{why} ({rule})"));
-                    self.refused(request, what, Effect::Read, arguments, &error).await?;
-                    return Err(error.next("a person can change read in the policy"));
-                }
-            },
+        let decision = match self.services.policy().mode(Effect::Read) {
+            (Mode::Allow, _) => Decision::Allowed { on: self.services.policy().reading() },
+            (_, rule) => {
+                let why = format!("{what} reads, and the policy does not allow that at once");
+                let error = ToolError::new(Code::Denied, format!("{why} ({rule})"));
+                self.refused(request, what, Effect::Read, arguments, &error).await?;
+                return Err(error.next("a person can change read in the policy"));
+            }
         };
+        let (by, asked) = (who(request.caller), Value::Object(arguments));
+        let intent = Intent::new(self.number(), by, what, asked, Effect::Read, decision);
+        let intent = intent.at(server, org);
         let begun = self.guardian.audit.begin(intent).await.map_err(unrecorded)?;
         let done = read.await;
         let outcome = match &done {
@@ -236,18 +228,8 @@ impl Gateway {
         arguments: Map<String, Value>,
         error: &ToolError,
     ) -> Result<(), ToolError> {
-        let intent = Intent {
-            call: self.number(),
-            who: who(request.caller),
-            tool: name.to_owned(),
-            arguments: Value::Object(arguments),
-            vql: None,
-            server: None,
-            org: None,
-            identity: None,
-            effect,
-            decision: undone(error),
-        };
+        let (by, asked) = (who(request.caller), Value::Object(arguments));
+        let intent = Intent::new(self.number(), by, name, asked, effect, undone(error));
         let begun = self.guardian.audit.begin(intent).await.map_err(unrecorded)?;
         begun.end(Outcome::without_answer(error.code.as_str())).await.map_err(unrecorded)?;
         Ok(())
@@ -258,8 +240,10 @@ impl Gateway {
     }
 }
 
-fn who(caller: &Caller) -> Who {
+/// Who calls, as the record has it.
+pub(crate) fn who(caller: &Caller) -> Who {
     Who {
+        account: caller.subject.is_none().then(|| caller.as_asked().subject),
         client: caller.client.as_ref().map(|client| guard::audit::ClientName {
             name: client.name.clone(),
             version: client.version.clone(),
@@ -286,5 +270,5 @@ fn unrecorded(error: AuditError) -> ToolError {
 }
 
 /// What is done about a record that cannot be kept.
-const MEND: &str = "a person makes room or mends the record (megaraptor audit verify says what is \
+pub(crate) const MEND: &str = "a person makes room or mends the record (megaraptor audit verify says what is \
     wrong); megaraptor emergency-stop works all the same";

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use guard::audit::{Copy, Flush};
+use guard::audit::{Copy, Flush, Options};
 use serde::Deserialize;
 
 use crate::tool_error::ToolError;
@@ -26,6 +26,18 @@ pub struct Keeping {
     pub flush: Flush,
     /// A second place for the lines.
     pub copy: Option<Copy>,
+}
+
+impl Keeping {
+    /// How the record in a state folder is opened.
+    pub(crate) fn options(&self, home: &Path) -> Options {
+        Options {
+            program: format!("megaraptor {}", env!("CARGO_PKG_VERSION")),
+            flush: self.flush,
+            copy: self.copy.clone(),
+            ..Options::new(home.join("audit"))
+        }
+    }
 }
 
 #[derive(Deserialize)]

@@ -8,6 +8,7 @@ use super::change::Change;
 use super::plan::PlanError;
 use super::state::Ended;
 use crate::approver::Approver;
+use crate::audit::AuditError;
 use crate::record::RecordError;
 
 /// Approvals cannot be asked for, read or decided.
@@ -17,6 +18,9 @@ pub enum ApprovalError {
     /// The records cannot be read or written.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// Nothing is decided that cannot be recorded.
+    #[error("nothing was decided, since it cannot be recorded: {0}")]
+    Unrecorded(#[from] AuditError),
     /// The plan is about something else than the request.
     #[error(transparent)]
     Plan(#[from] PlanError),

@@ -2,9 +2,12 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use super::*;
 use crate::approver::bob;
 use crate::asked::{Asked, Clients, example};
+use crate::audit::testing::{kept, lines};
 use crate::permit::Where;
 use crate::policy::Rule;
 use crate::record::testing::{Hand, at};
@@ -12,6 +15,7 @@ use crate::record::testing::{Hand, at};
 const LIFE: Duration = Duration::from_secs(600);
 
 struct Bench {
+    audit: Audit,
     home: tempfile::TempDir,
     hand: Hand,
     approvals: Approvals,
@@ -21,7 +25,7 @@ fn bench() -> Bench {
     let home = tempfile::tempdir().unwrap();
     let hand = Hand::default();
     let approvals = Approvals::open(home.path(), hand.clock()).unwrap();
-    Bench { home, hand, approvals }
+    Bench { audit: kept(home.path()), home, hand, approvals }
 }
 
 fn question(asked: &Asked) -> Question {
@@ -62,7 +66,7 @@ impl Bench {
 
     fn approve(&self, approval: &Approval) -> Approval {
         let digits = &approval.digest.to_string()[..4];
-        self.approvals.approve(approval.confirm(digits).unwrap(), bob()).unwrap()
+        self.approvals.approve(approval.confirm(digits).unwrap(), bob(), &self.audit).unwrap()
     }
 
     /// What becomes of running it now.
@@ -194,12 +198,55 @@ fn a_denied_request_does_not_run_and_an_approval_can_be_taken_back() {
     let bench = bench();
     let asked = example::quarantine();
     let approval = bench.approve(&bench.ask(&asked));
-    bench.approvals.deny(&approval, bob(), Some("not that host".into())).unwrap();
+    bench.approvals.deny(&approval, bob(), Some("not that host".into()), &bench.audit).unwrap();
     let refusal = bench.refusal(&asked);
     assert!(refusal.to_string().contains("not that host"), "{refusal}");
-    let again =
-        bench.approvals.approve(approval.confirm(&approval.digest.short()[..4]).unwrap(), bob());
+    let again = bench.approvals.approve(
+        approval.confirm(&approval.digest.short()[..4]).unwrap(),
+        bob(),
+        &bench.audit,
+    );
     assert!(matches!(again, Err(ApprovalError::NotPending { .. })), "{again:?}");
+}
+
+#[test]
+fn each_decision_is_on_record_when_it_is_made() {
+    let bench = bench();
+    let approval = bench.approve(&bench.ask(&example::quarantine()));
+    // A denial that nobody comes back for has its line as well.
+    bench.approvals.deny(&approval, bob(), Some("password=hunter2".into()), &bench.audit).unwrap();
+    let found = lines(bench.home.path(), "decided");
+    let acts: Vec<_> = found.iter().map(|line| line["act"].as_str().unwrap()).collect();
+    assert_eq!(acts, ["approve", "deny"]);
+    for line in &found {
+        assert_eq!(line["id"], json!(approval.id()));
+        assert_eq!(line["digest"], json!(approval.digest));
+        assert_eq!(line["by"]["user"], "bob");
+        assert_eq!(line["asked_by"]["subject"], "alice");
+        assert_eq!(
+            (&line["tool"], &line["effect"]),
+            (&json!("quarantine_client"), &json!("respond"))
+        );
+        assert_eq!((&line["server"], &line["until"]), (&json!("acme-prod"), &json!(at(600))));
+        assert_eq!(line["terms"]["action"], "isolate");
+    }
+    assert_eq!(found[1]["reason"], "password=[masked: password]");
+}
+
+#[test]
+fn what_cannot_be_recorded_is_not_decided() {
+    let bench = bench();
+    let waits = bench.ask(&example::quarantine());
+    let approved = bench.approve(&bench.ask(&example::collection()));
+    fs::remove_file(bench.home.path().join("audit/audit-00000001.jsonl")).unwrap();
+    let seen = waits.confirm(&waits.digest.short()[..4]).unwrap();
+    let refused = bench.approvals.approve(seen, bob(), &bench.audit);
+    assert!(matches!(refused, Err(ApprovalError::Unrecorded(_))), "{refused:?}");
+    let refused = bench.approvals.deny(&approved, bob(), None, &bench.audit);
+    assert!(matches!(refused, Err(ApprovalError::Unrecorded(_))), "{refused:?}");
+    let states: Vec<_> = bench.approvals.list().unwrap();
+    let states: Vec<_> = states.iter().map(|one| one.state.as_str()).collect();
+    assert_eq!(states, ["pending", "approved"]);
 }
 
 #[test]
@@ -214,7 +261,11 @@ fn an_approval_ends_with_its_life() {
     // Pending ones, too, cannot be approved any more.
     let late = bench.ask(&example::collection());
     bench.hand.set(1200);
-    let late = bench.approvals.approve(late.confirm(&late.digest.short()[..4]).unwrap(), bob());
+    let late = bench.approvals.approve(
+        late.confirm(&late.digest.short()[..4]).unwrap(),
+        bob(),
+        &bench.audit,
+    );
     assert!(matches!(late, Err(ApprovalError::NotPending { .. })), "{late:?}");
 }
 

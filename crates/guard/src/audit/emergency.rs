@@ -4,14 +4,17 @@
 //! over blanks, which needs no free space on most file systems. Each process that starts a record
 //! names the last line of this file in it, so that the file is bound to the log from then on.
 
+use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 
 use super::append::body;
+use super::entry::Stopped;
 use super::error::AuditError;
 use super::head;
 use super::line::event::{EmergencyTip, Event};
@@ -52,9 +55,7 @@ impl EmergencySink {
 
     /// Writes a line about a call, at once and blocking.
     pub fn record(&self, call: &str, text: &str) -> EmergencyRecord {
-        let cut = &text[..text.floor_char_boundary(TEXT)];
-        let text = crate::outlet::mask_text(cut);
-        let event = Event::Emergency { call: call.into(), text };
+        let event = Event::Emergency { call: call.into(), text: fit(text) };
         let body = match body(&event) {
             Ok(body) => body,
             Err(error) => {
@@ -111,6 +112,11 @@ impl EmergencySink {
     }
 }
 
+/// A text as it goes into a line: cut, secrets masked.
+pub(super) fn fit(text: &str) -> Cow<'_, str> {
+    crate::outlet::mask_text(&text[..text.floor_char_boundary(TEXT)])
+}
+
 /// The last line of the emergency file, where there is one. Reserves its room, too.
 pub(super) fn tip(folder: &Path) -> Result<Option<EmergencyTip>, AuditError> {
     EmergencySink::new(folder).reserve()?;
@@ -131,6 +137,31 @@ pub(super) fn lines(folder: &Path) -> Result<Vec<Result<Frame, Damage>>, AuditEr
     let chain = Chain::emergency();
     let text = bytes.split(|b| *b == b'\n').filter(|line| !line.iter().all(|b| is_blank(*b)));
     Ok(text.map(|line| chain.open(line)).collect())
+}
+
+/// What the emergency file says, with the number of each line in it. A line that cannot be read is
+/// left to `verify`.
+pub(super) fn told(folder: &Path) -> Result<Vec<(u64, Stopped)>, AuditError> {
+    #[derive(Deserialize)]
+    struct Stamp {
+        seq: u64,
+        time: Timestamp,
+        process: String,
+    }
+    let path = folder.join(FILE);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(AuditError::io("reading", path, error)),
+    };
+    let lines = bytes.split(|b| *b == b'\n').filter(|line| !line.iter().all(|b| is_blank(*b)));
+    let told = lines.zip(1..).filter_map(|(line, number)| {
+        let Stamp { seq, time, process } = serde_json::from_slice(line).ok()?;
+        let Ok(Event::Emergency { call, text }) = serde_json::from_slice(line) else { return None };
+        let (call, text) = (call.into_owned(), text.into_owned());
+        Some((number, Stopped { seq, time, process, apart: true, call, text }))
+    });
+    Ok(told.collect())
 }
 
 const fn is_blank(byte: u8) -> bool {

@@ -18,9 +18,9 @@ use super::emergency::{self, EmergencySink};
 use super::error::AuditError;
 use super::line::event::{Ended, Event, Intent, Outcome};
 use super::log::Disk;
-use super::writer::{Checkpoints, Request, Writer};
+use super::writer::{Checkpoints, Request, Waiting, Writer};
 
-mod bounds;
+pub(super) mod bounds;
 
 /// Where and how the record is kept.
 #[derive(Clone, Debug)]
@@ -209,6 +209,26 @@ impl Audit {
         drop(begun);
     }
 
+    /// Records what an emergency stop did, in lines that are on the disk when this returns.
+    ///
+    /// # Errors
+    /// They cannot be recorded here: [`Audit::emergency`] takes them.
+    pub async fn stopped(&self, call: &str, lines: &[String]) -> Result<(), AuditError> {
+        let mut written = Vec::new();
+        for text in lines {
+            let text = emergency::fit(text);
+            let body = self.body(&Event::Emergency { call: call.into(), text })?;
+            let (done, wait) = oneshot::channel();
+            self.send(Request::Line { body, flush: true, done: Some(Waiting::Task(done)) })?;
+            written.push(wait);
+        }
+        // All of them share a flush or two.
+        for wait in written {
+            wait.await.map_err(|_| AuditError::Closed)??;
+        }
+        Ok(())
+    }
+
     /// Where an emergency stop is recorded, whatever becomes of this record.
     pub fn emergency(&self) -> EmergencySink {
         EmergencySink::new(&self.0.folder)
@@ -229,17 +249,17 @@ impl Audit {
         wait.await.map_err(|_| AuditError::Closed)?
     }
 
-    fn body(&self, event: &Event<'_>) -> Result<String, AuditError> {
+    pub(super) fn body(&self, event: &Event<'_>) -> Result<String, AuditError> {
         body(event).map_err(|error| AuditError::write(&self.0.folder, error.into()))
     }
 
     async fn line(&self, body: String, flush: bool) -> Result<(), AuditError> {
         let (done, wait) = oneshot::channel();
-        self.send(Request::Line { body, flush, done: Some(done) })?;
+        self.send(Request::Line { body, flush, done: Some(Waiting::Task(done)) })?;
         wait.await.map_err(|_| AuditError::Closed)?
     }
 
-    fn send(&self, request: Request) -> Result<(), AuditError> {
+    pub(super) fn send(&self, request: Request) -> Result<(), AuditError> {
         let requests = self.0.requests.lock().unwrap_or_else(PoisonError::into_inner);
         let sender = requests.as_ref().ok_or(AuditError::Closed)?;
         sender.send(request).map_err(|_| AuditError::Closed)

@@ -1,128 +1,136 @@
-//! The record as calls: which were made, by whom, and what came of them.
+//! The record as calls, decisions and emergencies: which were made, by whom, and what came of them.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Write};
+use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
 use std::path::Path;
 
-use jiff::Timestamp;
 use memchr::memmem;
-use serde::Serialize;
 
-use crate::effect::Effect;
-
+use super::emergency;
+use super::entry::{Call, Entry, Ruling, Stopped, What};
 use super::error::AuditError;
-use super::line::event::{Ended, Event, Intent, Stamp};
+use super::filter::Filter;
+use super::line::event::{Ended, Event, Stamp};
 use super::log::{file_name, files};
-use super::verify::CopyTold;
+use super::verify::{CopyTold, Expected, Report, verify};
 
-/// Which calls. What is not set does not narrow.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Begun at this time or later, by the wall clock.
-    pub since: Option<Timestamp>,
-    /// Of this tool.
-    pub tool: Option<String>,
-    /// By this HTTP subject, or by an MCP client of this name.
-    pub who: Option<String>,
-    /// With this effect.
-    pub effect: Option<Effect>,
-    /// With this outcome; `open` for calls without one.
-    pub outcome: Option<String>,
+/// A record that was read, and whether it holds.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// What a filter admits of it, in the order of the record; what stands in the emergency file is
+    /// placed by its time.
+    pub entries: Vec<Entry>,
+    /// What [`verify()`] says of all of it.
+    pub report: Report,
 }
 
-/// A call with what came of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Call {
-    /// The number of its first line.
-    pub seq: u64,
-    /// When it began, by the wall clock.
-    pub time: Timestamp,
-    /// The process that made it.
-    pub process: String,
-    /// What was asked and decided.
-    #[serde(flatten)]
-    pub intent: Intent,
-    /// `ok`, an error's code, `abandoned`; `None` where none is on record.
-    pub outcome: Option<String>,
-    /// SHA-256 of the answer.
-    pub answer: Option<crate::digest::Digest>,
-    /// Microseconds from the first line to the outcome.
-    pub took_us: Option<u64>,
-}
-
-impl Filter {
-    fn admits(&self, call: &Call) -> bool {
-        let is = |wanted: &Option<String>, found: &str| {
-            wanted.as_ref().is_none_or(|wanted| wanted == found)
-        };
-        let who = &call.intent.who;
-        let by = self.who.as_ref().is_none_or(|wanted| {
-            who.subject.as_ref() == Some(wanted)
-                || who.client.as_ref().is_some_and(|client| &client.name == wanted)
-        });
-        by && self.since.is_none_or(|since| call.time >= since)
-            && is(&self.tool, &call.intent.tool)
-            && self.effect.is_none_or(|effect| effect == call.intent.effect)
-            && is(&self.outcome, call.outcome.as_deref().unwrap_or("open"))
+/// Reads what a filter admits, and whether the whole holds: an entry with a line that does not is
+/// marked. Lines that cannot be read at all are in the report only.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn read(folder: &Path, filter: &Filter) -> Result<Reading, AuditError> {
+    // First: what is added meanwhile is read and was not judged, and not the other way.
+    let report = verify(folder, &Expected::default())?;
+    let mut doubts = BTreeMap::new();
+    for fault in &report.faults {
+        let place = (fault.file.clone(), fault.line);
+        doubts.entry(place).or_insert_with(|| fault.what.to_string());
     }
+    let mut entries = entries(folder, &doubts)?;
+    entries.retain(|entry| filter.admits(entry));
+    Ok(Reading { entries, report })
 }
 
-/// The calls of a record that a filter admits, in the order in which they began. Lines that cannot
-/// be read are passed over: `verify` is what judges them.
+/// The calls of a record that a filter admits, in the order in which they began. Whether they hold
+/// is for [`read`] and [`verify()`] to say.
 ///
 /// # Errors
 /// A file cannot be read.
 pub fn show(folder: &Path, filter: &Filter) -> Result<Vec<Call>, AuditError> {
-    let mut calls: Vec<Call> = Vec::new();
+    let mut entries = entries(folder, &BTreeMap::new())?;
+    entries.retain(|entry| filter.admits(entry));
+    let calls = entries.into_iter().filter_map(|entry| match entry.what {
+        What::Call(call) => Some(call),
+        What::Decided(_) | What::Emergency(_) => None,
+    });
+    Ok(calls.collect())
+}
+
+/// Why lines do not hold, by file and line.
+type Doubts = BTreeMap<(String, u64), String>;
+
+fn entries(folder: &Path, doubts: &Doubts) -> Result<Vec<Entry>, AuditError> {
+    let mut entries: Vec<Entry> = Vec::new();
     let mut open: HashMap<(String, String), usize> = HashMap::new();
-    each_line(folder, |line| {
-        let Ok(stamp) = serde_json::from_slice::<Stamp<'_>>(line) else { return };
-        let process = stamp.process.into_owned();
-        match serde_json::from_slice(line) {
+    each_line(folder, |file, number, line| {
+        let Ok(Stamp { seq, time, process, .. }) = serde_json::from_slice(line) else { return };
+        let process = process.into_owned();
+        let doubt =
+            if doubts.is_empty() { None } else { doubts.get(&(file_name(file), number)).cloned() };
+        let what = match serde_json::from_slice(line) {
             Ok(Event::Intent(intent)) => {
                 let intent = intent.into_owned();
-                open.insert((process.clone(), intent.call.clone()), calls.len());
-                calls.push(Call {
-                    seq: stamp.seq,
-                    time: stamp.time,
+                open.insert((process.clone(), intent.call.clone()), entries.len());
+                What::Call(Call {
+                    seq,
+                    time,
                     process,
                     intent,
                     outcome: None,
                     answer: None,
                     took_us: None,
-                });
+                })
             }
             Ok(Event::Outcome(ended)) => {
-                let Ended { call, outcome, answer, took_us, identity, .. } = ended.into_owned();
-                if let Some(call) = open.remove(&(process, call)).map(|at| &mut calls[at]) {
-                    call.outcome = Some(outcome);
-                    call.answer = answer;
-                    call.took_us = Some(took_us);
-                    call.intent.identity = identity.or(call.intent.identity.take());
+                let ended = ended.into_owned();
+                let begun = open.remove(&(process, ended.call.clone()));
+                if let Some(entry) = begun.map(|at| &mut entries[at]) {
+                    close(entry, ended, doubt);
                 }
+                return;
             }
-            _ => {}
-        }
+            Ok(Event::Decided(decided)) => {
+                What::Decided(Ruling { seq, time, process, decided: decided.into_owned() })
+            }
+            Ok(Event::Emergency { call, text }) => {
+                let (call, text) = (call.into_owned(), text.into_owned());
+                What::Emergency(Stopped { seq, time, process, apart: false, call, text })
+            }
+            _ => return,
+        };
+        entries.push(Entry { what, doubt });
     })?;
-    calls.retain(|call| filter.admits(call));
-    Ok(calls)
+    for (number, stopped) in emergency::told(folder)? {
+        let doubt = doubts.get(&(emergency::FILE.to_owned(), number)).cloned();
+        let at = entries.iter().rposition(|entry| entry.time() <= stopped.time);
+        let entry = Entry { what: What::Emergency(stopped), doubt };
+        entries.insert(at.map_or(0, |at| at + 1), entry);
+    }
+    Ok(entries)
 }
 
-/// Writes calls as JSON lines, one each; gives their number.
+fn close(entry: &mut Entry, ended: Ended, doubt: Option<String>) {
+    entry.doubt = entry.doubt.take().or(doubt);
+    let What::Call(call) = &mut entry.what else { return };
+    let Ended { outcome, answer, took_us, identity, .. } = ended;
+    call.outcome = Some(outcome);
+    call.answer = answer;
+    call.took_us = Some(took_us);
+    call.intent.identity = identity.or(call.intent.identity.take());
+}
+
+/// Writes entries as JSON lines, one each.
 ///
 /// # Errors
-/// A file cannot be read, or the lines cannot be written.
-pub fn export(folder: &Path, filter: &Filter, to: &mut impl Write) -> Result<usize, AuditError> {
-    let calls = show(folder, filter)?;
-    for call in &calls {
-        let line = serde_json::to_string(call)
-            .map_err(|error| AuditError::write("the export", error.into()))?;
-        writeln!(to, "{}", super::line::ascii_hostile(line))
-            .map_err(|error| AuditError::write("the export", error))?;
+/// They cannot be written.
+pub fn export(entries: &[Entry], to: &mut impl Write) -> Result<(), AuditError> {
+    let unwritten = |error| AuditError::write("the export", error);
+    for entry in entries {
+        let line = serde_json::to_string(entry).map_err(|error| unwritten(error.into()))?;
+        writeln!(to, "{}", super::line::ascii_hostile(line)).map_err(unwritten)?;
     }
-    to.flush().map_err(|error| AuditError::write("the export", error))?;
-    Ok(calls.len())
+    to.flush().map_err(unwritten)
 }
 
 /// What a record says last of its second copy.
@@ -146,14 +154,16 @@ pub fn last_copy(folder: &Path) -> Result<Option<CopyTold>, AuditError> {
     Ok(None)
 }
 
-fn each_line(folder: &Path, mut act: impl FnMut(&[u8])) -> Result<(), AuditError> {
+fn each_line(folder: &Path, mut act: impl FnMut(u64, u64, &[u8])) -> Result<(), AuditError> {
+    use std::io::BufRead as _;
     for ordinal in files(folder)? {
         let path = folder.join(file_name(ordinal));
         let failed = |error| AuditError::io("reading", &path, error);
-        let mut lines = BufReader::new(File::open(&path).map_err(failed)?);
-        let mut line = Vec::new();
+        let mut lines = std::io::BufReader::new(std::fs::File::open(&path).map_err(failed)?);
+        let (mut line, mut number) = (Vec::new(), 0);
         while lines.read_until(b'\n', &mut line).map_err(failed)? > 0 {
-            act(&line);
+            number += 1;
+            act(ordinal, number, &line);
             line.clear();
         }
     }

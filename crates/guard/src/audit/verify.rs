@@ -18,9 +18,11 @@ use super::log::{HEAD, file_name, files};
 use super::torn::Marks;
 
 mod missing;
+mod near;
 mod report;
 
 use missing::Missing;
+pub use near::{Near, Neighbour};
 pub use report::{CopyTold, Expected, Fault, Report, Tip, Trouble};
 
 /// Reads a record and reports what does not hold. It reads only, and may run while others write:
@@ -37,7 +39,7 @@ pub fn verify(folder: &Path, expected: &Expected) -> Result<Report, AuditError> 
         let wanted = if number == 0 { 1 } else { taken.files[number - 1].0 + 1 };
         for ordinal in wanted..ordinal {
             let what = Trouble::FileMissing;
-            reading.report.faults.push(Fault { file: file_name(ordinal), line: 0, what });
+            reading.report.faults.push(Fault::at(file_name(ordinal), 0, what));
         }
         let path = folder.join(file_name(ordinal));
         let mut bytes = Vec::new();
@@ -47,7 +49,9 @@ pub fn verify(folder: &Path, expected: &Expected) -> Result<Report, AuditError> 
         reading.file(ordinal, &bytes, number + 1 == taken.files.len());
     }
     reading.emergency(folder)?;
-    Ok(reading.finish(&taken))
+    let (mut report, chain) = reading.finish(&taken);
+    near::look(folder, &chain, &mut report);
+    Ok(report)
 }
 
 /// Where the record's files ended at one moment.
@@ -82,7 +86,8 @@ impl Taken {
             lengths.push((ordinal, metadata.len()));
         }
         let slots = Slots::parse(&bytes);
-        if lengths.is_empty() && slots.heads.is_empty() {
+        let apart = emergency::lines(folder)?.len();
+        if lengths.is_empty() && slots.heads.is_empty() && apart == 0 {
             let none = io::Error::new(io::ErrorKind::NotFound, "there is no audit record in it");
             return Err(AuditError::io("reading", folder, none));
         }
@@ -126,7 +131,7 @@ impl<'a> Reading<'a> {
     }
 
     fn fault(&mut self, file: &str, line: u64, what: Trouble) {
-        self.report.faults.push(Fault { file: file.to_owned(), line, what });
+        self.report.faults.push(Fault::at(file.to_owned(), line, what));
     }
 
     /// The signed head, the key, and what the caller knows of both.
@@ -250,6 +255,7 @@ impl<'a> Reading<'a> {
     fn event(&mut self, name: &str, line: u64, text: &[u8], frame: &Frame) {
         match frame.kind {
             Kind::Intent => self.report.calls += 1,
+            Kind::Decided => self.report.decisions += 1,
             Kind::Copy => self.report.copy = serde_json::from_slice(text).ok(),
             Kind::Checkpoint | Kind::Start | Kind::Log | Kind::Continue => {}
             _ => return,
@@ -311,7 +317,7 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn finish(mut self, taken: &Taken) -> Report {
+    fn finish(mut self, taken: &Taken) -> (Report, Chain) {
         let last = taken.files.last().map_or_else(String::new, |(file, _)| file_name(*file));
         for (from, to, file, line) in self.missing.take_all() {
             self.fault(&file, line, Trouble::Missing { from, to });
@@ -326,6 +332,6 @@ impl<'a> Reading<'a> {
         }
         self.report.tip = self.tip;
         self.report.faults.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
-        self.report
+        (self.report, self.chain)
     }
 }

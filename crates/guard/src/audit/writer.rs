@@ -1,7 +1,7 @@
 //! The thread that writes: all calls that wait at a time share one flush, and what need not wait
 //! for one is flushed within a second.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -17,9 +17,25 @@ const BATCH: usize = 256;
 /// What the writer is asked.
 pub(super) enum Request {
     /// Add a line. With `flush` the answer comes when it is on the disk.
-    Line { body: String, flush: bool, done: Option<oneshot::Sender<Result<(), AuditError>>> },
+    Line { body: String, flush: bool, done: Option<Waiting> },
     /// End in order: a last line, a last checkpoint.
     Stop { done: oneshot::Sender<Result<(), AuditError>> },
+}
+
+/// Who waits for a line: a task of the runtime, or a thread.
+pub(super) enum Waiting {
+    Task(oneshot::Sender<Result<(), AuditError>>),
+    Thread(SyncSender<Result<(), AuditError>>),
+}
+
+impl Waiting {
+    fn tell(self, result: Result<(), AuditError>) {
+        // Whoever asked may have stopped waiting.
+        match self {
+            Self::Task(done) => drop(done.send(result)),
+            Self::Thread(done) => drop(done.try_send(result)),
+        }
+    }
 }
 
 /// When checkpoints are made.
@@ -94,7 +110,7 @@ impl Writer {
             if result.is_err() {
                 checkpoint_at = now + self.checkpoints.after;
             }
-            batch.waiting.extend(batch.stop);
+            batch.waiting.extend(batch.stop.map(Waiting::Task));
             answer(&mut batch.waiting, &result);
         }
         if !stopped && let Err(error) = self.stop() {
@@ -140,7 +156,7 @@ impl Writer {
 struct Batch {
     bodies: Vec<Body>,
     flush: bool,
-    waiting: Vec<oneshot::Sender<Result<(), AuditError>>>,
+    waiting: Vec<Waiting>,
     stop: Option<oneshot::Sender<Result<(), AuditError>>>,
 }
 
@@ -172,22 +188,18 @@ impl Batch {
     }
 }
 
-fn answer(
-    waiting: &mut Vec<oneshot::Sender<Result<(), AuditError>>>,
-    result: &Result<(), AuditError>,
-) {
+fn answer(waiting: &mut Vec<Waiting>, result: &Result<(), AuditError>) {
     for done in waiting.drain(..) {
-        // Whoever asked may have stopped waiting.
-        let _ = done.send(result.clone());
+        done.tell(result.clone());
     }
 }
 
 fn refuse(request: Request) {
     let done = match request {
         Request::Line { done, .. } => done,
-        Request::Stop { done } => Some(done),
+        Request::Stop { done } => Some(Waiting::Task(done)),
     };
     if let Some(done) = done {
-        let _ = done.send(Err(AuditError::Closed));
+        done.tell(Err(AuditError::Closed));
     }
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::approver::bob;
 use crate::asked::{Clients, example};
+use crate::audit::testing::{kept, lines};
 use crate::permit::Where;
 use crate::policy::Rule;
 use crate::record::testing::{Hand, at};
@@ -48,7 +49,7 @@ fn a_grant_covers_collections_within_it_until_its_bytes_are_used() {
     let (home, hand, grants) = bench();
     let asked = example::collection();
     assert_eq!(cover(&grants, &asked), "");
-    grants.give(terms(), LIFE, bob()).unwrap();
+    grants.give(terms(), LIFE, bob(), &kept(home.path())).unwrap();
     assert_eq!(cover(&grants, &asked), "G1");
     // Another process sees what is left.
     let again = Grants::open(home.path(), hand.clock()).unwrap();
@@ -63,9 +64,9 @@ fn a_grant_covers_collections_within_it_until_its_bytes_are_used() {
 
 #[test]
 fn what_a_call_did_not_use_is_given_back() {
-    let (_home, _, grants) = bench();
+    let (home, _, grants) = bench();
     let asked = example::collection();
-    grants.give(terms(), LIFE, bob()).unwrap();
+    grants.give(terms(), LIFE, bob(), &kept(home.path())).unwrap();
     assert_eq!(cover(&grants, &asked), "G1");
     grants.settle("G1", 1_000, 300).unwrap();
     let kept = grants.list().unwrap();
@@ -81,13 +82,13 @@ fn what_a_call_did_not_use_is_given_back() {
 
 #[test]
 fn a_grant_that_is_over_and_would_have_covered_it_is_told() {
-    let (_home, hand, grants) = bench();
+    let (home, hand, grants) = bench();
     let asked = example::collection();
-    grants.give(terms(), LIFE, bob()).unwrap();
-    grants.give(terms(), LIFE * 3, bob()).unwrap();
+    grants.give(terms(), LIFE, bob(), &kept(home.path())).unwrap();
+    grants.give(terms(), LIFE * 3, bob(), &kept(home.path())).unwrap();
     let other = Terms { artifacts: vec![Glob::new("Linux.*")], ..terms() };
-    grants.give(other, LIFE, bob()).unwrap();
-    grants.revoke("G2", bob()).unwrap();
+    grants.give(other, LIFE, bob(), &kept(home.path())).unwrap();
+    grants.revoke("G2", bob(), &kept(home.path())).unwrap();
     hand.set(2 * 3600);
     let told = cover(&grants, &asked);
     assert!(told.starts_with("it was revoked by ") && told.contains("; it expired at "), "{told}");
@@ -99,8 +100,8 @@ fn a_grant_that_is_over_and_would_have_covered_it_is_told() {
 
 #[test]
 fn what_is_beyond_a_grant_is_told() {
-    let (_home, _, grants) = bench();
-    grants.give(terms(), LIFE, bob()).unwrap();
+    let (home, _, grants) = bench();
+    grants.give(terms(), LIFE, bob(), &kept(home.path())).unwrap();
     let with = |change: fn(&mut Asked)| {
         let mut asked = example::collection();
         change(&mut asked);
@@ -142,9 +143,14 @@ fn what_is_beyond_a_grant_is_told() {
 
 #[test]
 fn a_grant_by_label_looks_at_the_labels_of_now() {
-    let (_home, _, grants) = bench();
+    let (home, _, grants) = bench();
     grants
-        .give(Terms { hosts: GrantHosts::Label("case7".into()), ..terms() }, LIFE, bob())
+        .give(
+            Terms { hosts: GrantHosts::Label("case7".into()), ..terms() },
+            LIFE,
+            bob(),
+            &kept(home.path()),
+        )
         .unwrap();
     let asked = example::collection();
     let covered = |labelled: &[u64]| {
@@ -163,18 +169,24 @@ fn a_grant_by_label_looks_at_the_labels_of_now() {
 
 #[test]
 fn grants_end_by_time_by_count_and_by_hand() {
-    let (_home, hand, grants) = bench();
+    let (home, hand, grants) = bench();
     let asked = example::collection();
-    grants.give(Terms { collections: 1, ..terms() }, LIFE, bob()).unwrap();
+    grants.give(Terms { collections: 1, ..terms() }, LIFE, bob(), &kept(home.path())).unwrap();
     assert_eq!(cover(&grants, &asked), "G1");
     assert_eq!(cover(&grants, &asked), "all of its 1 collections are used");
-    grants.give(terms(), LIFE, bob()).unwrap();
+    grants.give(terms(), LIFE, bob(), &kept(home.path())).unwrap();
     assert_eq!(cover(&grants, &asked), "G2");
-    grants.revoke("g2", bob()).unwrap();
+    grants.revoke("g2", bob(), &kept(home.path())).unwrap();
     assert!(!cover(&grants, &asked).contains("G2"));
-    assert!(matches!(grants.revoke("G2", bob()), Err(GrantError::Ended { .. })));
-    assert!(matches!(grants.revoke("G9", bob()), Err(GrantError::Unknown { .. })));
-    grants.give(terms(), LIFE, bob()).unwrap();
+    assert!(matches!(
+        grants.revoke("G2", bob(), &kept(home.path())),
+        Err(GrantError::Ended { .. })
+    ));
+    assert!(matches!(
+        grants.revoke("G9", bob(), &kept(home.path())),
+        Err(GrantError::Unknown { .. })
+    ));
+    grants.give(terms(), LIFE, bob(), &kept(home.path())).unwrap();
     hand.set(3600);
     let over = cover(&grants, &asked);
     assert!(over.starts_with("it expired at "), "{over}");
@@ -190,8 +202,8 @@ fn grants_end_by_time_by_count_and_by_hand() {
 
 #[test]
 fn many_at_once_never_take_more_than_there_is() {
-    let (_home, _, grants) = bench();
-    grants.give(terms(), LIFE, bob()).unwrap();
+    let (home, _, grants) = bench();
+    grants.give(terms(), LIFE, bob(), &kept(home.path())).unwrap();
     let asked = example::collection();
     let covered = std::thread::scope(|scope| {
         let threads: Vec<_> =
@@ -203,8 +215,10 @@ fn many_at_once_never_take_more_than_there_is() {
 
 #[test]
 fn a_grant_of_nothing_or_of_everything_cannot_be_given() {
-    let (_home, _, grants) = bench();
-    let refused = |terms: Terms, life: Duration| grants.give(terms, life, bob()).unwrap_err();
+    let (home, _, grants) = bench();
+    let refused = |terms: Terms, life: Duration| {
+        grants.give(terms, life, bob(), &kept(home.path())).unwrap_err()
+    };
     let told = [
         refused(Terms { case: " ".into(), ..terms() }, LIFE),
         refused(Terms { artifacts: vec![], ..terms() }, LIFE),
@@ -231,4 +245,33 @@ fn a_grant_of_nothing_or_of_everything_cannot_be_given() {
     such a grant cannot be given: it lives longer than 7 days
     "#);
     assert_eq!(grants.list().unwrap(), []);
+}
+
+#[test]
+fn what_is_given_and_taken_back_is_on_record_or_not_done() {
+    let (home, _, grants) = bench();
+    let audit = kept(home.path());
+    let grant = grants.give(terms(), LIFE, bob(), &audit).unwrap();
+    grants.revoke("G1", bob(), &audit).unwrap();
+    let found = lines(home.path(), "decided");
+    let acts: Vec<_> = found.iter().map(|line| line["act"].as_str().unwrap()).collect();
+    assert_eq!(acts, ["grant", "revoke_grant"]);
+    for line in &found {
+        assert_eq!((&line["id"], &line["reason"]), (&json!("G1"), &json!("INC-7")));
+        assert_eq!(
+            (&line["by"]["user"], &line["until"]),
+            (&json!("bob"), &json!(grant.void_after))
+        );
+        assert_eq!(line["terms"]["artifacts"][0], "Windows.Sys.*");
+        assert_eq!(line["terms"]["hosts"]["ids"][0], json!(example::client(1)));
+    }
+    grants.give(terms(), LIFE, bob(), &audit).unwrap();
+    std::fs::remove_file(home.path().join("audit/audit-00000001.jsonl")).unwrap();
+    let refused = grants.give(terms(), LIFE, bob(), &audit);
+    assert!(matches!(refused, Err(GrantError::Unrecorded(_))), "{refused:?}");
+    let refused = grants.revoke("G2", bob(), &audit);
+    assert!(matches!(refused, Err(GrantError::Unrecorded(_))), "{refused:?}");
+    let living: Vec<_> = grants.list().unwrap();
+    let living: Vec<_> = living.iter().filter(|one| one.ended.is_none()).map(Grant::id).collect();
+    assert_eq!(living, ["G2"]);
 }

@@ -103,6 +103,8 @@ mod tests {
 
     use super::super::{NewToken, Scope};
     use super::*;
+    use crate::approver::bob;
+    use crate::audit::testing::kept;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_790_000_000 + second).unwrap()
@@ -115,9 +117,10 @@ mod tests {
     #[test]
     fn tokens_open_until_they_expire_or_are_revoked_and_changes_are_seen_at_once() {
         let folder = tempfile::tempdir().unwrap();
+        let audit = kept(folder.path());
         let store = TokenStore::at(folder.path());
         let gate = Gate::open(store.clone()).unwrap();
-        let (alice, secret) = store.create(named("alice"), at(0)).unwrap();
+        let (alice, secret) = store.create(named("alice"), at(0), bob(), &audit).unwrap();
         let text = secret.expose();
         let admit = |text: &str, second| {
             gate.admit(text, at(second)).unwrap().map(|token| (token.id, token.name))
@@ -128,7 +131,7 @@ mod tests {
         }
         assert_eq!(admit(text, 60), Err(Refusal::Expired));
         assert_eq!(gate.valid(at(1)).unwrap().len(), 1);
-        store.revoke("alice", at(2)).unwrap();
+        store.revoke("alice", at(2), bob(), &audit).unwrap();
         assert_eq!(admit(text, 2), Err(Refusal::Revoked));
         assert_eq!(gate.valid(at(2)).unwrap().len(), 0);
     }
@@ -136,8 +139,9 @@ mod tests {
     #[test]
     fn a_file_that_breaks_while_the_server_runs_lets_nobody_in() {
         let folder = tempfile::tempdir().unwrap();
+        let audit = kept(folder.path());
         let store = TokenStore::at(folder.path());
-        let (_, secret) = store.create(named("alice"), at(0)).unwrap();
+        let (_, secret) = store.create(named("alice"), at(0), bob(), &audit).unwrap();
         let gate = Gate::open(store.clone()).unwrap();
         let good = fs::read(store.path()).unwrap();
         fs::write(store.path(), "{").unwrap();

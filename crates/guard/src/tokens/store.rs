@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use secret::Secret;
+use serde_json::json;
 
 use super::{Digest, Scope, Token, TokenState, file, random_id, random_token};
+use crate::approver::Approver;
+use crate::audit::{Act, Audit, AuditError, Decided};
 use crate::home::HomeError;
 
 /// The longest name.
@@ -60,6 +63,9 @@ pub enum TokenError {
     /// There is no state folder.
     #[error(transparent)]
     Home(#[from] HomeError),
+    /// Nothing is decided that cannot be recorded.
+    #[error("nothing was decided, since it cannot be recorded: {0}")]
+    Unrecorded(#[from] AuditError),
     /// The system gives no randomness.
     #[error("the system gives no randomness: {0}")]
     Random(getrandom::Error),
@@ -99,15 +105,18 @@ impl TokenStore {
         self.folder.join("tokens.json")
     }
 
-    /// Makes a token. The second part is the token itself, which is kept nowhere.
+    /// Makes a token, in the record of calls first. The second part is the token itself, which is
+    /// kept nowhere.
     ///
     /// # Errors
     ///
-    /// [`TokenError`] where the name or the scope cannot be used, or nothing can be kept.
+    /// [`TokenError`] where the name or the scope cannot be used, or nothing can be kept or recorded.
     pub fn create(
         &self,
         new: NewToken,
         now: Timestamp,
+        by: Approver,
+        audit: &Audit,
     ) -> Result<(Token, Secret<String>), TokenError> {
         check(&new, now)?;
         let secret = random_token().map_err(TokenError::Random)?;
@@ -125,8 +134,9 @@ impl TokenStore {
         if tokens.iter().any(|t| t.name == token.name && t.state(now) == TokenState::Valid) {
             return Err(TokenError::Taken(token.name));
         }
+        let decided = on_record(Act::CreateToken, by, std::slice::from_ref(&token));
         tokens.push(token.clone());
-        file::write(&self.path(), &tokens)?;
+        audit.decide(decided, || file::write(&self.path(), &tokens))?;
         Ok((token, secret))
     }
 
@@ -139,12 +149,19 @@ impl TokenStore {
         Ok(file::read(&self.path())?.1)
     }
 
-    /// Ends the tokens of that name, an expired one too.
+    /// Ends the tokens of that name, an expired one too, in the record of calls first.
     ///
     /// # Errors
     ///
-    /// [`TokenError::Unknown`] where there is none, and others where nothing can be kept.
-    pub fn revoke(&self, name: &str, now: Timestamp) -> Result<Vec<Token>, TokenError> {
+    /// [`TokenError::Unknown`] where there is none, and others where nothing can be kept or recorded:
+    /// then they stay valid.
+    pub fn revoke(
+        &self,
+        name: &str,
+        now: Timestamp,
+        by: Approver,
+        audit: &Audit,
+    ) -> Result<Vec<Token>, TokenError> {
         let _lock = file::lock(&self.folder)?;
         let (_, mut tokens) = file::read(&self.path())?;
         let mut revoked = Vec::new();
@@ -155,9 +172,22 @@ impl TokenStore {
         if revoked.is_empty() {
             return Err(TokenError::Unknown(name.to_owned()));
         }
-        file::write(&self.path(), &tokens)?;
+        let decided = on_record(Act::RevokeToken, by, &revoked);
+        audit.decide(decided, || file::write(&self.path(), &tokens))?;
         Ok(revoked)
     }
+}
+
+/// What the record of calls says of a decision about tokens of one name: nothing of the tokens
+/// themselves.
+fn on_record(act: Act, by: Approver, tokens: &[Token]) -> Decided {
+    let name = tokens.first().map(|token| token.name.clone()).unwrap_or_default();
+    let terms = tokens.iter().map(|token| json!({ "id": token.id, "scope": token.scope }));
+    let until = match act {
+        Act::CreateToken => tokens.first().and_then(|token| token.expires),
+        _ => None,
+    };
+    Decided { until, terms: terms.collect(), ..Decided::new(act, name, by) }
 }
 
 fn check(new: &NewToken, now: Timestamp) -> Result<(), TokenError> {
@@ -186,6 +216,8 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::approver::bob;
+    use crate::audit::testing::{kept, lines};
     use crate::effect::Effect;
 
     fn at(second: i64) -> Timestamp {
@@ -199,9 +231,10 @@ mod tests {
     #[test]
     fn a_token_is_kept_as_a_digest_in_a_file_of_its_owner() {
         let folder = tempfile::tempdir().unwrap();
+        let audit = kept(folder.path());
         let store = TokenStore::at(folder.path().join("state"));
-        let (made, secret) = store.create(named("alice"), at(0)).unwrap();
-        let (_, other) = store.create(named("bob"), at(0)).unwrap();
+        let (made, secret) = store.create(named("alice"), at(0), bob(), &audit).unwrap();
+        let (_, other) = store.create(named("bob"), at(0), bob(), &audit).unwrap();
         let text = fs::read_to_string(store.path()).unwrap();
         assert_eq!(secret.expose().len(), 4 + 64);
         assert_ne!(secret.expose(), other.expose());
@@ -226,30 +259,68 @@ mod tests {
     #[test]
     fn a_name_is_taken_while_its_token_is_valid() {
         let folder = tempfile::tempdir().unwrap();
+        let audit = kept(folder.path());
         let store = TokenStore::at(folder.path());
-        let first = store.create(named("alice"), at(0)).unwrap().0;
-        assert!(matches!(store.create(named("alice"), at(1)), Err(TokenError::Taken(_))));
-        assert_eq!(store.revoke("alice", at(2)).unwrap()[0].id, first.id);
-        assert!(matches!(store.revoke("alice", at(3)), Err(TokenError::Unknown(_))));
-        let second = store.create(named("alice"), at(4)).unwrap().0;
+        let first = store.create(named("alice"), at(0), bob(), &audit).unwrap().0;
+        assert!(matches!(
+            store.create(named("alice"), at(1), bob(), &audit),
+            Err(TokenError::Taken(_))
+        ));
+        assert_eq!(store.revoke("alice", at(2), bob(), &audit).unwrap()[0].id, first.id);
+        assert!(matches!(store.revoke("alice", at(3), bob(), &audit), Err(TokenError::Unknown(_))));
+        let second = store.create(named("alice"), at(4), bob(), &audit).unwrap().0;
         assert_ne!(first.id, second.id);
         let states: Vec<_> = store.list().unwrap().iter().map(|t| t.state(at(61))).collect();
         assert_eq!(states, [TokenState::Revoked, TokenState::Expired]);
     }
 
     #[test]
+    fn what_is_made_and_ended_is_on_record_or_not_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let audit = kept(folder.path());
+        let store = TokenStore::at(folder.path());
+        let (token, secret) = store.create(named("alice"), at(0), bob(), &audit).unwrap();
+        store.revoke("alice", at(2), bob(), &audit).unwrap();
+        let found = lines(folder.path(), "decided");
+        let acts: Vec<_> = found.iter().map(|line| line["act"].as_str().unwrap()).collect();
+        assert_eq!(acts, ["create_token", "revoke_token"]);
+        for line in &found {
+            assert_eq!((&line["id"], &line["by"]["user"]), (&json!("alice"), &json!("bob")));
+            assert_eq!(line["terms"][0]["id"], json!(token.id));
+            assert_eq!(line["terms"][0]["scope"]["effects"][0], "read");
+            assert!(!line.to_string().contains(&secret.expose()[4..20]), "{line}");
+        }
+        assert_eq!(found[0]["until"], json!(token.expires));
+        store.create(named("carol"), at(3), bob(), &audit).unwrap();
+        fs::remove_file(folder.path().join("audit/audit-00000001.jsonl")).unwrap();
+        let refused = store.create(named("dave"), at(4), bob(), &audit).unwrap_err();
+        assert!(matches!(refused, TokenError::Unrecorded(_)), "{refused}");
+        let refused = store.revoke("carol", at(4), bob(), &audit).unwrap_err();
+        assert!(matches!(refused, TokenError::Unrecorded(_)), "{refused}");
+        let states: Vec<_> = store.list().unwrap().iter().map(|t| t.state(at(5))).collect();
+        assert_eq!(states, [TokenState::Revoked, TokenState::Valid]);
+    }
+
+    #[test]
     fn what_cannot_be_a_token_is_refused_and_nothing_is_made() {
         let folder = tempfile::tempdir().unwrap();
+        let audit = kept(folder.path());
         let store = TokenStore::at(folder.path());
         for name in ["", "a b", "a/b", "ä", "x\n", &"x".repeat(65)] {
-            assert!(matches!(store.create(named(name), at(0)), Err(TokenError::Name(_))), "{name}");
+            assert!(
+                matches!(store.create(named(name), at(0), bob(), &audit), Err(TokenError::Name(_))),
+                "{name}"
+            );
         }
-        assert!(matches!(store.create(named("late"), at(60)), Err(TokenError::Past(_))));
+        assert!(matches!(
+            store.create(named("late"), at(60), bob(), &audit),
+            Err(TokenError::Past(_))
+        ));
         let nothing = Scope { effects: Vec::new(), servers: None, orgs: None };
         let nowhere = Scope { effects: vec![Effect::Read], servers: Some(Vec::new()), orgs: None };
         for scope in [nothing, nowhere] {
             let new = NewToken { scope, ..named("empty") };
-            assert!(matches!(store.create(new, at(0)), Err(TokenError::Empty(_))));
+            assert!(matches!(store.create(new, at(0), bob(), &audit), Err(TokenError::Empty(_))));
         }
         assert!(!store.path().exists());
     }
@@ -257,8 +328,9 @@ mod tests {
     #[test]
     fn a_file_of_another_form_is_refused_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
+        let audit = kept(folder.path());
         let store = TokenStore::at(folder.path());
-        store.create(named("alice"), at(0)).unwrap();
+        store.create(named("alice"), at(0), bob(), &audit).unwrap();
         let good = fs::read_to_string(store.path()).unwrap();
         for bad in [
             String::new(),
@@ -270,7 +342,7 @@ mod tests {
         ] {
             assert_ne!(bad, good);
             fs::write(store.path(), &bad).unwrap();
-            let error = store.create(named("bob"), at(0)).unwrap_err();
+            let error = store.create(named("bob"), at(0), bob(), &audit).unwrap_err();
             assert!(matches!(error, TokenError::Broken { .. }), "{bad}: {error}");
             assert_eq!(fs::read_to_string(store.path()).unwrap(), bad);
         }
@@ -279,11 +351,14 @@ mod tests {
     #[test]
     fn many_at_once_lose_no_token() {
         let folder = tempfile::tempdir().unwrap();
+        let audit = kept(folder.path());
         let store = TokenStore::at(folder.path());
         std::thread::scope(|scope| {
             for number in 0..8 {
-                let store = &store;
-                scope.spawn(move || store.create(named(&format!("n{number}")), at(0)).unwrap());
+                let (store, audit) = (&store, &audit);
+                scope.spawn(move || {
+                    store.create(named(&format!("n{number}")), at(0), bob(), audit).unwrap()
+                });
             }
         });
         assert_eq!(store.list().unwrap().len(), 8);

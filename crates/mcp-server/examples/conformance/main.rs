@@ -15,6 +15,8 @@ mod tools;
 use std::error::Error;
 use std::sync::Arc;
 
+use guard::approver::Approver;
+use guard::audit::{Audit, Options};
 use guard::tokens::{Gate, NewToken, Scope, TokenStore};
 use jiff::Timestamp;
 use mcp_server::http::{self, Bind, Limits, Listener, Names, Stop};
@@ -29,7 +31,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let store = TokenStore::at(folder.path());
     let new = NewToken { name: "conformance".into(), scope: Scope::everything(), expires: None };
-    let (_, token) = store.create(new, Timestamp::now())?;
+    let by = Approver { user: "conformance".into(), host: String::new(), terminal: String::new() };
+    let audit = Audit::open(&Options::new(folder.path().join("audit")))?;
+    let (_, token) = store.create(new, Timestamp::now(), by, &audit)?;
     let listener = Listener::bind("127.0.0.1:0".parse()?, None).await?;
     let address = listener.address();
     let fixture = Fixture::new()?;

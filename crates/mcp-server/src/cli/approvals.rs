@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use guard::approval::{Approval, ApprovalError, Approvals, State};
+use guard::audit::Audit;
 use guard::record::Clock;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Form, Global, output, person};
+use super::{Form, Global, output, person, undecided};
 use crate::tool_error::{Code, ToolError};
 use crate::{clock, table};
 
@@ -41,26 +42,27 @@ pub(super) enum ApprovalsCommand {
 }
 
 pub(super) fn run(global: &Global, command: ApprovalsCommand) -> Result<ExitCode, ToolError> {
-    let (approvals, form) = (open(global)?, global.output);
+    let (home, form) = (global.home()?, global.output);
+    let approvals =
+        Approvals::open(&home, Clock::of_the_machine()).map_err(|error| told(error.into()))?;
     match command {
         ApprovalsCommand::List { all } => list(&approvals, all, form),
         ApprovalsCommand::Show { id } => {
             let approval = approvals.find(&id).map_err(told)?;
             show(&approval, global.lab, form)
         }
-        ApprovalsCommand::Approve { id } => approve(&approvals, &id, form),
+        ApprovalsCommand::Approve { id } => {
+            person::needs_terminal("approving")?;
+            approve(&approvals, &id, &global.record(&home)?, form)
+        }
         ApprovalsCommand::Deny { id, reason } => {
             let approval = approvals.find(&id).map_err(told)?;
-            let denied = approvals.deny(&approval, person::who(), reason).map_err(told)?;
+            let audit = global.record(&home)?;
+            let denied = approvals.deny(&approval, person::who(), reason, &audit).map_err(told)?;
             done(&denied, form)
         }
     }?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn open(global: &Global) -> Result<Approvals, ToolError> {
-    let home = global.home()?;
-    Approvals::open(&home, Clock::of_the_machine()).map_err(|error| told(error.into()))
 }
 
 fn list(approvals: &Approvals, all: bool, form: Form) -> Result<(), ToolError> {
@@ -114,8 +116,7 @@ fn show(approval: &Approval, lab: bool, form: Form) -> Result<(), ToolError> {
     }
 }
 
-fn approve(approvals: &Approvals, id: &str, form: Form) -> Result<(), ToolError> {
-    person::needs_terminal("approving")?;
+fn approve(approvals: &Approvals, id: &str, audit: &Audit, form: Form) -> Result<(), ToolError> {
     let approval = approvals.find(id).map_err(told)?;
     if approval.state != State::Pending {
         return Err(told(ApprovalError::NotPending {
@@ -130,7 +131,7 @@ fn approve(approvals: &Approvals, id: &str, form: Form) -> Result<(), ToolError>
     let seen = approval
         .confirm(&typed)
         .map_err(|error| ToolError::new(Code::Cancelled, error.to_string()))?;
-    let approved = approvals.approve(seen, person::who()).map_err(told)?;
+    let approved = approvals.approve(seen, person::who(), audit).map_err(told)?;
     done(&approved, form)
 }
 
@@ -153,6 +154,9 @@ fn done(approval: &Approval, form: Form) -> Result<(), ToolError> {
 }
 
 pub(super) fn told(error: ApprovalError) -> ToolError {
+    if let ApprovalError::Unrecorded(error) = &error {
+        return undecided(error);
+    }
     let code = match &error {
         ApprovalError::Unknown { .. } => Code::NotFound,
         ApprovalError::Ambiguous { .. } => Code::Ambiguous,

@@ -5,24 +5,25 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use guard::audit::{Call, CopyTold, Decision, Expected, Filter, Report, Tip};
+use guard::audit::{Entry, Expected, Filter, Reading, Report, Tip, What};
 use guard::digest::Digest;
 use guard::effect::Effect;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Form, Global, output};
-use crate::clock;
-use crate::table;
 use crate::tool_error::ToolError;
+
+mod rows;
+mod told;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
     /// Say whether the record is what was written, and where it is not
     Verify(VerifyArgs),
-    /// List calls with what came of them
+    /// List calls with what came of them, decisions and emergency stops
     Show(ShowArgs),
-    /// Write calls as JSON lines
+    /// Write calls, decisions and emergency stops as JSON lines
     Export(ExportArgs),
 }
 
@@ -50,16 +51,23 @@ struct Narrow {
     /// Calls from this time on, such as 2026-01-02T03:04:05Z
     #[arg(long, value_name = "TIME")]
     since: Option<Timestamp>,
-    /// Calls of this tool
+    /// Calls before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<Timestamp>,
+    /// Calls of this tool, and decisions about them
     #[arg(long)]
     tool: Option<String>,
-    /// Calls by this HTTP subject or MCP client
-    #[arg(long)]
+    /// Calls and decisions by this subject of a token, MCP client, account or way (stdio, http, cli)
+    #[arg(long, visible_alias = "subject")]
     who: Option<String>,
+    /// Calls about this host: its client id, or its name where the arguments have it
+    #[arg(long, value_name = "HOST")]
+    client: Option<String>,
     /// Calls with this effect
     #[arg(long, value_parser = effect)]
     effect: Option<Effect>,
-    /// Calls with this outcome: a state such as complete, abandoned, open, or an error's code
+    /// Calls with this outcome: a state such as complete, abandoned, open, an error's code; for
+    /// decisions what was done: approve, deny, grant, revoke_grant, create_token, revoke_token
     #[arg(long)]
     outcome: Option<String>,
 }
@@ -73,6 +81,9 @@ pub(super) struct ShowArgs {
     /// No more than the latest of them; 0 for all
     #[arg(long, default_value_t = 50)]
     last: usize,
+    /// All that is known of each, one under another
+    #[arg(long)]
+    details: bool,
 }
 
 #[derive(Debug, Args)]
@@ -105,8 +116,8 @@ impl Place {
 
 impl Narrow {
     fn filter(self) -> Filter {
-        let Self { since, tool, who, effect, outcome } = self;
-        Filter { since, tool, who, effect, outcome }
+        let Self { since, until, tool, who, client, effect, outcome } = self;
+        Filter { since, until, tool, who, client, effect, outcome }
     }
 }
 
@@ -138,102 +149,74 @@ fn verify(global: &Global, args: VerifyArgs) -> Result<ExitCode, ToolError> {
     let report = guard::audit::verify(&folder, &expected)?;
     match global.output {
         Form::Json => output::json(&json!(report))?,
-        Form::Text => output::result(&text_of(&report, args.key.is_some())),
+        Form::Text => output::result(&told::report(&report, args.key.is_some())),
     }
-    Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(1) })
-}
-
-fn text_of(report: &Report, key_was_given: bool) -> String {
-    let mut lines: Vec<String> = report.faults.iter().map(ToString::to_string).collect();
-    let end = report
-        .tip
-        .map_or_else(|| String::from("no entry"), |tip| format!("{}:{}", tip.seq, tip.hash));
-    let whose = if key_was_given { "as given" } else { "by the record's own word" };
-    lines.push(format!(
-        "{}: {} calls in {} entries, {} files; {} checkpoints, {} torn ends, {} emergency entries",
-        if report.is_sound() { "sound" } else { "NOT SOUND" },
-        report.calls,
-        report.lines,
-        report.files,
-        report.checkpoints,
-        report.torn,
-        report.emergency,
-    ));
-    lines.push(format!("key  {} ({whose})", report.key));
-    lines.push(format!("head {end}"));
-    if let Some(CopyTold { time, to, state }) = &report.copy {
-        lines.push(format!("copy {state}: {to}, {}", clock::to_second(*time)));
-    }
-    if report.unsigned() > 0 {
-        lines.push(format!(
-            "     the last {} entries are not signed for: the process still runs, or was killed \
-             within a second of them; whether others stood after them cannot be told",
-            report.unsigned()
-        ));
-    }
-    lines.join("\n")
+    Ok(verdict(&report))
 }
 
 fn show(global: &Global, args: ShowArgs) -> Result<ExitCode, ToolError> {
     let folder = args.place.folder(global)?;
-    let mut calls = guard::audit::show(&folder, &args.narrow.filter())?;
-    let all = calls.len();
+    let Reading { mut entries, report } = guard::audit::read(&folder, &args.narrow.filter())?;
+    let all = entries.len();
     if args.last > 0 {
-        calls.drain(..all.saturating_sub(args.last));
+        entries.drain(..all.saturating_sub(args.last));
     }
     match global.output {
-        Form::Json => output::json(&json!({ "calls": calls, "total": all }))?,
-        Form::Text => {
-            let mut shown = String::new();
-            let headings = ["entry", "time", "who", "tool", "effect", "decision", "outcome", "ms"];
-            table::write(&mut shown, &headings, calls.iter().map(row));
-            output::result(&format!("{shown}\n{} of {all} calls", calls.len()));
+        Form::Json => {
+            output::json(&json!({ "entries": entries, "total": all, "verified": report }))?;
         }
+        Form::Text => output::result(&shown(&entries, all, &report, args.details)),
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(verdict(&report))
 }
 
-fn row(call: &Call) -> Vec<String> {
-    let who = &call.intent.who;
-    let name = who.client.as_ref().map(|client| client.name.clone());
-    vec![
-        call.seq.to_string(),
-        clock::to_second(call.time).to_string(),
-        who.subject.clone().or(name).unwrap_or_else(|| who.transport.clone()),
-        call.intent.tool.clone(),
-        call.intent.effect.as_str().to_owned(),
-        decision(&call.intent.decision),
-        call.outcome.clone().unwrap_or_else(|| String::from("open")),
-        call.took_us.map_or_else(String::new, |took| format!("{:.1}", took as f64 / 1000.0)),
-    ]
+/// The entries, between warnings where the record does not hold.
+fn shown(entries: &[Entry], all: usize, report: &Report, details: bool) -> String {
+    let warning = told::warning(report);
+    let mut parts: Vec<String> = warning.clone().into_iter().collect();
+    if details {
+        parts.extend(entries.iter().map(rows::block));
+    } else if !entries.is_empty() {
+        parts.push(rows::lines(entries, output::width()));
+    }
+    let apart =
+        entries.iter().filter(|entry| matches!(&entry.what, What::Emergency(stop) if stop.apart));
+    let files = match apart.count() {
+        0 => String::from("emergency.jsonl was read too"),
+        n => format!("{n} of them from emergency.jsonl"),
+    };
+    let holds = if warning.is_none() { "; the record is sound" } else { "" };
+    let more = if details || entries.is_empty() { "" } else { "\n--details has all of each" };
+    parts.push(format!("{} of {all} entries, {files}{holds}{more}", entries.len()));
+    parts.extend(warning);
+    parts.join("\n\n")
 }
 
-fn decision(decision: &Decision) -> String {
-    let value = serde_json::to_value(decision).unwrap_or(Value::Null);
-    let word = |pointer| value.pointer(pointer).and_then(Value::as_str);
-    match (word("/verdict"), word("/on/by")) {
-        (Some(verdict), Some(by)) => format!("{verdict} by {by}"),
-        (Some(verdict), None) => verdict.to_owned(),
-        (None, _) => String::from("?"),
-    }
+/// The exit code of whoever read a record: that of `verify`.
+fn verdict(report: &Report) -> ExitCode {
+    if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(1) }
 }
 
 fn export(global: &Global, args: ExportArgs) -> Result<ExitCode, ToolError> {
     let folder = args.place.folder(global)?;
-    let filter = args.narrow.filter();
+    let Reading { entries, report } = guard::audit::read(&folder, &args.narrow.filter())?;
+    if let Some(warning) = told::warning(&report) {
+        output::error(&warning);
+    }
     let Some(to) = args.to else {
         let mut lines = Vec::new();
-        guard::audit::export(&folder, &filter, &mut lines)?;
+        guard::audit::export(&entries, &mut lines)?;
         // Byte for byte what was written, which was masked and escaped then.
         output::passed(String::from_utf8_lossy(&lines).trim_end());
-        return Ok(ExitCode::SUCCESS);
+        return Ok(verdict(&report));
     };
     let unwritten = |error: std::io::Error| {
         ToolError::invalid(format!("{} cannot be written: {error}", to.display()))
     };
     let mut file = std::fs::File::create_new(&to).map_err(unwritten)?;
-    let count = guard::audit::export(&folder, &filter, &mut file)?;
+    guard::audit::export(&entries, &mut file)?;
     file.flush().and_then(|()| file.sync_all()).map_err(unwritten)?;
-    output::result(&format!("{count} calls in {}", to.display()));
-    Ok(ExitCode::SUCCESS)
+    let count = entries.len();
+    output::result(&format!("{count} entries in {}, emergency.jsonl read too", to.display()));
+    Ok(verdict(&report))
 }

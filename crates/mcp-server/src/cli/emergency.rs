@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use guard::audit::EmergencySink;
 use guard::ledger::Ledger;
 use guard::record::Clock;
 
 use super::{Form, Global, call, output};
-use crate::emergency;
+use crate::emergency::{self, Recording};
+use crate::keeping::Keeping;
 use crate::tool_error::{Code, ToolError};
 
 /// The exit code of a stop that could not end everything: as an answer in part has it.
@@ -29,9 +29,14 @@ pub(super) async fn run(global: &Global) -> Result<ExitCode, ToolError> {
         ToolError::new(Code::Conflict, format!("the ledger cannot be opened: {error}"))
             .next("list_flows and list_hunts on each server show what runs")
     })?;
-    let sink = EmergencySink::new(&home.join("audit"));
+    // Settings that cannot be read say how the record is kept, and hold no stop up.
+    let keeping = global.keeping().unwrap_or_else(|error| {
+        tracing::warn!(%error, "the record is kept by its defaults for this stop");
+        Keeping::default()
+    });
+    let recording = Recording::open(&home, &keeping, services.policy()).await;
     let cancel = call::cancel_on_interrupt();
-    let report = emergency::stop(&services, &ledger, &sink, &cancel).await?;
+    let report = emergency::stop(&services, &ledger, recording, &cancel).await?;
     match global.output {
         Form::Text => {
             output::result(&format!("{}\nby the ledger in {}", report.text(), home.display()));

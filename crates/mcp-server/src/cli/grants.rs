@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use guard::audit::Audit;
 use guard::grant::{Grant, GrantEnd, GrantError, GrantHosts, Grants, Terms};
 use guard::policy::{Glob, parse_bytes};
 use guard::record::Clock;
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use velociraptor_api::ClientId;
 
-use super::{Form, Global, configured, output, person};
+use super::{Form, Global, configured, output, person, undecided};
 use crate::clock;
 use crate::collection::DEFAULT_BYTES;
 use crate::tool_error::{Code, ToolError};
@@ -104,18 +105,19 @@ pub(super) fn run(global: &Global, command: GrantsCommand) -> Result<ExitCode, T
                 std::slice::from_ref(&args.server),
                 std::slice::from_ref(&args.org),
             )?;
-            create(&grants, args, form)
+            person::needs_terminal("giving a grant")?;
+            create(&grants, args, &global.record(&home)?, form)
         }
         GrantsCommand::Revoke { id } => {
-            let revoked = grants.revoke(&id, person::who()).map_err(told)?;
+            let audit = global.record(&home)?;
+            let revoked = grants.revoke(&id, person::who(), &audit).map_err(told)?;
             print(&[revoked], form)
         }
     }?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn create(grants: &Grants, args: CreateArgs, form: Form) -> Result<(), ToolError> {
-    person::needs_terminal("giving a grant")?;
+fn create(grants: &Grants, args: CreateArgs, audit: &Audit, form: Form) -> Result<(), ToolError> {
     let hosts = match args.label {
         Some(label) => GrantHosts::Label(label),
         None => GrantHosts::Ids(args.clients.into_iter().collect()),
@@ -135,7 +137,7 @@ fn create(grants: &Grants, args: CreateArgs, form: Form) -> Result<(), ToolError
     if person::ask("To give this grant, type yes; anything else gives none:")? != "yes" {
         return Err(ToolError::new(Code::Cancelled, "no grant was given"));
     }
-    let grant = grants.give(terms, life, person::who()).map_err(told)?;
+    let grant = grants.give(terms, life, person::who(), audit).map_err(told)?;
     print(&[grant], form)
 }
 
@@ -223,6 +225,9 @@ fn bytes_in_words(bytes: u64) -> String {
 }
 
 fn told(error: GrantError) -> ToolError {
+    if let GrantError::Unrecorded(error) = &error {
+        return undecided(error);
+    }
     let code = match &error {
         GrantError::Unknown { .. } => Code::NotFound,
         GrantError::Ended { .. } => Code::Conflict,

@@ -41,7 +41,8 @@ pub(super) async fn call(
         let seen = waiting.confirm(&typed).map_err(|error| {
             ToolError::new(Code::Cancelled, format!("nothing was done: {error}"))
         })?;
-        let approved = gateway.guardian().approvals().approve(seen, person::who());
+        let guardian = gateway.guardian();
+        let approved = guardian.approvals().approve(seen, person::who(), guardian.audit());
         approved.map_err(approvals::told)?;
         done = once(&gateway, &request, tool, arguments).await;
     }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use clap::Args;
 use guard::home;
-use guard::tokens::{Gate, TokenStore};
+use guard::tokens::{Gate, TokenError, TokenStore};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use velociraptor_api::{Call, Limits as QueryLimits};
 
-use super::{Global, output};
+use super::{Global, output, undecided};
 use crate::gateway::Gateway;
 use crate::http::{self, Bind, Limits, Listener, Names, Readiness, Stop, Tls};
 use crate::mcp::Shell;
@@ -162,12 +162,20 @@ fn gate() -> Result<Gate, ToolError> {
 
 /// The file of tokens.
 pub(super) fn store() -> Result<TokenStore, ToolError> {
-    Ok(TokenStore::at(home::find().map_err(|error| ToolError::invalid(error.to_string()))?))
+    Ok(TokenStore::at(tokens_home()?))
+}
+
+/// The state folder that holds the tokens: they are the same before a simulated server.
+pub(super) fn tokens_home() -> Result<PathBuf, ToolError> {
+    home::find().map_err(|error| ToolError::invalid(error.to_string()))
 }
 
 /// A file of tokens that cannot be used.
-pub(super) fn cannot_keep(error: &guard::tokens::TokenError) -> ToolError {
-    ToolError::invalid(error.to_string())
+pub(super) fn cannot_keep(error: &TokenError) -> ToolError {
+    match error {
+        TokenError::Unrecorded(error) => undecided(error),
+        _ => ToolError::invalid(error.to_string()),
+    }
 }
 
 /// Says what of the tokens will surprise their holders.

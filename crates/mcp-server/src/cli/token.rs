@@ -9,8 +9,8 @@ use guard::tokens::{NewToken, Scope, Token};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::serve::{cannot_keep, store};
-use super::{Form, Global, configured, output};
+use super::serve::{cannot_keep, store, tokens_home};
+use super::{Form, Global, configured, output, person};
 use crate::clock;
 use crate::tool_error::ToolError;
 
@@ -85,15 +85,15 @@ pub(super) fn run(global: &Global, command: TokenCommand) -> Result<ExitCode, To
         TokenCommand::Create(args) => {
             let servers = args.servers.as_deref().unwrap_or_default();
             configured::check(global, servers, args.orgs.as_deref().unwrap_or_default())?;
-            create(args, form)
+            create(global, args, form)
         }
         TokenCommand::List => list(form),
-        TokenCommand::Revoke { name } => revoke(&name, form),
+        TokenCommand::Revoke { name } => revoke(global, &name, form),
     }?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn create(args: CreateArgs, form: Form) -> Result<(), ToolError> {
+fn create(global: &Global, args: CreateArgs, form: Form) -> Result<(), ToolError> {
     let now = clock::now();
     let expires = match args.expires {
         Life::For(time) => Some(now.checked_add(time).map_err(|error| {
@@ -106,7 +106,9 @@ fn create(args: CreateArgs, form: Form) -> Result<(), ToolError> {
     effects.dedup();
     let scope = Scope { effects, servers: args.servers, orgs: args.orgs };
     let new = NewToken { name: args.name, scope, expires };
-    let (token, secret) = store()?.create(new, now).map_err(|error| cannot_keep(&error))?;
+    let audit = global.record(&tokens_home()?)?;
+    let made = store()?.create(new, now, person::who(), &audit);
+    let (token, secret) = made.map_err(|error| cannot_keep(&error))?;
     match form {
         Form::Text => {
             output::error(&line(&token, now));
@@ -141,9 +143,11 @@ fn list(form: Form) -> Result<(), ToolError> {
     Ok(())
 }
 
-fn revoke(name: &str, form: Form) -> Result<(), ToolError> {
+fn revoke(global: &Global, name: &str, form: Form) -> Result<(), ToolError> {
     let now = clock::now();
-    let revoked = store()?.revoke(name, now).map_err(|error| cannot_keep(&error))?;
+    let audit = global.record(&tokens_home()?)?;
+    let revoked = store()?.revoke(name, now, person::who(), &audit);
+    let revoked = revoked.map_err(|error| cannot_keep(&error))?;
     match form {
         Form::Text => {
             let lines: Vec<_> = revoked.iter().map(|token| line(token, now)).collect();

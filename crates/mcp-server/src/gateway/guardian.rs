@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use guard::approval::Approvals;
-use guard::audit::{Audit, Options};
+use guard::audit::Audit;
 use guard::grant::Grants;
 use guard::ledger::Ledger;
 use guard::record::Clock;
@@ -51,13 +51,7 @@ impl Guardian {
         guard::home::make(home).map_err(|error| unkept(&error))?;
         let clock = Clock::of_the_machine;
         Ok(Self {
-            audit: Audit::open(&Options {
-                program: format!("megaraptor {}", env!("CARGO_PKG_VERSION")),
-                flush: keeping.flush,
-                copy: keeping.copy.clone(),
-                ..Options::new(home.join("audit"))
-            })
-            .map_err(|error| unkept(&error))?,
+            audit: Audit::open(&keeping.options(home)).map_err(|error| unkept(&error))?,
             approvals: Approvals::open(home, clock()).map_err(|error| unkept(&error))?,
             grants: Grants::open(home, clock()).map_err(|error| unkept(&error))?,
             ledger: Ledger::open(home, clock()).map_err(|error| unkept(&error))?,

@@ -83,18 +83,11 @@ impl Gateway {
             return Err(String::from("it is no flow"));
         };
         let rule = Rule { setting: String::from("queue_hours"), origin: Origin::Default };
-        let intent = Intent {
-            call: self.number(),
-            who: Who { client: None, transport: String::from("own"), subject: None },
-            tool: TAKE_BACK.to_owned(),
-            arguments: json!({ "client": client, "flow_id": flow, "until": started.until }),
-            vql: None,
-            server: Some(started.server.clone()),
-            org: Some(started.org.clone()),
-            identity: None,
-            effect: Effect::Collect,
-            decision: Decision::Allowed { on: Authority::Policy { rule } },
-        };
+        let own = Who { transport: String::from("own"), ..Who::default() };
+        let arguments = json!({ "client": client, "flow_id": flow, "until": started.until });
+        let on = Decision::Allowed { on: Authority::Policy { rule } };
+        let intent = Intent::new(self.number(), own, TAKE_BACK, arguments, Effect::Collect, on)
+            .at(Some(started.server.clone()), Some(started.org.clone()));
         let begun = self.guardian.audit.begin(intent).await.map_err(|error| error.to_string())?;
         let done = flows::cancel(session, client, flow).await;
         let outcome = if done.is_ok() { "complete" } else { "failed" };

@@ -7,7 +7,7 @@ use velociraptor_api::Permission;
 
 use crate::answer::{Answer, Render, State};
 use crate::context::ToolCx;
-use crate::emergency::{self, Report};
+use crate::emergency::{self, Recording, Report};
 use crate::gateway::{Halt, everywhere};
 use crate::tool::{Effect, Family, Stops, Tool, ToolDef};
 use crate::tool_error::{Code, ToolError};
@@ -45,11 +45,15 @@ impl Tool for EmergencyStop {
 impl Stops for EmergencyStop {
     async fn stop(cx: ToolCx<'_>, _input: Input, halt: Halt) -> Result<Answer<Report>, ToolError> {
         let Halt { services, guardian, unrecorded } = halt;
+        let apart = unrecorded.clone();
         // A task of its own: a caller who goes away does not end it in the middle.
         let stopping = tokio::spawn(async move {
-            let sink = guardian.audit().emergency();
+            let recording = match apart {
+                None => Recording::within(guardian.audit()),
+                Some(why) => Recording::apart(guardian.audit().folder(), why),
+            };
             let never = CancellationToken::new();
-            emergency::stop(&services, guardian.ledger(), &sink, &never).await
+            emergency::stop(&services, guardian.ledger(), recording, &never).await
         });
         let stopped = stopping.await.map_err(|error| {
             ToolError::new(Code::Internal, format!("the stop broke off: {error}"))

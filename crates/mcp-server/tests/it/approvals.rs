@@ -32,6 +32,14 @@ impl Home {
         self.0.path()
     }
 
+    /// What the record has of decisions.
+    fn decided(&self) -> Vec<Value> {
+        let log = self.path().join("audit/audit-00000001.jsonl");
+        let text = std::fs::read_to_string(log).expect("there is a record");
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        lines.filter(|line| line["kind"] == "decided").collect()
+    }
+
     fn approvals(&self) -> Approvals {
         Approvals::open(self.path(), Clock::of_the_machine()).expect("the state folder opens")
     }
@@ -245,6 +253,14 @@ fn requests_are_listed_shown_and_denied() {
     assert!(said(&["approvals", "list", "--all"]).contains("denied"));
     let refusal = home.approvals().carry_out(&question()).unwrap_err();
     assert!(refusal.to_string().contains("not now"), "{refusal}");
+    // The denial is on record, although nobody came back with the call.
+    let decided = home.decided();
+    assert_eq!(decided.len(), 1, "{decided:?}");
+    let line = &decided[0];
+    assert_eq!((&line["act"], &line["id"]), (&"deny".into(), &id.clone().into()), "{line}");
+    assert_eq!(line["digest"], approval.digest.to_string(), "{line}");
+    assert_eq!((&line["tool"], &line["reason"]), (&"quarantine_client".into(), &"not now".into()));
+    assert_ne!(line["by"]["user"], "mallory", "{line}");
     for (arguments, code) in [
         (["approvals", "deny", &id], 7),
         (["approvals", "show", "ffffffff-9"], 3),
@@ -252,6 +268,33 @@ fn requests_are_listed_shown_and_denied() {
     ] {
         assert_eq!(home.piped(&arguments, "").status.code(), Some(code), "{arguments:?}");
     }
+}
+
+#[test]
+fn what_cannot_be_recorded_is_not_decided_on_the_command_line() {
+    let home = Home::new();
+    let approval = ask(&home);
+    let id = approval.id();
+    assert_eq!(home.piped(&["token", "create", "alice"], "").status.code(), Some(0));
+    std::fs::remove_file(home.path().join("audit/audit-00000001.jsonl")).unwrap();
+    let digits = format!("{}\n", &approval.digest.short()[..4]);
+    let (code, shown) = home.typed(&["approvals", "approve", &id], &digits);
+    assert_eq!(code, Some(12), "{shown}");
+    assert!(shown.contains("nothing was decided, since it cannot be recorded"), "{shown}");
+    assert!(!shown.contains("type the first 4 digits"), "a person was asked for nothing: {shown}");
+    for arguments in [
+        &["approvals", "deny", &id][..],
+        &["grants", "revoke", "G1"],
+        &["token", "create", "carol"],
+        &["token", "revoke", "alice"],
+    ] {
+        let done = home.piped(arguments, "");
+        assert_eq!(done.status.code(), Some(12), "{arguments:?}: {done:?}");
+    }
+    assert_eq!(home.approvals().find(&id).unwrap().state, State::Pending);
+    let listed = String::from_utf8(home.piped(&["token", "list"], "").stdout).unwrap();
+    assert!(listed.contains("alice") && listed.contains("valid"), "{listed}");
+    assert!(!listed.contains("carol"), "{listed}");
 }
 
 #[test]
@@ -292,6 +335,8 @@ fn a_person_on_a_terminal_gives_a_grant_and_takes_it_back() {
     assert_eq!(given[0]["used_bytes"], 0);
     assert_eq!(home.piped(&["grants", "revoke", "G1"], "").status.code(), Some(0));
     assert_eq!(list(), serde_json::json!([]));
+    let acts: Vec<Value> = home.decided().iter().map(|line| line["act"].clone()).collect();
+    assert_eq!(acts, ["grant", "revoke_grant"]);
 }
 
 #[test]

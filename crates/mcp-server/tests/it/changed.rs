@@ -88,7 +88,7 @@ fn approve(gateway: &Gateway) -> String {
     let card = pending.card(jiff::Timestamp::now());
     let seen = pending.confirm(&pending.id()[..4]).expect("its digits");
     let by = Approver { user: "bob".into(), host: "soc-1".into(), terminal: "/dev/pts/3".into() };
-    approvals.approve(seen, by).expect("it is approved");
+    approvals.approve(seen, by, gateway.guardian().audit()).expect("it is approved");
     card
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use guard::audit;
 use guard::tokens::Scope;
 use lab::Lab;
-use mcp_server::emergency;
+use mcp_server::emergency::{self, Recording};
 use mcp_server::gateway::Gateway;
 use mcp_server::services::{Services, Switches};
 use mcp_server::settings;
@@ -53,18 +53,20 @@ async fn the_emergency_stop_ends_what_was_started_and_says_what_it_could_not() {
     let gateway = guarded(services(allowing(), &[]));
     let started = start(&gateway).await;
     let (ledger, home) = (gateway.guardian().ledger(), gateway.guardian().home());
-    let sink = audit::EmergencySink::new(&home.join("audit"));
+    let recording = || Recording::apart(&home.join("audit"), String::from("a test"));
     let cancel = CancellationToken::new();
-    let report = emergency::stop(gateway.services(), ledger, &sink, &cancel).await.expect("a stop");
+    let report =
+        emergency::stop(gateway.services(), ledger, recording(), &cancel).await.expect("a stop");
     assert!(report.is_whole(), "{}", report.text());
     assert_eq!(report.ended.len(), 2, "{}", report.text());
     assert_ended(&gateway, &started).await;
     // What has ended is not ended twice; what has no server here is told.
-    let report = emergency::stop(gateway.services(), ledger, &sink, &cancel).await.expect("a stop");
+    let report =
+        emergency::stop(gateway.services(), ledger, recording(), &cancel).await.expect("a stop");
     assert!(report.ended.is_empty(), "{}", report.text());
     call(&gateway, "collect_artifact", collect()).await.expect("a collection");
     let nowhere = Services::default();
-    let report = emergency::stop(&nowhere, ledger, &sink, &cancel).await.expect("a stop");
+    let report = emergency::stop(&nowhere, ledger, recording(), &cancel).await.expect("a stop");
     assert!(!report.is_whole(), "{}", report.text());
     assert!(report.text().contains("its server is not configured here"), "{}", report.text());
 }
@@ -75,13 +77,14 @@ async fn what_another_server_of_the_same_name_does_not_know_is_not_taken_for_end
     let gateway = guarded(services(allowing(), &[]));
     let started = start(&gateway).await;
     let (ledger, home) = (gateway.guardian().ledger(), gateway.guardian().home());
-    let sink = audit::EmergencySink::new(&home.join("audit"));
+    let recording = || Recording::apart(&home.join("audit"), String::from("a test"));
     let cancel = CancellationToken::new();
     let (elsewhere, _lab) = apart(allowing(), &[]);
-    let report = emergency::stop(&elsewhere, ledger, &sink, &cancel).await.expect("a stop");
+    let report = emergency::stop(&elsewhere, ledger, recording(), &cancel).await.expect("a stop");
     assert!(!report.is_whole() && report.ended.len() == 2, "{}", report.text());
     assert!(report.text().contains("this server does not know it"), "{}", report.text());
-    let report = emergency::stop(gateway.services(), ledger, &sink, &cancel).await.expect("a stop");
+    let report =
+        emergency::stop(gateway.services(), ledger, recording(), &cancel).await.expect("a stop");
     assert!(report.is_whole() && report.ended.len() == 2, "{}", report.text());
     assert_ended(&gateway, &started).await;
 }
@@ -139,6 +142,46 @@ async fn it_runs_where_nothing_can_be_recorded_and_says_so() {
     assert_eq!(found.emergency, 3, "{found:?}");
 }
 
+/// The command puts what it did into the record of calls, as a call; where that cannot be written it
+/// is in the emergency file, and both are read.
+#[tokio::test]
+async fn the_command_is_on_record_where_that_can_be_written_and_apart_where_not() {
+    let home = tempfile::tempdir().expect("a folder");
+    let run = |arguments: &[&str]| {
+        let done = std::process::Command::new(env!("CARGO_BIN_EXE_megaraptor"))
+            .args(arguments)
+            .arg("--lab")
+            .env("MEGARAPTOR_HOME", home.path())
+            .stdin(std::process::Stdio::null())
+            .output()
+            .expect("the program starts");
+        (done.status.code(), String::from_utf8_lossy(&done.stdout).into_owned())
+    };
+    let (code, said) = run(&["emergency-stop"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("emergency.jsonl"), "{said}");
+    let folder = home.path().join("lab/audit");
+    let calls = audit::show(&folder, &audit::Filter::default()).expect("a record");
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    assert_eq!(calls[0].intent.tool, "emergency_stop");
+    assert_eq!(calls[0].outcome.as_deref(), Some("empty"), "{calls:?}");
+    let (_, shown) = run(&["audit", "show"]);
+    assert!(shown.contains("ending 0 starts") && shown.contains("emergency.jsonl was read too"));
+
+    // As where nothing can be added any more.
+    let log = folder.join("audit-00000001.jsonl");
+    let kept = std::fs::read(&log).expect("the log");
+    std::fs::remove_file(&log).expect("it is removed");
+    let (code, said) = run(&["emergency-stop"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("the stop is recorded in emergency.jsonl"), "{said}");
+    std::fs::write(&log, kept).expect("it is put back");
+    let (code, shown) = run(&["audit", "show"]);
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("1 of them from emergency.jsonl"), "{shown}");
+    assert!(shown.lines().any(|line| line.starts_with("e1 ")), "{shown}");
+}
+
 #[tokio::test]
 async fn a_token_stops_what_it_covers_and_hears_of_nothing_else() {
     let gateway = guarded(services(allowing(), &[]));
@@ -149,11 +192,11 @@ async fn a_token_stops_what_it_covers_and_hears_of_nothing_else() {
     assert_eq!(error.code, Code::Denied, "{error}");
 
     // The same server, and another org than the one in which all was started.
-    let sink = gateway.guardian().audit().emergency();
+    let recording = Recording::within(gateway.guardian().audit());
     let elsewhere = Scope { orgs: Some(vec!["OTHER".into()]), ..Scope::everything() };
     let (services, never) = (gateway.services().narrowed(&elsewhere), CancellationToken::new());
     let ledger = gateway.guardian().ledger();
-    let report = emergency::stop(&services, ledger, &sink, &never).await.expect("a stop");
+    let report = emergency::stop(&services, ledger, recording, &never).await.expect("a stop");
     assert!(report.ended.is_empty() && report.is_whole(), "{}", report.text());
 
     let here = Scope { orgs: Some(vec!["root".into()]), ..Scope::everything() };

@@ -55,7 +55,7 @@ fn approve(gateway: &Gateway) -> String {
     let [pending] = approvals.list().expect("approvals").try_into().expect("one waits");
     let card = pending.card(jiff::Timestamp::now());
     let seen = pending.confirm(&pending.id()[..4]).expect("its digits");
-    approvals.approve(seen, approver()).expect("it is approved");
+    approvals.approve(seen, approver(), gateway.guardian().audit()).expect("it is approved");
     card
 }
 
@@ -88,7 +88,8 @@ async fn a_person_who_says_no_is_told_to_the_caller() {
     call(&gateway, "collect_artifact", collect()).await.unwrap_err();
     let approvals = gateway.guardian().approvals();
     let pending = approvals.list().expect("approvals").pop().expect("one waits");
-    approvals.deny(&pending, approver(), Some("not now".into())).expect("it is denied");
+    let audit = gateway.guardian().audit();
+    approvals.deny(&pending, approver(), Some("not now".into()), audit).expect("it is denied");
     let error = call(&gateway, "collect_artifact", collect()).await.unwrap_err();
     assert_eq!(error.code, Code::Denied);
     assert!(error.message.contains("not now"), "{error}");
@@ -346,8 +347,8 @@ fn give(gateway: &Gateway, artifact: &str, hosts: GrantHosts) -> String {
         bytes: 2_500_000_000,
         collections: 10,
     };
-    let grants = gateway.guardian().grants();
-    grants.give(terms, Duration::from_secs(3600), approver()).expect("it is given").id()
+    let (grants, audit) = (gateway.guardian().grants(), gateway.guardian().audit());
+    grants.give(terms, Duration::from_secs(3600), approver(), audit).expect("it is given").id()
 }
 
 #[tokio::test]

@@ -103,16 +103,9 @@ fn asked(tool: &str, arguments: &Value) -> anyhow::Result<Asked> {
 }
 
 fn intent(asked: &Asked, text: Option<&str>, decision: Decision) -> Intent {
-    Intent {
-        call: "1".into(),
-        who: Who { transport: "stdio".into(), ..Who::default() },
-        tool: asked.tool.clone(),
-        arguments: Value::Object(asked.arguments.clone()),
-        vql: text.map(str::to_owned),
-        server: Some(asked.server.clone()),
-        org: Some(asked.org.clone()),
-        identity: Some(asked.identity.user.clone()),
-        effect: asked.effect,
-        decision,
-    }
+    let who = Who { transport: "stdio".into(), ..Who::default() };
+    let arguments = Value::Object(asked.arguments.clone());
+    let intent = Intent::new("1".into(), who, &asked.tool, arguments, asked.effect, decision)
+        .at(Some(asked.server.clone()), Some(asked.org.clone()));
+    Intent { vql: text.map(str::to_owned), identity: Some(asked.identity.user.clone()), ..intent }
 }

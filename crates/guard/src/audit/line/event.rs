@@ -1,14 +1,20 @@
 //! What a line says: a call's beginning and end, and the record's own doings.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use velociraptor_api::ClientId;
 
+use crate::audit::decided::Decided;
 use crate::digest::Digest;
 use crate::effect::Effect;
 use crate::permit::Authority;
 use crate::policy::Rule;
+
+/// Most endpoints that a line names.
+const NAMED: usize = 50;
 
 /// The kinds of line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +29,7 @@ pub(in crate::audit) enum Kind {
     Rotate,
     Continue,
     Copy,
+    Decided,
     Emergency,
     Stop,
 }
@@ -30,7 +37,6 @@ pub(in crate::audit) enum Kind {
 /// A line's content, as it is written and read.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "one at a time lives, and not for long")]
 pub(in crate::audit) enum Event<'a> {
     /// The first line of a log.
     Log { log: Cow<'a, str>, key: Cow<'a, str> },
@@ -55,7 +61,9 @@ pub(in crate::audit) enum Event<'a> {
     Continue { log: Cow<'a, str>, from: u64 },
     /// The second sink failed, or works again.
     Copy { to: Cow<'a, str>, state: Cow<'a, str> },
-    /// What was recorded apart, in an emergency.
+    /// What a person decided, apart from a call.
+    Decided(Cow<'a, Decided>),
+    /// What an emergency stop did.
     Emergency { call: Cow<'a, str>, text: Cow<'a, str> },
     /// A process ended in order.
     Stop {},
@@ -94,8 +102,78 @@ pub struct Intent {
     pub identity: Option<String>,
     /// What the call may do.
     pub effect: Effect,
+    /// The digest of the request, which a person's decision about it names too. Reads have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Digest>,
+    /// The endpoints that it touches, where that was found out before it ran: the first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<Endpoint>,
+    /// How many those are, where not all are named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_count: Option<u64>,
     /// What was decided, and by whom.
     pub decision: Decision,
+}
+
+/// An endpoint as it was resolved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Its id.
+    pub client: ClientId,
+    /// What it calls itself; nobody checks it.
+    pub name: String,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name.is_empty() {
+            return write!(f, "{}", self.client);
+        }
+        write!(f, "{} {}", self.name, self.client)
+    }
+}
+
+impl Intent {
+    /// A call of which no more is known.
+    pub fn new(
+        call: String,
+        who: Who,
+        tool: impl Into<String>,
+        arguments: Value,
+        effect: Effect,
+        decision: Decision,
+    ) -> Self {
+        Self {
+            call,
+            who,
+            tool: tool.into(),
+            arguments,
+            vql: None,
+            server: None,
+            org: None,
+            identity: None,
+            effect,
+            request: None,
+            hosts: Vec::new(),
+            host_count: None,
+            decision,
+        }
+    }
+
+    /// The same at that server and org.
+    #[must_use]
+    pub fn at(self, server: Option<String>, org: Option<String>) -> Self {
+        Self { server, org, ..self }
+    }
+
+    /// The same on these endpoints, of which the first are named.
+    #[must_use]
+    pub fn on(self, hosts: impl ExactSizeIterator<Item = Endpoint>) -> Self {
+        let count = hosts.len();
+        let hosts: Vec<_> = hosts.take(NAMED).collect();
+        let host_count = (count > hosts.len()).then_some(count as u64);
+        Self { hosts, host_count, ..self }
+    }
 }
 
 /// Who calls.
@@ -106,6 +184,9 @@ pub struct Who {
     pub client: Option<ClientName>,
     /// How the call came: stdio, http, cli.
     pub transport: String,
+    /// The account that runs the program, where no token says who calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// Whom the token of an HTTP call was given to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::super::decided::Decided;
 use super::super::line::ascii_hostile;
-use super::super::line::event::{ClientName, Decision, Intent};
+use super::super::line::event::{ClientName, Decision, Intent, Who};
 use crate::digest::Digest;
 use crate::outlet;
 
@@ -18,17 +19,7 @@ const NAME: usize = 512;
 
 /// Masks secrets and cuts what is too long for a line.
 pub(super) fn fit(mut intent: Intent) -> Intent {
-    outlet::mask_json(&mut intent.arguments);
-    let json = ascii_hostile(intent.arguments.to_string());
-    if json.len() > LONG {
-        intent.arguments = json!({
-            "cut": {
-                "bytes": json.len(),
-                "sha256": Digest::of_bytes(json.as_bytes()),
-                "begins": start(&json, KEPT),
-            }
-        });
-    }
+    fit_value(&mut intent.arguments);
     intent.vql = intent.vql.map(|vql| {
         let vql = outlet::mask_text(&vql).into_owned();
         let escaped = ascii_hostile(Value::from(vql.as_str()).to_string()).len();
@@ -41,10 +32,11 @@ pub(super) fn fit(mut intent: Intent) -> Intent {
     for name in [&mut intent.call, &mut intent.tool, &mut intent.who.transport] {
         shorten(name);
     }
-    for name in [&mut intent.server, &mut intent.org, &mut intent.identity, &mut intent.who.subject]
-    {
+    let Who { subject, account, .. } = &mut intent.who;
+    for name in [&mut intent.server, &mut intent.org, &mut intent.identity, subject, account] {
         name.iter_mut().for_each(shorten);
     }
+    intent.hosts.iter_mut().for_each(|host| shorten(&mut host.name));
     if let Some(ClientName { name, version }) = &mut intent.who.client {
         shorten(name);
         shorten(version);
@@ -53,6 +45,34 @@ pub(super) fn fit(mut intent: Intent) -> Intent {
         shorten(why);
     }
     intent
+}
+
+/// The same of what a person decides.
+pub(in crate::audit) fn fit_decided(mut decided: Decided) -> Decided {
+    fit_value(&mut decided.terms);
+    for text in [&mut decided.reason, &mut decided.not_made].into_iter().flatten() {
+        *text = outlet::mask_text(text).into_owned();
+        shorten(text);
+    }
+    let asked = decided.asked_by.iter_mut();
+    let asked = asked.flat_map(|caller| [&mut caller.subject, &mut caller.program]);
+    let named = [&mut decided.tool, &mut decided.server, &mut decided.org];
+    asked.chain(named.into_iter().flatten()).for_each(shorten);
+    decided
+}
+
+fn fit_value(value: &mut Value) {
+    outlet::mask_json(value);
+    let json = ascii_hostile(value.to_string());
+    if json.len() > LONG {
+        *value = json!({
+            "cut": {
+                "bytes": json.len(),
+                "sha256": Digest::of_bytes(json.as_bytes()),
+                "begins": start(&json, KEPT),
+            }
+        });
+    }
 }
 
 fn shorten(name: &mut String) {

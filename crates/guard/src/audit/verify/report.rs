@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::near::Near;
 use crate::audit::key::PublicKey;
 use crate::digest::Digest;
 
@@ -55,6 +56,8 @@ pub struct Report {
     pub lines: u64,
     /// Calls among them.
     pub calls: u64,
+    /// Decisions of persons among them.
+    pub decisions: u64,
     /// Checkpoints with a good signature.
     pub checkpoints: u64,
     /// Places where a process died while it wrote. They are no faults.
@@ -101,6 +104,17 @@ pub struct Fault {
     /// What it is.
     #[serde(flatten)]
     pub what: Trouble,
+    /// What stands around it.
+    pub near: Near,
+    /// What was most likely done.
+    pub likely: &'static str,
+}
+
+impl Fault {
+    pub(in crate::audit) fn at(file: String, line: u64, what: Trouble) -> Self {
+        let likely = what.likely();
+        Self { file, line, what, near: Near::default(), likely }
+    }
 }
 
 /// What does not hold.
@@ -134,6 +148,42 @@ pub enum Trouble {
     OtherKey,
     /// The log names a line of the emergency file that is not there.
     EmergencyGone { lines: u64 },
+}
+
+impl Trouble {
+    /// What was most likely done, for whoever has to find out by whom.
+    pub const fn likely(&self) -> &'static str {
+        match self {
+            Self::Changed { .. } => {
+                "the line was edited where it stands, or something was written over it: what it \
+                 said can be told from a copy only"
+            }
+            Self::Missing { .. } => "lines were taken out",
+            Self::Moved { .. } => "lines were put into another order",
+            Self::Twice { .. } => "a line was copied to where it does not belong",
+            Self::NotAfter { .. } => {
+                "the line before it was written anew, with a hash that fits its text: somebody who \
+                 knows the form, without the key"
+            }
+            Self::NotAsSigned { .. } => {
+                "the history up to there was written anew, without the key; or the folder was put \
+                 back from another time"
+            }
+            Self::Cut { .. } => {
+                "the end was cut off, or the files are from an older copy than the head"
+            }
+            Self::ForgedCheckpoint { .. } => {
+                "the history was written anew and signed by another key, or not at all"
+            }
+            Self::ForgedHead { .. } => "the head was written by somebody without the key",
+            Self::HeadMissing => {
+                "the head was deleted or overwritten, so that a cut end would not show"
+            }
+            Self::FileMissing => "a whole file was deleted or moved away",
+            Self::OtherKey => "the log was begun anew by another installation, and put here",
+            Self::EmergencyGone { .. } => "the emergency file was deleted, cut or written anew",
+        }
+    }
 }
 
 impl fmt::Display for Trouble {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use guard::asked::Asked;
-use guard::audit::{Begun, Decision, Intent, Outcome};
+use guard::audit::{Begun, Decision, Endpoint, Intent, Outcome};
 use serde_json::Value;
 
 use super::super::{Stop, Work, undone, unrecorded, who};
@@ -48,19 +48,20 @@ impl Passage<'_> {
         decision: Decision,
     ) -> Result<(), ToolError> {
         let identity = Some(asked.identity.user.clone()).filter(|user| !user.is_empty());
+        let effect = needed.max(asked.effect);
         let intent = Intent {
-            call: self.call.clone(),
-            who: who(self.request.caller),
-            tool: asked.tool.clone(),
-            arguments: Value::Object(self.arguments.clone()),
             vql: work.text.clone(),
-            server: Some(asked.server.clone()),
-            org: Some(asked.org.clone()),
             identity,
-            effect: needed.max(asked.effect),
-            decision,
+            effect,
+            // What nobody is ever asked about needs no name.
+            request: (effect != Effect::Read).then(|| asked.digest()),
+            ..self.unopened(decision)
         };
-        self.begin(intent).await
+        let hosts = work.hosts.iter().map(|client| Endpoint {
+            client: client.client_id.clone(),
+            name: client.hostname.clone(),
+        });
+        self.begin(intent.on(hosts)).await
     }
 
     async fn begin(&self, intent: Intent) -> Result<(), ToolError> {
@@ -73,18 +74,9 @@ impl Passage<'_> {
     /// The call as it is known before it is judged.
     fn unopened(&self, decision: Decision) -> Intent {
         let (server, org) = self.place.clone();
-        Intent {
-            call: self.call.clone(),
-            who: who(self.request.caller),
-            tool: self.tool.name.to_owned(),
-            arguments: Value::Object(self.arguments.clone()),
-            vql: None,
-            server: Some(server),
-            org: Some(org),
-            identity: None,
-            effect: self.tool.effect,
-            decision,
-        }
+        let (by, asked) = (who(self.request.caller), Value::Object(self.arguments.clone()));
+        Intent::new(self.call.clone(), by, self.tool.name, asked, self.tool.effect, decision)
+            .at(Some(server), Some(org))
     }
 
     /// Records what came of the call.

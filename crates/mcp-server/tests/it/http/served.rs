@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use guard::approver::Approver;
+use guard::audit::{Audit, Options};
 use guard::effect::Effect;
 use guard::tokens::{Gate, NewToken, Scope, TokenStore};
 use jiff::{Timestamp, ToSpan};
@@ -20,6 +22,7 @@ use crate::simulated::guarded;
 pub(super) struct Served {
     pub(super) address: SocketAddr,
     pub(super) store: TokenStore,
+    pub(super) audit: Audit,
     pub(super) stop: Stop,
     task: JoinHandle<std::io::Result<()>>,
     _folder: TempDir,
@@ -33,6 +36,11 @@ pub(super) struct Setting {
     pub(super) origins: Vec<String>,
     pub(super) tls: Option<Tls>,
     pub(super) not_ready: bool,
+}
+
+/// Who makes and ends tokens.
+pub(super) fn maker() -> Approver {
+    Approver { user: "bob".into(), host: "soc-1".into(), terminal: "/dev/pts/3".into() }
 }
 
 /// Everything that a token may cover.
@@ -63,6 +71,7 @@ impl Served {
     {
         let folder = tempfile::tempdir().expect("a folder");
         let store = TokenStore::at(folder.path());
+        let audit = Audit::open(&Options::new(folder.path().join("audit"))).expect("a record");
         let bind: Bind = "127.0.0.1:0".parse().expect("an address");
         let listener = Listener::bind(bind, setting.tls).await.expect("a port");
         let address = listener.address();
@@ -77,7 +86,7 @@ impl Served {
         };
         let stop = Stop::default();
         let task = tokio::spawn(http::serve(listener, service, stop.clone()));
-        Self { address, store, stop, task, _folder: folder }
+        Self { address, store, audit, stop, task, _folder: folder }
     }
 
     /// Makes a token that lives an hour.
@@ -85,7 +94,7 @@ impl Served {
         let now = Timestamp::now();
         let expires = Some(now + 1.hour());
         let new = NewToken { name: name.into(), scope, expires };
-        self.store.create(new, now).expect("a token").1.expose().clone()
+        self.store.create(new, now, maker(), &self.audit).expect("a token").1.expose().clone()
     }
 
     /// Makes a token whose life ended an hour ago.
@@ -93,7 +102,7 @@ impl Served {
         let before = Timestamp::now() - 2.hours();
         let expires = Some(before + 1.hour());
         let new = NewToken { name: name.into(), scope: everything(), expires };
-        self.store.create(new, before).expect("a token").1.expose().clone()
+        self.store.create(new, before, maker(), &self.audit).expect("a token").1.expose().clone()
     }
 
     /// A caller with a new token that covers everything.
