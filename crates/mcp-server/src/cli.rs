@@ -43,7 +43,7 @@ mod vql;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done: COMPLETE, EMPTY, or a page of PARTIAL that a cursor follows
-  1  the check that was asked for found something (doctor, vql check, demo)
+  1  the check that was asked for found something (doctor, vql check, vql effects --require, audit, demo)
   2  an argument or a query cannot be used
   3  what was asked for does not exist, or its name is ambiguous
   4  denied by the server's access control or by a switch
@@ -57,6 +57,9 @@ Exit codes:
  12  the call cannot be recorded and was not run
  70  a fault of megaraptor
 130  cancelled";
+
+/// Why a command takes no server from outside.
+const OWN_SERVER: &str = "runs on a simulated server of its own";
 
 /// Headings for the options of every command, below those of its own.
 const SERVER: &str = "Server";
@@ -276,9 +279,9 @@ impl Global {
         )
     }
 
-    /// Refuses the options that choose and bound a server, for a command that has its own: an
-    /// option that is passed over in silence is taken for one that holds.
-    fn refuse_server_options(&self, command: &str) -> Result<(), ToolError> {
+    /// Refuses the options that choose and bound a server, for a command that takes none, and says
+    /// why: an option that is passed over in silence is taken for one that holds.
+    fn refuse_server_options(&self, command: &str, why: &str) -> Result<(), ToolError> {
         let given = [
             ("--config", !self.config.is_empty()),
             ("--settings", self.settings.is_some()),
@@ -290,10 +293,10 @@ impl Global {
         ];
         match given.into_iter().find(|(_, given)| *given) {
             None => Ok(()),
-            Some((option, _)) => Err(ToolError::invalid(format!(
-                "{command} runs on a simulated server of its own, and {option} is not for it"
-            ))
-            .next(format!("leave {option} out; megaraptor doctor and call take it"))),
+            Some((option, _)) => {
+                Err(ToolError::invalid(format!("{command} {why}, and {option} is not for it"))
+                    .next(format!("leave {option} out; megaraptor doctor and call take it")))
+            }
         }
     }
 
@@ -361,7 +364,7 @@ async fn run(cli: Cli) -> ExitCode {
         Command::Doctor => doctor::run(&cli.global).await,
         Command::ClientConfig(args) => client_config::run(&cli.global, &args),
         Command::Audit(command) => audit::run(&cli.global, command),
-        Command::Vql(command) => vql::run(command, form),
+        Command::Vql(command) => vql::run(&cli.global, command),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "megaraptor", &mut script);

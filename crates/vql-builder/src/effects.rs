@@ -14,7 +14,10 @@
 //!
 //! let report = effects::analyse("SELECT `execve`(argv='id') AS A FROM clients()", &NoArtifacts);
 //! assert!(!report.is_read());
-//! assert_eq!(report.strongest(), Effect::Unknown); // execve is a plugin, not a function
+//! assert_eq!(report.strongest(), Effect::Exec); // a plugin, and taken for it as a function too
+//!
+//! let report = effects::analyse("SELECT clients() AS A FROM scope()", &NoArtifacts);
+//! assert_eq!(report.strongest(), Effect::Unknown); // a plugin, and no function
 //! ```
 
 mod accessor;

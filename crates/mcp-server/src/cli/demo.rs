@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Args;
 use lab::Lab;
 
-use super::{Form, Global, output};
+use super::{Form, Global, OWN_SERVER, output};
 use crate::clock;
 use crate::tool_error::{Code, ToolError};
 
@@ -27,7 +27,7 @@ pub(super) struct DemoArgs {
 }
 
 pub(super) async fn run(global: &Global, args: DemoArgs) -> Result<ExitCode, ToolError> {
-    global.refuse_server_options("demo")?;
+    global.refuse_server_options("demo", OWN_SERVER)?;
     if global.output == Form::Json {
         return Err(ToolError::invalid("demo is for reading and has no output json")
             .next("megaraptor call TOOL --lab -o json gives the data of one tool"));

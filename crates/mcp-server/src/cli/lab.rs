@@ -8,7 +8,7 @@ use lab::{Lab, LabOptions};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::client_config::quote;
-use super::{Form, Global, output};
+use super::{Form, Global, OWN_SERVER, output};
 use crate::tool_error::{Code, ToolError};
 
 /// Collections of some tenths of a second: quick, and still seen to take their time.
@@ -38,7 +38,7 @@ pub(super) fn start(speed: f64, port: u16) -> Result<Lab, ToolError> {
 }
 
 pub(super) async fn run(global: &Global, args: LabArgs) -> Result<ExitCode, ToolError> {
-    global.refuse_server_options("lab")?;
+    global.refuse_server_options("lab", OWN_SERVER)?;
     // Watched before there is anything to clean up.
     let cancel = super::call::cancel_on_interrupt();
     let lab = start(args.speed, args.port)?;

@@ -12,7 +12,7 @@ use guard::outlet::hostile::escape;
 use serde_json::{Value, json};
 use vql_builder::{Diagnostic, Severity, parse};
 
-use super::{Form, output};
+use super::{Form, Global, output};
 use crate::tool_error::ToolError;
 
 #[derive(Debug, Subcommand)]
@@ -32,7 +32,15 @@ pub(super) struct CheckArgs {
     jsonl: bool,
 }
 
-pub(super) fn run(command: VqlCommand, form: Form) -> Result<ExitCode, ToolError> {
+pub(super) fn run(global: &Global, command: VqlCommand) -> Result<ExitCode, ToolError> {
+    global.refuse_server_options("vql", "looks at texts and asks no server")?;
+    if global.lab {
+        return Err(ToolError::invalid(
+            "vql looks at texts and asks no server: --lab is not for it",
+        )
+        .next("leave --lab out; --definitions names the artifacts that a text may call"));
+    }
+    let form = global.output;
     match command {
         VqlCommand::Check(args) => check(args, form),
         VqlCommand::Effects(args) => effects::run(args, form),

@@ -106,6 +106,8 @@ fn options_that_a_command_does_not_take_are_refused() {
         &["demo", "--config", "api.yaml"],
         &["lab", "--read-only"],
         &["lab", "--config", "api.yaml"],
+        &["vql", "effects", "--lab"],
+        &["vql", "check", "--config", "api.yaml"],
     ] {
         let done = run(arguments);
         assert_eq!(done.status.code(), Some(2), "{arguments:?}: {done:?}");
@@ -183,4 +185,37 @@ fn effects_of_what_is_no_vql_are_not_called_a_success() {
     assert!(text.contains("this is no VQL, so what it does cannot be told"), "{text}");
     assert!(text.contains(":1:38: error: the text ends here"), "{text}");
     assert_eq!(of("SELECT FROM", &["-o", "json"]).status.code(), Some(2));
+    assert_eq!(of("SELECT FROM", &["--require", "read"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_script_can_require_that_texts_only_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files: Vec<String> = [
+        ("read.vql", "SELECT client_id FROM clients()"),
+        ("change.vql", "SELECT label(client_id='C.1', labels='x', op='set') FROM scope()"),
+        ("lines", "\"SELECT 1 FROM scope()\"\n\"SELECT execve(argv='id') FROM scope()\"\n"),
+    ]
+    .iter()
+    .map(|(name, text)| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).expect("the file is written");
+        file.to_str().expect("a path in UTF-8").to_owned()
+    })
+    .collect();
+    let [read, change, lines] = files.as_slice() else { panic!("{files:?}") };
+    let of = |arguments: &[&str]| {
+        let done = run(&[&["vql", "effects"], arguments].concat());
+        (done.status.code(), String::from_utf8_lossy(&done.stdout).into_owned())
+    };
+    assert_eq!(of(&[read, change]).0, Some(0), "what is not asked for fails nothing");
+    assert_eq!(of(&["--require", "read", read]).0, Some(0));
+    let (code, told) = of(&["--require", "read", change, read]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("does more than read: mutate") && told.contains("reads only"), "{told}");
+    assert_eq!(of(&["--require", "read", "-o", "json", change]).0, Some(1));
+    let (code, told) = of(&["--require", "read", "--jsonl", lines]);
+    assert_eq!(code, Some(1), "{told}");
+    let last: Value = serde_json::from_str(told.lines().last().expect("a line")).expect("JSON");
+    assert_eq!(last["effect"], "exec", "{last}");
 }

@@ -286,12 +286,25 @@ impl<'a> Run<'a> {
             self.found(text, span, kind, name, Effect::Unknown.into(), why);
         } else if !self.bindings.is_callable(name) {
             let other = if kind == Kind::Plugin { Kind::Function } else { Kind::Plugin };
-            let why = if lookup(other, name).is_some() {
-                format!("there is a {} of this name, but no {}", other.as_str(), kind.as_str())
-            } else {
-                format!("no {} of this name is known, and no LET defines it", kind.as_str())
+            let (effect, why) = match lookup(other, name) {
+                // Nothing that it can be is worse.
+                Some(twin) if twin.effects.contains(Effect::Exec) => {
+                    let (is, not) = (other.as_str(), kind.as_str());
+                    (Effect::Exec, format!("taken for the {is} of this name; no {not} is known"))
+                }
+                Some(_) => {
+                    let (is, not) = (other.as_str(), kind.as_str());
+                    (Effect::Unknown, format!("there is a {is} of this name, but no {not}"))
+                }
+                None => {
+                    let not = kind.as_str();
+                    (
+                        Effect::Unknown,
+                        format!("no {not} of this name is known, and no LET defines it"),
+                    )
+                }
             };
-            self.found(text, span, kind, name, Effect::Unknown.into(), why);
+            self.found(text, span, kind, name, effect.into(), why);
         }
     }
 

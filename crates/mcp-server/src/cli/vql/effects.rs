@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use vql_builder::Diagnostic;
 use vql_builder::effects::{Analyser, Definition, Effect, EffectSet, Report};
@@ -23,16 +23,30 @@ pub(in super::super) struct EffectsArgs {
     /// Files or folders of artifact definitions; an artifact that is not there is unknown
     #[arg(long, value_name = "YAML")]
     definitions: Vec<PathBuf>,
+    /// Exit with 1 where one of them can do more; without it the exit code says nothing of that
+    #[arg(long, value_name = "EFFECT")]
+    require: Option<Require>,
+}
+
+/// What texts may do at most.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Require {
+    /// Read what the server stores
+    Read,
 }
 
 pub(super) fn run(args: EffectsArgs, form: Form) -> Result<ExitCode, ToolError> {
     let files = if args.files.is_empty() { vec![PathBuf::from("-")] } else { args.files };
     let known = definitions::load(&args.definitions)?;
     let analyser = Analyser::new(&known);
-    let mut readable = true;
+    let (mut readable, mut reads) = (true, true);
     for file in &files {
         if args.jsonl {
-            each_line(file, |text| output::json_line(&object(&analyser.text(text))))?;
+            each_line(file, |text| {
+                let report = analyser.text(text);
+                reads &= report.is_read();
+                output::json_line(&object(&report));
+            })?;
             continue;
         }
         let text = read_text(file)?;
@@ -51,12 +65,17 @@ pub(super) fn run(args: EffectsArgs, form: Form) -> Result<ExitCode, ToolError> 
             }
             analyser.text(&text)
         };
+        reads &= report.is_read();
         match form {
             Form::Json => output::json(&object(&report))?,
             Form::Text => output::result(&shown(&name, &report)),
         }
     }
-    Ok(if readable { ExitCode::SUCCESS } else { ExitCode::from(Code::InvalidQuery.exit_code()) })
+    Ok(match (readable, args.require) {
+        (false, _) => ExitCode::from(Code::InvalidQuery.exit_code()),
+        (true, Some(Require::Read)) if !reads => ExitCode::from(1),
+        (true, _) => ExitCode::SUCCESS,
+    })
 }
 
 /// The texts of VQL in a definition.

@@ -68,6 +68,25 @@ fn arguments_decide() {
 }
 
 #[test]
+fn a_plugin_that_is_called_as_a_function_is_exec_where_it_is_and_else_unknown() {
+    for (text, expected) in [
+        ("SELECT execve(argv='id') AS A FROM scope()", Effect::Exec),
+        ("SELECT * FROM pskill(pid=1)", Effect::Exec),
+        ("SELECT clients() AS A FROM scope()", Effect::Unknown),
+        ("SELECT no_such(a=1) AS A FROM scope()", Effect::Unknown),
+    ] {
+        let report = report(text);
+        assert_eq!(report.strongest(), expected, "{text}: {}", report.reasons());
+        assert!(!report.is_read(), "{text}");
+    }
+    let reasons = report("SELECT execve(argv='id') AS A FROM scope()").reasons();
+    assert!(
+        reasons.contains("function execve: exec (taken for the plugin of this name"),
+        "{reasons}"
+    );
+}
+
+#[test]
 fn code_in_strings_is_looked_at() {
     use Effect as E;
     for (expression, expected) in [
