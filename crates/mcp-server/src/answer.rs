@@ -106,8 +106,7 @@ impl<T> Answer<T> {
 
     /// An answer by way of the facade: who asked and what was remarked come from the session.
     pub fn of(cx: &ToolCx<'_>, session: &Session<'_>, data: T) -> Self {
-        let identities = session.identities();
-        let identity = (!identities.is_empty()).then(|| identities.join(", "));
+        let identity = identity_of(session);
         Self { identity, warnings: session.warnings(), ..Self::complete(cx, data) }
     }
 
@@ -209,4 +208,10 @@ impl<T: Serialize + Render> Answer<T> {
         }
         out
     }
+}
+
+/// The users that asked in a session, where one did.
+pub(crate) fn identity_of(session: &Session<'_>) -> Option<String> {
+    let identities = session.identities();
+    (!identities.is_empty()).then(|| identities.join(", "))
 }

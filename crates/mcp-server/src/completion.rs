@@ -11,6 +11,7 @@ use velociraptor_api::clients::{self, ClientOrder, ClientSearch};
 use velociraptor_api::flows::{self, FlowSearch};
 use velociraptor_api::hunts::{self, HuntSearch};
 
+use crate::answer::identity_of;
 use crate::context::{Silent, ToolCx};
 use crate::evidence;
 use crate::prompts::{self, Values};
@@ -34,6 +35,8 @@ pub struct Found {
     pub values: Vec<String>,
     /// How many were found.
     pub total: usize,
+    /// The users that asked the server for them, where one did.
+    pub identity: Option<String>,
 }
 
 /// What is completed.
@@ -102,9 +105,10 @@ async fn find(
     let cx = ToolCx::of(services, &mut target, cancel.clone(), &Silent)?;
     let client = known("client");
     let client = client.as_ref().and_then(Value::as_str);
-    let asking = ask(&cx, kind, typed, client);
+    let session = cx.session();
+    let asking = ask(&session, kind, typed, client);
     match tokio::time::timeout(PATIENCE, asking).await {
-        Ok(found) => found,
+        Ok(found) => found.map(|found| Found { identity: identity_of(&session), ..found }),
         Err(_) => {
             cancel.cancel();
             let text = format!("the server gave no names within {} s", PATIENCE.as_secs());
@@ -145,32 +149,31 @@ fn kind(reference: &Reference, name: &str) -> Result<Option<Kind>, ToolError> {
 }
 
 async fn ask(
-    cx: &ToolCx<'_>,
+    session: &Session<'_>,
     kind: Kind,
     typed: &str,
     client: Option<&str>,
 ) -> Result<Found, ToolError> {
-    let session = cx.session();
     match kind {
         Kind::Artifact => {
-            let names = artifacts::names(&session).await?;
+            let names = artifacts::names(session).await?;
             // What can be collected is what is mostly meant; the rest follows in the same order.
             let (collected, rest): (Vec<_>, Vec<_>) =
                 names.into_iter().partition(|(_, kind)| *kind == ArtifactKind::Client);
             Ok(ranked(typed, collected.into_iter().chain(rest).map(|(name, _)| name)))
         }
-        Kind::Hunt => hunt_ids(&session, typed).await,
+        Kind::Hunt => hunt_ids(session, typed).await,
         Kind::Flow => match client {
-            Some(client) => flow_ids(&session, client, typed).await,
+            Some(client) => flow_ids(session, client, typed).await,
             // Flows belong to clients: without one there is nothing to choose from.
             None => Ok(Found::default()),
         },
         Kind::Scope => {
             let mut values = vec![String::from("all")];
-            values.extend(hosts(&session, typed).await?);
+            values.extend(hosts(session, typed).await?);
             Ok(ranked(typed, values))
         }
-        _ => Ok(ranked(typed, hosts(&session, typed).await?)),
+        _ => Ok(ranked(typed, hosts(session, typed).await?)),
     }
 }
 
@@ -245,7 +248,7 @@ fn ranked(typed: &str, values: impl IntoIterator<Item = String>) -> Found {
     first.append(&mut second);
     let total = first.len();
     first.truncate(MOST);
-    Found { values: first, total }
+    Found { values: first, total, identity: None }
 }
 
 #[cfg(test)]

@@ -230,7 +230,7 @@ impl ServerHandler for Shell {
         let written = self
             .gateway
             .reading(&call, "prompts/get", (what, place), write, |written| {
-                (written.text.as_bytes().to_vec(), None)
+                (written.text.as_bytes().to_vec(), written.identity.clone())
             })
             .await;
         reporter.finish().await;
@@ -258,7 +258,7 @@ impl ServerHandler for Shell {
         let found = self
             .gateway
             .reading(&call, "completion/complete", (what, place), complete, |found| {
-                (found.values.join("\n").into_bytes(), None)
+                (found.values.join("\n").into_bytes(), found.identity.clone())
             })
             .await;
         let found = found.map_err(|error| fault::of_prompt(&error))?;

@@ -4,6 +4,7 @@ use rmcp::model::{Prompt, PromptArgument};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
+use crate::answer::identity_of;
 use crate::context::{Progress, ToolCx};
 use crate::evidence;
 use crate::services::Services;
@@ -27,6 +28,8 @@ pub struct Written {
     pub description: &'static str,
     /// Its text.
     pub text: String,
+    /// The users that asked the server for what it says, where one did.
+    pub identity: Option<String>,
 }
 
 /// The prompts.
@@ -86,13 +89,14 @@ pub async fn write(
     if let Some(name) = targets.keys().next() {
         return Err(ToolError::invalid(format!("only one {name} is configured: leave {name} out")));
     }
+    let session = cx.session();
     let text = match prompt.name {
-        "investigate_endpoint" => text::investigate(&cx, &given).await,
-        "threat_hunt" => text::hunt(&cx, &given).await,
-        "triage_incident" => text::triage(&cx, &given).await,
-        "malware_analysis" => text::malware(&cx, &given).await,
-        _ => text::lateral(&cx, &given).await,
+        "investigate_endpoint" => text::investigate(&cx, &session, &given).await,
+        "threat_hunt" => text::hunt(&cx, &session, &given).await,
+        "triage_incident" => text::triage(&cx, &session, &given).await,
+        "malware_analysis" => text::malware(&cx, &session, &given).await,
+        _ => text::lateral(&cx, &session, &given).await,
     }?;
     let text = evidence::text(&text).into_owned();
-    Ok(Written { description: prompt.description, text })
+    Ok(Written { description: prompt.description, text, identity: identity_of(&session) })
 }

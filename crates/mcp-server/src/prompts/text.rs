@@ -87,10 +87,13 @@ fn collect(known: &Known, host: &hosts::Host, plan: &Plan, out: &mut String) {
     }
 }
 
-pub(super) async fn investigate(cx: &ToolCx<'_>, given: &Given) -> Result<String, ToolError> {
-    let session = cx.session();
-    let host = hosts::one(&session, given.get("client")).await?;
-    let known = Known::of(&session).await?;
+pub(super) async fn investigate(
+    cx: &ToolCx<'_>,
+    session: &Session<'_>,
+    given: &Given,
+) -> Result<String, ToolError> {
+    let host = hosts::one(session, given.get("client")).await?;
+    let known = Known::of(session).await?;
     let mut out = format!("Investigate {}.", host.line);
     place(cx, &mut out);
     offline(&host, &mut out);
@@ -116,10 +119,13 @@ pub(super) async fn investigate(cx: &ToolCx<'_>, given: &Given) -> Result<String
     Ok(out)
 }
 
-pub(super) async fn triage(cx: &ToolCx<'_>, given: &Given) -> Result<String, ToolError> {
-    let session = cx.session();
-    let host = hosts::one(&session, given.get("client")).await?;
-    let known = Known::of(&session).await?;
+pub(super) async fn triage(
+    cx: &ToolCx<'_>,
+    session: &Session<'_>,
+    given: &Given,
+) -> Result<String, ToolError> {
+    let host = hosts::one(session, given.get("client")).await?;
+    let known = Known::of(session).await?;
     let incident = given.get("incident_type");
     let mut out = format!("Triage {} for: {incident}.", host.line);
     place(cx, &mut out);
@@ -153,10 +159,13 @@ pub(super) async fn triage(cx: &ToolCx<'_>, given: &Given) -> Result<String, Too
     Ok(out)
 }
 
-pub(super) async fn malware(cx: &ToolCx<'_>, given: &Given) -> Result<String, ToolError> {
-    let session = cx.session();
-    let host = hosts::one(&session, given.get("client")).await?;
-    let known = Known::of(&session).await?;
+pub(super) async fn malware(
+    cx: &ToolCx<'_>,
+    session: &Session<'_>,
+    given: &Given,
+) -> Result<String, ToolError> {
+    let host = hosts::one(session, given.get("client")).await?;
+    let known = Known::of(session).await?;
     let mut out = format!("Look at {:?} on {}.", given.get("target"), host.line);
     place(cx, &mut out);
     offline(&host, &mut out);
@@ -179,10 +188,13 @@ pub(super) async fn malware(cx: &ToolCx<'_>, given: &Given) -> Result<String, To
     Ok(out)
 }
 
-pub(super) async fn hunt(cx: &ToolCx<'_>, given: &Given) -> Result<String, ToolError> {
-    let session = cx.session();
-    let known = Known::of(&session).await?;
-    let fleet = hosts::scope(&session, "all").await?;
+pub(super) async fn hunt(
+    cx: &ToolCx<'_>,
+    session: &Session<'_>,
+    given: &Given,
+) -> Result<String, ToolError> {
+    let known = Known::of(session).await?;
+    let fleet = hosts::scope(session, "all").await?;
     let kind = given.get("hunt_type");
     let mut out = format!(
         "Hunt for these indicators ({kind}) over {}:\n{}",
@@ -209,10 +221,13 @@ pub(super) async fn hunt(cx: &ToolCx<'_>, given: &Given) -> Result<String, ToolE
     Ok(out)
 }
 
-pub(super) async fn lateral(cx: &ToolCx<'_>, given: &Given) -> Result<String, ToolError> {
-    let session = cx.session();
-    let scope = hosts::scope(&session, given.get("scope")).await?;
-    let known = Known::of(&session).await?;
+pub(super) async fn lateral(
+    cx: &ToolCx<'_>,
+    session: &Session<'_>,
+    given: &Given,
+) -> Result<String, ToolError> {
+    let scope = hosts::scope(session, given.get("scope")).await?;
+    let known = Known::of(session).await?;
     let frame = given.get("timeframe");
     let from = clock::to_second(since(clock::now(), frame));
     let mut out = format!("Look for lateral movement over {}, since {from} ({frame}).", scope.line);

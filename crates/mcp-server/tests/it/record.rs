@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::gateway::{call, collect};
 use crate::simulated::{guarded, read_only, services};
+use crate::wire::Wire;
 
 /// The calls of a closed record.
 async fn calls(gateway: &Gateway) -> Vec<Call> {
@@ -77,4 +78,26 @@ async fn whoever_goes_away_while_a_call_is_prepared_leaves_a_line() {
     assert!(why.contains("given up"), "{why}");
     assert_eq!(calls[0].outcome.as_deref(), Some("abandoned"), "{calls:?}");
     assert_eq!(calls[0].intent.arguments["clients"][0], "FIN-WS07", "{calls:?}");
+}
+
+#[tokio::test]
+async fn prompts_and_completion_say_who_asked_the_server() {
+    let gateway = guarded(services(Switches::default(), &[]));
+    let mut wire = Wire::over(gateway.clone());
+    wire.initialize("2025-11-25").await;
+    let prompt = json!({ "name": "investigate_endpoint", "arguments": { "client": "FIN-WS07" } });
+    wire.ask("prompts/get", prompt).await;
+    let reference = json!({ "type": "ref/prompt", "name": "investigate_endpoint" });
+    let typed = |name: &str, value: &str| json!({ "ref": reference, "argument": { "name": name, "value": value } });
+    let found = wire.ask("completion/complete", typed("client", "FIN")).await;
+    let values = found["completion"]["values"].as_array().expect("values");
+    assert!(values.iter().any(|value| value == "FIN-WS07"), "{found}");
+    // What needs no server was asked of none.
+    wire.ask("completion/complete", typed("server", "")).await;
+    wire.close().await.1.expect("it ends");
+    let calls = calls(&gateway).await;
+    let tools: Vec<_> = calls.iter().map(|call| call.intent.tool.as_str()).collect();
+    assert_eq!(tools, ["prompts/get", "completion/complete", "completion/complete"]);
+    let asked: Vec<_> = calls.iter().map(|call| call.intent.identity.is_some()).collect();
+    assert_eq!(asked, [true, true, false], "{calls:?}");
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mcp_server::gateway::Gateway;
 use mcp_server::services::Services;
 use serde_json::{Value, json};
 use tokio::io::{
@@ -29,9 +30,13 @@ pub(crate) struct Wire {
 impl Wire {
     /// Serves `services` on a new pipe. Nothing is said yet.
     pub(crate) fn open(services: Services) -> Self {
+        Self::over(guarded(services))
+    }
+
+    /// The same through a gateway whose records are in the caller's hand.
+    pub(crate) fn over(gateway: Gateway) -> Self {
         let (ours, theirs) = tokio::io::duplex(64 << 10);
         let (input, output) = tokio::io::split(theirs);
-        let gateway = guarded(services);
         let served = tokio::spawn(async move {
             mcp_server::mcp::serve(gateway, input, output).await.map_err(|error| error.to_string())
         });
