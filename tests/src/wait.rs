@@ -7,7 +7,7 @@ use anyhow::bail;
 use tokio::time::{Instant, sleep};
 
 /// How often a condition is looked at.
-pub const PERIOD: Duration = Duration::from_millis(50);
+const PERIOD: Duration = Duration::from_millis(50);
 
 /// Asks `probe` until it gives a value.
 ///

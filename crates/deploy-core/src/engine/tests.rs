@@ -56,7 +56,7 @@ impl Deployer for Toy {
         Ok(if there { Found::Done } else { Found::Absent })
     }
 
-    async fn apply(&self, _cx: &StepCx<'_>, step: &Step) -> Result<(), StepError> {
+    async fn apply(&self, cx: &StepCx<'_>, step: &Step) -> Result<(), StepError> {
         let wrong = self.note("apply", step);
         // It may be there although it failed.
         if format!("pretend {}", step.name) != self.wrong {
@@ -64,7 +64,7 @@ impl Deployer for Toy {
         }
         assert!(format!("panic {}", step.name) != self.wrong, "out of paper");
         if format!("hang {}", step.name) == self.wrong {
-            _cx.say("waiting for the server");
+            cx.say("waiting for the server");
             std::future::pending::<()>().await;
         }
         if wrong { Err(StepError::failed("no more disk", "make room")) } else { Ok(()) }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use super::{AWAY, Bench, ENDLESS, FLEET, STACK, ended_well, refused, says};
 use crate::mcp::McpChild;
@@ -147,16 +148,15 @@ async fn hunt(bench: &Bench) -> anyhow::Result<()> {
                        "description": "stacked", "os": "linux", "start": true });
     let made = child.call_ok("create_hunt", wish).await?;
     let id = made["hunt_id"].as_str().context("no id")?.to_owned();
-    let end = tokio::time::Instant::now() + PATIENCE;
-    let handle = loop {
+    let asking = Mutex::new(&mut child);
+    let found = wait::until("rows of all hosts", PATIENCE, || async {
         let wish = json!({ "hunt_id": id, "limit": 0 });
-        let found = child.call_ok("get_hunt_results", wish).await?;
-        if found["coverage"]["hit"] == FLEET + 1 {
-            break found["tables"][0]["handle"].as_str().context("no handle")?.to_owned();
-        }
-        ensure!(tokio::time::Instant::now() < end, "last seen: {}", found["coverage"]);
-        tokio::time::sleep(wait::PERIOD).await;
-    };
+        let found = asking.lock().await.call_ok("get_hunt_results", wish).await?;
+        ensure!(found["coverage"]["hit"] == FLEET + 1, "{}", found["coverage"]);
+        Ok::<_, anyhow::Error>(found)
+    })
+    .await?;
+    let handle = found["tables"][0]["handle"].as_str().context("no handle")?.to_owned();
     ensure!(handle == format!("hunt:{id}/{STACK}"), "{handle}");
     let vql = "SELECT * FROM hunt_results(hunt_id=H, artifact=A) LIMIT 2000";
     let own = bench.witness(vql, &[("H", &id), ("A", STACK)]).await?;
