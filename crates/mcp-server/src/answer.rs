@@ -189,7 +189,11 @@ impl<T: Serialize + Render> Answer<T> {
             _ => {}
         }
         out.push('\n');
+        let head = out.len();
         self.data.render(&mut out);
+        // What stands between tables is no use before the first.
+        let blank = out[head..].len() - out[head..].trim_start_matches('\n').len();
+        out.drain(head..head + blank);
         for warning in &self.warnings {
             let _ = write!(out, "\n! {}", warning.replace(['\n', '\r'], " "));
         }

@@ -30,7 +30,9 @@ mod doctor;
 mod emergency;
 mod examples;
 mod grants;
+mod help;
 mod lab;
+mod narrow;
 mod output;
 mod person;
 mod persons_word;
@@ -321,7 +323,7 @@ fn undecided(error: &dyn std::error::Error) -> ToolError {
 
 /// Parses the command line and runs it.
 pub fn main() -> ExitCode {
-    let typed = examples::with_examples(Cli::command()).get_matches();
+    let typed = help::once(examples::with_examples(Cli::command())).get_matches();
     let cli = match Cli::from_arg_matches(&typed) {
         Ok(cli) => cli,
         Err(error) => error.exit(),

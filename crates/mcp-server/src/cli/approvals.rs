@@ -9,9 +9,10 @@ use guard::record::Clock;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::columns::{Column, fitted};
 use super::{Form, Global, output, person, undecided};
+use crate::clock;
 use crate::tool_error::{Code, ToolError};
-use crate::{clock, table};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ApprovalsCommand {
@@ -76,27 +77,39 @@ fn list(approvals: &Approvals, all: bool, form: Form) -> Result<(), ToolError> {
         }
         Form::Text => {
             let now = Timestamp::now();
-            let rows = found.iter().map(|approval| {
-                let asked = &approval.asked;
-                vec![
-                    approval.id(),
-                    approval.state.as_str().to_owned(),
-                    approval.needed.to_string(),
-                    asked.tool.clone(),
-                    format!("{} / {}", asked.server, asked.org),
-                    asked.clients.count().to_string(),
-                    format!("{} / {}", asked.caller.subject, asked.caller.program),
-                    clock::dated(now, Some(approval.void_after)),
-                ]
-            });
-            let mut out = String::new();
-            let headings =
-                ["id", "state", "effect", "tool", "where", "hosts", "asked by", "void after"];
-            table::write(&mut out, &headings, rows);
-            output::result(&out);
+            let rows: Vec<_> = found.iter().map(|approval| row(approval, now)).collect();
+            output::result(&fitted(COLUMNS, &rows, output::width()));
             Ok(())
         }
     }
+}
+
+/// What a line of the list says.
+const COLUMNS: &[Column] = &[
+    Column::whole("id"),
+    Column::whole("state"),
+    Column::whole("effect"),
+    Column::whole("tool"),
+    Column::cut_to("where", 8),
+    Column::whole("hosts").ranked(1),
+    Column::cut_to("asked by", 8),
+    Column::whole("void after").ranked(2),
+    Column::whole("ends"),
+];
+
+fn row(approval: &Approval, now: Timestamp) -> Vec<String> {
+    let asked = &approval.asked;
+    vec![
+        approval.id(),
+        approval.state.as_str().to_owned(),
+        approval.needed.to_string(),
+        asked.tool.clone(),
+        format!("{} / {}", asked.server, asked.org),
+        asked.clients.count().to_string(),
+        format!("{} / {}", asked.caller.subject, asked.caller.program),
+        clock::to_second(approval.void_after).to_string(),
+        clock::age(now, approval.void_after),
+    ]
 }
 
 fn show(approval: &Approval, lab: bool, form: Form) -> Result<(), ToolError> {

@@ -8,11 +8,13 @@ use clap::builder::PossibleValuesParser;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
+use super::narrow::narrowed;
 use super::{Form, Global, output};
 use crate::answer::State;
 use crate::caller::Caller;
 use crate::context::Progress;
 use crate::gateway::{Mute, Request, Stop};
+use crate::tool::Finished;
 use crate::tool_error::{Code, ToolError};
 use crate::tools::FAMILIES;
 
@@ -51,9 +53,16 @@ pub(super) async fn run(global: &Global, args: CallArgs) -> Result<ExitCode, Too
         Ok(finished) => Ok(finished),
     };
     Terminal.clear();
-    let finished = finished?;
-    match global.output {
-        Form::Text => output::passed(&finished.text),
+    print(&finished?, global.output)
+}
+
+/// Prints an answer, and says by the exit code how complete it is.
+pub(super) fn print(finished: &Finished, form: Form) -> Result<ExitCode, ToolError> {
+    match form {
+        Form::Text => {
+            let narrow = narrowed(&finished.text, output::width());
+            output::passed(narrow.as_deref().unwrap_or(&finished.text));
+        }
         Form::Json => output::passed_json(&Value::Object(finished.data()?))?,
     }
     Ok(ExitCode::from(exit_code(finished.state, finished.goes_on)))
@@ -61,7 +70,7 @@ pub(super) async fn run(global: &Global, args: CallArgs) -> Result<ExitCode, Too
 
 /// What the state of an answer means for a script: 0 is for what was done, to its end. A page that
 /// a cursor follows is the whole of what was asked for.
-pub(super) const fn exit_code(state: State, goes_on: bool) -> u8 {
+const fn exit_code(state: State, goes_on: bool) -> u8 {
     match state {
         State::Complete | State::Empty => 0,
         State::Partial if goes_on => 0,

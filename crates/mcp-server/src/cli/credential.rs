@@ -12,10 +12,11 @@ use credstore::{
 use secret::Secret;
 use serde_json::json;
 
+use super::columns::{Column, fitted};
 use super::{Form, Global, output, person};
+use crate::clock;
 use crate::credentials::{self, told};
 use crate::tool_error::{Code, ToolError};
-use crate::{clock, table};
 
 /// The exit code of a list that is known to lack something.
 const IN_PART: u8 = 9;
@@ -114,12 +115,21 @@ fn list(store: &FileStore, args: ListArgs, form: Form) -> Result<ExitCode, ToolE
     Ok(if page.unlisted > 0 { ExitCode::from(IN_PART) } else { ExitCode::SUCCESS })
 }
 
+/// What a line of the list says.
+const COLUMNS: &[Column] = &[
+    Column::whole("reference"),
+    Column::whole("kind"),
+    Column::whole("bytes").ranked(2),
+    Column::whole("made").ranked(1),
+    Column::cut_to("expires", 20),
+];
+
 fn in_words(page: &Page, deployment: Option<&Group>, key: &str) -> String {
     let now = clock::now();
     let mut text = String::new();
     if !page.items.is_empty() {
-        let rows = page.items.iter().map(|item| row(item, now));
-        table::write(&mut text, &["reference", "kind", "bytes", "made", "expires"], rows);
+        let rows: Vec<_> = page.items.iter().map(|item| row(item, now)).collect();
+        text = fitted(COLUMNS, &rows, output::width());
         text.push('\n');
     }
     let of = deployment.map(|group| format!(" of {group}")).unwrap_or_default();

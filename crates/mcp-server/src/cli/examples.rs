@@ -139,16 +139,4 @@ mod tests {
             }
         }
     }
-
-    #[test]
-    fn what_is_for_every_command_stands_below_what_is_its_own() {
-        let mut command = with_examples(Cli::command());
-        command.build();
-        let create = command.find_subcommand_mut("grants").unwrap();
-        let help = create.find_subcommand_mut("create").unwrap().render_help().to_string();
-        let at = |text: &str| help.find(text).unwrap_or_else(|| panic!("{text}: {help}"));
-        assert!(at("--case") < at("Server:") && at("--hours") < at("Server:"), "{help}");
-        assert!(at("Server:") < at("--config") && at("--config") < at("What may run:"), "{help}");
-        assert!(at("What may run:") < at("--read-only"), "{help}");
-    }
 }

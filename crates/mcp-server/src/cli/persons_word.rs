@@ -7,7 +7,7 @@ use guard::approval::{Approval, State};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Form, Global, approvals, call, output, person};
+use super::{Global, approvals, call, output, person};
 use crate::caller::Caller;
 use crate::context::Progress;
 use crate::gateway::{Gateway, Mute, Request, Stop};
@@ -60,12 +60,7 @@ pub(super) async fn print(
     tool: &str,
     arguments: Map<String, Value>,
 ) -> Result<std::process::ExitCode, ToolError> {
-    let finished = call(global, tool, arguments).await?;
-    match global.output {
-        Form::Text => output::passed(&finished.text),
-        Form::Json => output::passed_json(&Value::Object(finished.data()?))?,
-    }
-    Ok(call::exit_code(finished.state, finished.goes_on).into())
+    call::print(&call(global, tool, arguments).await?, global.output)
 }
 
 async fn once(

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::columns::{Column, fitted};
 use super::{Form, Global, output};
 use crate::services::Services;
-use crate::table;
 use crate::tool::{Effect, ToolDef};
 use crate::tool_error::ToolError;
 
@@ -31,12 +31,14 @@ pub(super) fn run(global: &Global, args: &ToolsArgs) -> Result<ExitCode, ToolErr
     Ok(ExitCode::SUCCESS)
 }
 
+const COLUMNS: &[Column] =
+    &[Column::whole("tool"), Column::whole("effect"), Column::cut_to("what it does", 20)];
+
 fn list(services: &Services) -> String {
-    let mut out = String::new();
     let rows = services.tools().map(|tool| {
         vec![tool.name.to_owned(), tool.effect.as_str().to_owned(), tool.title.to_owned()]
     });
-    table::write(&mut out, &["tool", "effect", "what it does"], rows);
+    let mut out = fitted(COLUMNS, &rows.collect::<Vec<_>>(), output::width());
     out.push_str(
         "\n\nRead tools run as they are; for the others the policy says whether a person is asked.\n\
          megaraptor tools NAME shows a tool's arguments.",

@@ -396,3 +396,17 @@ fn grants_and_tokens_are_for_servers_that_are_configured() {
     assert_eq!(token("acme").status.code(), Some(3));
     assert_eq!(token("LAB (simulated)").status.code(), Some(0));
 }
+
+/// A table that is wider than the terminal has its rows one under another there, and in a pipe not.
+#[test]
+fn a_wide_table_is_shown_as_records_on_a_terminal() {
+    let home = Home::new();
+    let call = ["call", "list_clients", "--lab", "--json", "{\"limit\":2}"];
+    let (code, shown) = home.talked(&call, "", "");
+    assert_eq!(code, Some(0), "{shown}");
+    assert_eq!(shown.lines().filter(|line| line.starts_with("- client ")).count(), 2, "{shown}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    let piped = String::from_utf8(home.piped(&call, "").stdout).unwrap();
+    let heading = piped.lines().find(|line| line.starts_with("client ")).expect("headings");
+    assert!(heading.contains(" labels"), "{piped}");
+}
