@@ -102,14 +102,9 @@ pub enum RegistryError {
         /// The newest that is known.
         known: u32,
     },
-    /// The folder of records can be changed by others.
-    #[error("{} is open to others (mode {mode:o}): chmod 700 it, after a look at who wrote there", path.display())]
-    Exposed {
-        /// The folder.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
+    /// Others can reach the folder or a file in it: what stands there is carried out.
+    #[error(transparent)]
+    Exposed(owner_only::Error),
     /// The file system refused.
     #[error("{what} {}: {source}", path.display())]
     Io {
@@ -120,4 +115,13 @@ pub enum RegistryError {
         /// What was found.
         source: io::Error,
     },
+}
+
+impl From<owner_only::Error> for RegistryError {
+    fn from(error: owner_only::Error) -> Self {
+        match error {
+            owner_only::Error::Io { what, path, source } => Self::Io { what, path, source },
+            exposed => Self::Exposed(exposed),
+        }
+    }
 }

@@ -217,9 +217,8 @@ impl Ledger {
         let path = self.path();
         let io = |error: std::io::Error| RecordError::io("writing", &path)(error);
         let _lock = record::lock(&self.folder)?;
-        let mut options = OpenOptions::new();
-        options.create(true).read(true).append(true);
-        let mut file = record::own_file(&mut options, &path).map_err(io)?;
+        // One that is made now is empty, and its beginning is its end.
+        let mut file = record::own_file(OpenOptions::new().read(true).append(true), &path)?;
         let length = file.metadata().map_err(io)?.len();
         let mut text = Vec::new();
         if length > 0 {
@@ -236,13 +235,13 @@ impl Ledger {
         file.write_all(&text).map_err(io)?;
         file.sync_data().map_err(io)?;
         if length == 0 {
-            record::sync_folder(&self.folder)?;
+            owner_only::sync_folder(&self.folder)?;
         }
         if length + text.len() as u64 > self.compact_beyond {
             let kept = self.read()?.kept();
             // Nothing is gained where all of it is still open.
             if (kept.len() as u64) < length / 2 {
-                record::replace(&path, &kept)?;
+                owner_only::replace(&path, &kept)?;
             }
         }
         Ok(())

@@ -5,7 +5,7 @@
 //! was ever seen: see [`Times`].
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -95,6 +95,9 @@ pub enum RecordError {
     /// There is no state folder.
     #[error(transparent)]
     Home(#[from] HomeError),
+    /// A file or folder cannot be made, or not for its owner alone.
+    #[error(transparent)]
+    Own(#[from] owner_only::Error),
     /// The folder can be changed by others.
     #[error(
         "{path} is open to others (mode {mode:o}): chmod 700 it, after a look at who wrote there"
@@ -258,7 +261,11 @@ fn name(number: u64) -> String {
 pub(crate) fn own_folder(home: &Path, name: &str) -> Result<PathBuf, RecordError> {
     let folder = home.join(name);
     home::make(home)?;
-    home::make(&folder)?;
+    // Whoever looks after the account may use what is there, in an emergency above all: whose it is
+    // is not asked, but who else may come in.
+    if !folder.is_dir() {
+        owner_only::make_folder(&folder)?;
+    }
     // Who may write to the state folder may put another folder in the place of this one.
     check(home, 0o022)?;
     check(&folder, 0o077)?;
@@ -283,11 +290,17 @@ fn check(_folder: &Path, _forbidden: u32) -> Result<(), RecordError> {
     Ok(())
 }
 
-/// Opens a file for its owner only.
-pub(crate) fn own_file(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options.open(path)
+/// Opens a file, or makes an empty one for its owner only.
+pub(crate) fn own_file(options: &OpenOptions, path: &Path) -> Result<File, RecordError> {
+    let opened = || options.open(path);
+    match opened() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match owner_only::create(path) {
+            // Another process was faster.
+            Err(error) if error.is_taken() => opened().map_err(RecordError::io("opening", path)),
+            made => Ok(made?),
+        },
+        opened => opened.map_err(RecordError::io("opening", path)),
+    }
 }
 
 /// How long a lock is waited for: whoever holds one writes a file or two.
@@ -301,8 +314,7 @@ pub(crate) fn lock(folder: &Path) -> Result<File, RecordError> {
 
 fn lock_within(folder: &Path, wait: Duration) -> Result<File, RecordError> {
     let path = folder.join("lock");
-    let file = own_file(OpenOptions::new().create(true).truncate(false).write(true), &path)
-        .map_err(RecordError::io("opening", &path))?;
+    let file = own_file(OpenOptions::new().write(true), &path)?;
     let start = Instant::now();
     let mut pause = Duration::from_micros(50);
     loop {
@@ -343,28 +355,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, RecordError>
 fn write_json<T: Serialize>(path: &Path, record: &T) -> Result<(), RecordError> {
     let text = serde_json::to_vec_pretty(&EnvelopeRef { version: VERSION, record })
         .map_err(|error| RecordError::io("writing", path)(error.into()))?;
-    replace(path, &text)
-}
-
-/// Writes beside the file and renames, so that a reader sees the old one or the new one.
-pub(crate) fn replace(path: &Path, text: &[u8]) -> Result<(), RecordError> {
-    let io = |error| RecordError::io("writing", path)(error);
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    // Made with mode 0600, and gone again where anything fails before it is renamed.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-    file.write_all(text).map_err(io)?;
-    file.as_file().sync_all().map_err(io)?;
-    file.persist(path).map_err(|error| io(error.error))?;
-    sync_folder(folder)
-}
-
-/// Puts the names in a folder onto the disk.
-pub(crate) fn sync_folder(folder: &Path) -> Result<(), RecordError> {
-    #[cfg(unix)]
-    File::open(folder)
-        .and_then(|file| file.sync_all())
-        .map_err(RecordError::io("writing", folder))?;
-    Ok(())
+    Ok(owner_only::replace(path, &text)?)
 }
 
 #[cfg(test)]

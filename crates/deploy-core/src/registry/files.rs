@@ -1,7 +1,7 @@
 //! Records as files: one for each deployment, in a folder of its owner's.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -28,12 +28,7 @@ impl Files {
     /// Where it cannot be made, or is open to others: what stands there is carried out.
     pub fn open(home: &Path) -> Result<Self, RegistryError> {
         let folder = home.join("deployments");
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&folder).map_err(io("making", &folder))?;
-        check(&folder)?;
+        owner_only::make_folder(&folder)?;
         Ok(Self { folder })
     }
 
@@ -61,11 +56,7 @@ impl Files {
 
     fn open_lock(&self, id: &DeploymentId, suffix: &str) -> Result<(File, PathBuf), RegistryError> {
         let path = self.path(id, suffix);
-        let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok((options.open(&path).map_err(io("opening", &path))?, path))
+        Ok((owner_only::open_or_create(&path)?, path))
     }
 
     fn claim_now(&self, id: &DeploymentId) -> Result<Claim, RegistryError> {
@@ -107,17 +98,7 @@ impl Files {
         }
         let path = self.path(&next.id, "json");
         let bytes = form::write(next).map_err(|error| io("writing", &path)(error.into()))?;
-        // Made with mode 0600, and gone again where anything fails before it is renamed.
-        let mut file =
-            tempfile::NamedTempFile::new_in(&self.folder).map_err(io("writing", &path))?;
-        file.write_all(&bytes).map_err(io("writing", &path))?;
-        file.as_file().sync_all().map_err(io("writing", &path))?;
-        file.persist(&path).map_err(|error| io("writing", &path)(error.error))?;
-        #[cfg(unix)]
-        File::open(&self.folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(io("writing", &self.folder))?;
-        Ok(())
+        Ok(owner_only::replace(&path, &bytes)?)
     }
 
     fn list_now(&self) -> Result<Vec<DeploymentId>, RegistryError> {
@@ -163,24 +144,6 @@ impl StateRegistry for Files {
     async fn list(&self) -> Result<Vec<DeploymentId>, RegistryError> {
         self.off(Self::list_now).await
     }
-}
-
-#[cfg(unix)]
-fn check(folder: &Path) -> Result<(), RegistryError> {
-    use std::os::unix::fs::PermissionsExt;
-    let found = fs::metadata(folder).map_err(io("looking at", folder))?;
-    let mode = found.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
-        Ok(())
-    } else {
-        Err(RegistryError::Exposed { path: folder.to_owned(), mode })
-    }
-}
-
-/// Elsewhere a folder in the account's own data folder takes over its rights.
-#[cfg(not(unix))]
-fn check(_folder: &Path) -> Result<(), RegistryError> {
-    Ok(())
 }
 
 fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RegistryError {
@@ -242,6 +205,7 @@ mod tests {
         }
         fs::set_permissions(&files.folder, fs::Permissions::from_mode(0o755)).unwrap();
         let refused = Files::open(home.path()).unwrap_err();
-        assert!(matches!(refused, RegistryError::Exposed { mode: 0o755, .. }), "{refused}");
+        assert!(matches!(refused, RegistryError::Exposed(_)), "{refused}");
+        assert!(refused.to_string().contains("its mode is 755; chmod 700 it"), "{refused}");
     }
 }

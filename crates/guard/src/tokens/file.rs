@@ -1,7 +1,7 @@
 //! The file of tokens: its form, and how it is read and replaced.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::store::TokenError;
 use super::{Digest, Scope, Token};
 use crate::home;
+use crate::record::{RecordError, own_file};
 
 /// The form that is written, and the only one that is read.
 const VERSION: u32 = 1;
@@ -69,7 +70,7 @@ pub(super) fn read(path: &Path) -> Result<(Option<Stamp>, Vec<Token>), TokenErro
         Err(error) => return Err(TokenError::io(path, error)),
     };
     let metadata = file.metadata().map_err(|error| TokenError::io(path, error))?;
-    owner_only(path, &metadata)?;
+    check(path, &metadata)?;
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(|error| TokenError::io(path, error))?;
     Ok((Some(Stamp::of(&metadata)), parse(path, &text)?))
@@ -116,38 +117,24 @@ pub(super) fn write(path: &Path, tokens: &[Token]) -> Result<(), TokenError> {
             })
             .collect(),
     };
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    let replace = || -> io::Result<()> {
-        let mut text = serde_json::to_vec_pretty(&kept)?;
-        text.push(b'\n');
-        // Made readable to its owner alone.
-        let mut new = tempfile::Builder::new().prefix(".tokens-").tempfile_in(folder)?;
-        new.write_all(&text)?;
-        new.as_file().sync_all()?;
-        new.persist(path)?;
-        #[cfg(unix)]
-        File::open(folder)?.sync_all()?;
-        Ok(())
-    };
-    replace().map_err(|error| TokenError::io(path, error))
+    let mut text =
+        serde_json::to_vec_pretty(&kept).map_err(|error| TokenError::io(path, error.into()))?;
+    text.push(b'\n');
+    Ok(owner_only::replace(path, &text).map_err(RecordError::from)?)
 }
 
 /// Holds other processes off until it is dropped.
 pub(super) fn lock(folder: &Path) -> Result<File, TokenError> {
     home::make(folder)?;
     let path: PathBuf = folder.join("tokens.lock");
-    let mut options = File::options();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(&path).map_err(|error| TokenError::io(&path, error))?;
+    let file = own_file(File::options().write(true), &path)?;
     file.lock().map_err(|error| TokenError::io(&path, error))?;
     Ok(file)
 }
 
 /// Whoever may write the file may let anybody in: others than its owner have no right to it.
 #[cfg(unix)]
-fn owner_only(path: &Path, metadata: &Metadata) -> Result<(), TokenError> {
+fn check(path: &Path, metadata: &Metadata) -> Result<(), TokenError> {
     let mode = std::os::unix::fs::MetadataExt::mode(metadata) & 0o777;
     if mode & 0o077 == 0 {
         return Ok(());
@@ -157,6 +144,6 @@ fn owner_only(path: &Path, metadata: &Metadata) -> Result<(), TokenError> {
 
 /// The folder of a Windows account is its owner's by inheritance; nothing more is checked there.
 #[cfg(not(unix))]
-fn owner_only(_path: &Path, _metadata: &Metadata) -> Result<(), TokenError> {
+fn check(_path: &Path, _metadata: &Metadata) -> Result<(), TokenError> {
     Ok(())
 }

@@ -11,6 +11,7 @@ use super::{Digest, Scope, Token, TokenState, file, random_id, random_token};
 use crate::approver::Approver;
 use crate::audit::{Act, Audit, AuditError, Decided};
 use crate::home::HomeError;
+use crate::record::RecordError;
 
 /// The longest name.
 const NAME_LIMIT: usize = 64;
@@ -60,6 +61,9 @@ pub enum TokenError {
         /// Why.
         error: io::Error,
     },
+    /// It cannot be locked or replaced.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// There is no state folder.
     #[error(transparent)]
     Home(#[from] HomeError),
