@@ -1,17 +1,14 @@
 //! What changes between a question and the doing: definitions, clients, the tools that are fetched.
 
-use guard::approver::Approver;
-use mcp_server::caller::Caller;
-use mcp_server::context::Silent;
-use mcp_server::gateway::{Gateway, Mute, Request, Stop};
+use mcp_server::gateway::Gateway;
 use mcp_server::services::Switches;
-use mcp_server::tool::Finished;
-use mcp_server::tool_error::{Code, ToolError};
+use mcp_server::tool_error::Code;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use velociraptor_api::{Call, Limits, OrgId, Server};
 use vql_builder::{Query, RawVql};
 
+use crate::gateway::{approve_this, call};
 use crate::simulated::{apart, guarded, services, with_policy};
 use crate::wire::{Wire, stateless};
 
@@ -66,30 +63,11 @@ fn server(gateway: &Gateway) -> &Server {
     &gateway.services().configured().first().expect("a server").server
 }
 
-async fn call(gateway: &Gateway, tool: &str, arguments: Value) -> Result<Finished, ToolError> {
-    let request = Request {
-        caller: &Caller::cli(),
-        cancel: CancellationToken::new(),
-        progress: &Silent,
-        voice: &Mute,
-    };
-    let arguments = serde_json::from_value(arguments).expect("an object");
-    match gateway.call(&request, tool, arguments).await {
-        Ok(finished) => Ok(finished),
-        Err(Stop::Error(error)) => Err(error),
-        Err(Stop::Ask(asking)) => panic!("nobody can be asked: {}", asking.card),
-    }
-}
-
 /// Approves the newest request that waits; its card.
 fn approve(gateway: &Gateway) -> String {
-    let approvals = gateway.guardian().approvals();
-    let pending = approvals.list().expect("approvals").pop().expect("one waits");
-    let card = pending.card(jiff::Timestamp::now());
-    let seen = pending.confirm(&pending.id()[..4]).expect("its digits");
-    let by = Approver { user: "bob".into(), host: "soc-1".into(), terminal: "/dev/pts/3".into() };
-    approvals.approve(seen, by, gateway.guardian().audit()).expect("it is approved");
-    card
+    let pending =
+        gateway.guardian().approvals().list().expect("approvals").pop().expect("one waits");
+    approve_this(gateway, &pending)
 }
 
 /// Asks, is approved, changes something, and tries: what it says.

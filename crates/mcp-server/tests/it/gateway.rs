@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use guard::approval::Approval;
 use guard::approver::Approver;
 use guard::audit;
 use guard::effect::Effect;
@@ -45,7 +46,8 @@ pub(crate) fn collect() -> Value {
     json!({ "clients": ["FIN-WS07"], "artifacts": ["Windows.System.Pslist"], "wait": 30 })
 }
 
-fn approver() -> Approver {
+/// A person at a terminal.
+pub(crate) fn approver() -> Approver {
     Approver { user: "bob".into(), host: "soc-1".into(), terminal: "/dev/pts/3".into() }
 }
 
@@ -53,9 +55,15 @@ fn approver() -> Approver {
 fn approve(gateway: &Gateway) -> String {
     let approvals = gateway.guardian().approvals();
     let [pending] = approvals.list().expect("approvals").try_into().expect("one waits");
+    approve_this(gateway, &pending)
+}
+
+/// Approves a request; its card.
+pub(crate) fn approve_this(gateway: &Gateway, pending: &Approval) -> String {
+    let guardian = gateway.guardian();
     let card = pending.card(jiff::Timestamp::now());
     let seen = pending.confirm(&pending.id()[..4]).expect("its digits");
-    approvals.approve(seen, approver(), gateway.guardian().audit()).expect("it is approved");
+    guardian.approvals().approve(seen, approver(), guardian.audit()).expect("it is approved");
     card
 }
 

@@ -7,7 +7,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::client::{Client, raw, to_end};
-use super::served::{Served, Setting, everything, maker};
+use super::served::{Served, Setting, everything};
+use crate::gateway::approver;
 
 async fn product() -> Served {
     Served::product(Services::default(), Setting::default()).await
@@ -43,7 +44,7 @@ async fn a_wrong_an_expired_and_a_revoked_token_are_told_apart_to_their_holder()
     let revoked = served.token("carol", everything());
     let carol = Client::new(served.address, Some(&revoked));
     assert_eq!(carol.ask("tools/list", json!({})).await.status, StatusCode::OK);
-    served.store.revoke("carol", jiff::Timestamp::now(), maker(), &served.audit).unwrap();
+    served.store.revoke("carol", jiff::Timestamp::now(), approver(), &served.audit).unwrap();
     for (token, why) in [
         ("mgr_0000", "the token is unknown"),
         (&good[..good.len() - 1], "the token is unknown"),
@@ -68,7 +69,7 @@ async fn a_token_that_is_revoked_loses_its_open_stream_and_its_session() {
     let (stream, ()) = tokio::join!(alice.get("/mcp"), async {
         // The stream is open when the session's next answer comes.
         assert_eq!(alice.exchange("ping", json!({})).await.status, StatusCode::OK);
-        served.store.revoke("alice", jiff::Timestamp::now(), maker(), &served.audit).unwrap();
+        served.store.revoke("alice", jiff::Timestamp::now(), approver(), &served.audit).unwrap();
     });
     // It ended: a stream that does not is waited for in vain.
     assert!([StatusCode::OK, StatusCode::UNAUTHORIZED].contains(&stream.status), "{stream:?}");

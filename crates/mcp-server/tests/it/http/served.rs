@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use guard::approver::Approver;
 use guard::audit::{Audit, Options};
 use guard::effect::Effect;
 use guard::tokens::{Gate, NewToken, Scope, TokenStore};
@@ -16,6 +15,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::client::{Client, PATIENCE};
+use crate::gateway::approver;
 use crate::simulated::guarded;
 
 /// A running server.
@@ -36,11 +36,6 @@ pub(super) struct Setting {
     pub(super) origins: Vec<String>,
     pub(super) tls: Option<Tls>,
     pub(super) not_ready: bool,
-}
-
-/// Who makes and ends tokens.
-pub(super) fn maker() -> Approver {
-    Approver { user: "bob".into(), host: "soc-1".into(), terminal: "/dev/pts/3".into() }
 }
 
 /// Everything that a token may cover.
@@ -94,7 +89,7 @@ impl Served {
         let now = Timestamp::now();
         let expires = Some(now + 1.hour());
         let new = NewToken { name: name.into(), scope, expires };
-        self.store.create(new, now, maker(), &self.audit).expect("a token").1.expose().clone()
+        self.store.create(new, now, approver(), &self.audit).expect("a token").1.expose().clone()
     }
 
     /// Makes a token whose life ended an hour ago.
@@ -102,7 +97,7 @@ impl Served {
         let before = Timestamp::now() - 2.hours();
         let expires = Some(before + 1.hour());
         let new = NewToken { name: name.into(), scope: everything(), expires };
-        self.store.create(new, before, maker(), &self.audit).expect("a token").1.expose().clone()
+        self.store.create(new, before, approver(), &self.audit).expect("a token").1.expose().clone()
     }
 
     /// A caller with a new token that covers everything.
