@@ -44,7 +44,10 @@ pub(super) fn output<T: JsonSchema>() -> Map<String, Value> {
     compact(&mut schema, false);
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
         properties.retain(|name, _| !ENVELOPE.contains(&name.as_str()));
-        properties.values_mut().for_each(slim);
+        for property in properties.values_mut() {
+            slim(property);
+            name_alone(property);
+        }
     }
     schema
 }
@@ -56,9 +59,7 @@ fn slim(schema: &mut Value) {
     if let Some(Value::Object(members)) = schema.get_mut("properties") {
         for member in members.values_mut() {
             slim(member);
-            if *member == json!({ "type": "string" }) {
-                *member = json!({});
-            }
+            name_alone(member);
         }
         schema.remove("type");
     }
@@ -70,6 +71,13 @@ fn slim(schema: &mut Value) {
     }
     if schema.contains_key("enum") {
         schema.remove("type");
+    }
+}
+
+/// A text needs no more than its name.
+fn name_alone(member: &mut Value) {
+    if *member == json!({ "type": "string" }) {
+        *member = json!({});
     }
 }
 
