@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use velociraptor_api::collections::{Collection, CollectionLimits};
+use velociraptor_api::collections::{Collection, CollectionLimits, InForce};
 
 use crate::tool_error::ToolError;
 
@@ -14,13 +14,13 @@ use crate::tool_error::ToolError;
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
-    /// Seconds of work, default 600
+    /// Seconds of each artifact; default: its own, else 600
     #[schemars(range(min = 1, max = 86_400))]
     pub timeout: Option<u64>,
-    /// Rows
+    /// Rows; default: the artifacts' own, else any
     #[schemars(range(min = 1))]
     pub max_rows: Option<u64>,
-    /// Uploaded MB, default 1000
+    /// Uploaded MB; default: the artifacts' own, else 1074
     #[schemars(range(min = 1))]
     pub max_mb: Option<u64>,
     /// Percent of a processor
@@ -77,29 +77,26 @@ pub fn wanted(
     Ok(Collection { artifacts: wanted, limits, urgent })
 }
 
-/// Megabytes of uploads that the server takes of one collection where nothing else is said.
-const DEFAULT_MB: u64 = 1000;
-
-/// Seconds of work that it gives a collection where nothing else is said.
-const DEFAULT_SECONDS: u64 = 600;
-
-/// Bytes that a collection may bring in from one client where nothing else is said.
-pub const DEFAULT_BYTES: u64 = DEFAULT_MB * 1_000_000;
+/// Bytes that a collection may bring in from one client where nothing else is said, by its
+/// artifacts neither.
+pub fn default_bytes() -> u64 {
+    bytes_of_each(&InForce::of(&CollectionLimits::default(), &[]))
+}
 
 /// Bytes that a collection may bring in from one client.
-pub fn bytes_of_each(limits: &CollectionLimits) -> u64 {
-    limits.max_bytes.unwrap_or(DEFAULT_BYTES)
+pub fn bytes_of_each(bounds: &InForce) -> u64 {
+    bounds.bytes.unwrap_or(u64::MAX)
 }
 
 /// The bounds of a collection from so many clients, as a policy judges them: bytes and rows over
 /// all of them together, seconds on each.
-pub fn over_all(limits: &CollectionLimits, clients: u64) -> guard::asked::Bounds {
+pub fn over_all(bounds: &InForce, clients: u64) -> guard::asked::Bounds {
     let clients = clients.max(1);
-    let bytes = bytes_of_each(limits);
+    let over_all = |of_each: u64| of_each.saturating_mul(clients);
     guard::asked::Bounds {
-        bytes: Some(bytes.saturating_mul(clients)),
-        rows: limits.max_rows.map(|rows| rows.saturating_mul(clients)),
-        seconds: Some(limits.timeout.map_or(DEFAULT_SECONDS, |time| time.as_secs())),
+        bytes: bounds.bytes.map(over_all),
+        rows: bounds.rows.map(over_all),
+        seconds: Some(bounds.seconds),
     }
 }
 

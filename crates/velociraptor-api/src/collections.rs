@@ -14,11 +14,13 @@ use crate::artifacts::Definition;
 use crate::flows::Request;
 use crate::permission::Permission;
 
+mod bounds;
 mod check;
 mod equal;
 mod parameters;
 mod start;
 
+pub use bounds::InForce;
 pub use check::{Target, check};
 pub use equal::equal_recent;
 pub use start::{Started, start};
@@ -35,8 +37,8 @@ pub struct Collection {
     pub urgent: bool,
 }
 
-/// Bounds of one collection on one client. What is left out is the server's default: ten minutes
-/// and 1 GiB of uploads, where the artifact does not say otherwise.
+/// Bounds of one collection on one client, as they are given. What holds where one is left out is
+/// [`InForce`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CollectionLimits {
     /// How long it may work.

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::artifacts;
 use crate::clients::{self, Client};
-use crate::collections::{self, Checked, Collection, Target};
+use crate::collections::{self, Checked, Collection, InForce, Target};
 use crate::fault::Fault;
 use crate::flows::Flow;
 use crate::ids::{ClientId, HuntId};
@@ -104,6 +104,11 @@ impl Plan {
     /// Its parameters.
     pub fn parameters(&self) -> Option<&IndexMap<String, String>> {
         self.collection.parameters().get(&self.artifact)
+    }
+
+    /// The bounds of its work.
+    pub fn in_force(&self) -> InForce {
+        self.collection.in_force()
     }
 }
 

@@ -8,6 +8,7 @@ mod emergency;
 mod flows;
 mod handles;
 mod hunts;
+mod in_force;
 mod vql;
 
 use anyhow::{Context, ensure};
@@ -77,6 +78,14 @@ sources:
           dict(Name="Null", Path="n"), dict(Name=1, Path="n"), dict(Name="1", Path="n")])
       SELECT * FROM chain(a=Many, b=Odd)
 "#,
+    "name: Custom.Tools.Bounded
+resources:
+  timeout: 90
+  max_rows: 50
+  max_upload_bytes: 5000000000
+sources:
+  - query: SELECT _value AS N FROM range(end=3)
+",
     "name: Custom.Tools.Endless
 sources:
   - query: SELECT * FROM clock(period=1)
@@ -151,6 +160,7 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
     clients::run(cases, &bench).await;
     artifacts::run(cases, &bench).await;
     collect::run(cases, &bench).await;
+    in_force::run(cases, &bench).await;
     flows::run(cases, &bench).await;
     handles::run(cases, &bench).await;
     hunts::run(cases, &bench).await;

@@ -10,7 +10,7 @@ use velociraptor_api::generated as proto;
 
 use crate::eval::Session;
 use crate::world::accounts::Permission;
-use crate::world::{Condition, DEFAULT_UPLOAD, Hunt, HuntState, Limits, NewHunt, Order, World};
+use crate::world::{Condition, Hunt, HuntState, Limits, NewHunt, Order, World};
 
 /// Creates a hunt; the answer's `flow_id` is the hunt's id.
 pub(super) fn create(
@@ -38,10 +38,7 @@ pub(super) fn create(
         limits: Limits {
             timeout: signed(start.timeout),
             max_rows: signed(start.max_rows),
-            max_bytes: match start.max_upload_bytes {
-                0 => DEFAULT_UPLOAD,
-                bytes => signed(bytes),
-            },
+            max_bytes: signed(start.max_upload_bytes),
             cpu: f64::from(start.cpu_limit),
             iops: f64::from(start.iops_limit),
             ops: 0.0,
@@ -58,6 +55,8 @@ pub(super) fn create(
         }
     }
     order.permitted(&state.repository, session).map_err(Status::permission_denied)?;
+    let compiled = state.repository.compile(&order);
+    let order = order.bounded(&state.repository);
     let sources = order
         .artifacts
         .iter()
@@ -65,7 +64,6 @@ pub(super) fn create(
         .flat_map(|definition| definition.source_names())
         .collect();
     let id = state.new_id('H');
-    let compiled = state.repository.compile(&order);
     let hunt = Hunt::new(NewHunt {
         id: id.clone(),
         order,

@@ -30,7 +30,7 @@ pub(crate) struct Limits {
     pub(crate) ops: f64,
 }
 
-/// The limit of uploads that the server sets where none is asked for.
+/// The limit of uploads that the server sets where none is asked for, by the artifacts neither.
 pub(crate) const DEFAULT_UPLOAD: i64 = 1_073_741_824;
 
 impl Order {
@@ -78,6 +78,29 @@ impl Order {
             repository.get(artifact).ok_or_else(|| format!("Unknown artifact {artifact}"))?;
         }
         Ok(self)
+    }
+
+    /// Puts in the limits that nobody asked for: the largest of its artifacts, the time of the last.
+    pub(crate) fn bounded(mut self, repository: &Repository) -> Self {
+        let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let named = self.artifacts.iter().filter_map(|name| repository.get(name));
+        let set: Vec<_> = named.map(|definition| definition.resources).collect();
+        let limits = &mut self.limits;
+        let fill = |limit: &mut i64, number: Option<u64>| {
+            if *limit <= 0 {
+                *limit = signed(number.unwrap_or(0));
+            }
+        };
+        fill(&mut limits.timeout, set.last().map(|last| last.timeout));
+        fill(&mut limits.max_rows, set.iter().map(|one| one.max_rows).max());
+        fill(&mut limits.max_bytes, set.iter().map(|one| one.max_upload_bytes).max());
+        if limits.max_bytes == 0 {
+            limits.max_bytes = DEFAULT_UPLOAD;
+        }
+        if limits.cpu == 0.0 {
+            limits.cpu = set.last().map_or(0.0, |last| last.cpu_limit);
+        }
+        self
     }
 
     /// Checks that the user may launch it.

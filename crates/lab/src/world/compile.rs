@@ -39,11 +39,16 @@ impl Repository {
         let own = sources.iter().map(|source| &source.precondition);
         let precondition =
             own.chain([&definition.precondition]).find(|condition| !condition.is_empty());
+        let timeout = match u64::try_from(order.limits.timeout) {
+            Ok(given @ 1..) => given,
+            _ => definition.resources.timeout,
+        };
         let carried = self.called(&definition.name);
         let carried = carried.iter().filter_map(|name| self.get(name));
         Value::from(row! {
             "precondition" => precondition.unwrap_or(&definition.precondition),
             "env" => Value::array(env.chain(tools).collect::<Vec<_>>()),
+            "timeout" => timeout,
             "Query" => Value::array(statements),
             "artifacts" => Value::array(carried.map(|called| {
                 let mut row = called.row();

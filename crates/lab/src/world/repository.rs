@@ -111,10 +111,11 @@ pub(crate) struct Source {
     pub(crate) query: String,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Resources {
     pub(crate) timeout: u64,
+    pub(crate) cpu_limit: f64,
     pub(crate) max_rows: u64,
     pub(crate) max_upload_bytes: u64,
 }
@@ -201,7 +202,7 @@ impl Definition {
             "resources" => row! {
                 "timeout" => self.resources.timeout,
                 "ops_per_second" => 0,
-                "cpu_limit" => 0,
+                "cpu_limit" => self.resources.cpu_limit,
                 "iops_limit" => 0,
                 "max_rows" => self.resources.max_rows,
                 "max_upload_bytes" => self.resources.max_upload_bytes,

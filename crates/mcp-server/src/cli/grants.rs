@@ -15,7 +15,7 @@ use velociraptor_api::ClientId;
 
 use super::{Form, Global, configured, output, person, undecided};
 use crate::clock;
-use crate::collection::DEFAULT_BYTES;
+use crate::collection::default_bytes;
 use crate::tool_error::{Code, ToolError};
 
 /// The smallest bound that a call can set: max_mb 1.
@@ -60,8 +60,8 @@ pub(super) struct CreateArgs {
     #[arg(long)]
     label: Option<String>,
     /// What all collections may bring in together, such as "20 GB". Each reserves the whole bound of
-    /// its uploads before it runs: 1 GB from each client, or the call's max_mb. What it did not use
-    /// is given back if its flows end while the call waits for them
+    /// its uploads from each client before it runs: the call's max_mb, else what its artifacts set,
+    /// else 1074 MB. What it did not use is given back if its flows end while the call waits for them
     #[arg(long, value_parser = bytes)]
     bytes: u64,
     /// Give it although its bytes are less than the bound of one collection: it covers only calls
@@ -143,21 +143,28 @@ fn create(grants: &Grants, args: CreateArgs, audit: &Audit, form: Form) -> Resul
 
 /// Refuses bytes into which not even one collection fits.
 fn fits_one(given: u64, small: bool) -> Result<(), ToolError> {
-    let least = if small { LEAST } else { DEFAULT_BYTES };
+    let least = if small { LEAST } else { default_bytes() };
     if given >= least {
         return Ok(());
     }
-    let what = if small { "of the smallest max_mb" } else { "that sets no max_mb" };
+    let what = if small {
+        "with the smallest max_mb"
+    } else {
+        "for which neither the call nor its artifacts set a bound"
+    };
     let error = ToolError::invalid(format!(
-        "the grant would cover nothing: a collection {what} reserves {} from each client, and the \
-         grant has {}",
+        "the grant would cover too little: a collection {what} reserves {} from each client, and \
+         the grant has {}",
         size::at_most(least),
         size::at_least(given)
     ));
     Err(if small {
         error
     } else {
-        error.next("give more bytes; or --small, for calls that set max_mb to what is there")
+        error.next(
+            "give more bytes; or --small, for calls that set max_mb, and artifacts that set \
+             max_upload_bytes, to what is there",
+        )
     })
 }
 
@@ -213,14 +220,16 @@ fn in_words(terms: &Terms) -> String {
 
 /// Bytes, and how far they reach: each collection reserves its whole bound.
 fn bytes_in_words(bytes: u64) -> String {
-    let reach = match bytes / DEFAULT_BYTES {
-        0 => String::from("only for calls that set max_mb to what is left, or less"),
-        n => format!("at least {n} collections from one client each"),
+    let fit = match bytes / default_bytes() {
+        0 => String::from("not one fits"),
+        1 => String::from("one fits"),
+        n => format!("{n} fit"),
     };
     format!(
-        "{} over all: {reach}; a call reserves {} for each client, or its max_mb",
+        "{} over all; a collection reserves {} for each client ({fit}), unless the call sets \
+         max_mb or its artifacts a bound",
         size::at_most(bytes),
-        size::at_most(DEFAULT_BYTES)
+        size::at_most(default_bytes())
     )
 }
 
@@ -244,10 +253,10 @@ mod tests {
     #[test]
     fn a_grant_into_which_no_collection_fits_is_refused() {
         let told = |given, small| fits_one(given, small).err().map(|error| error.message);
-        assert_eq!(told(1_000_000_000, false), None);
-        let why = told(500_000_000, false).unwrap();
+        assert_eq!(told(1_073_741_824, false), None);
+        let why = told(1_000_000_000, false).unwrap();
         assert!(
-            why.contains("reserves 1000 MB from each client, and the grant has 500 MB"),
+            why.contains("reserves 1074 MB from each client, and the grant has 1000 MB"),
             "{why}"
         );
         assert_eq!(told(500_000_000, true), None);
@@ -257,8 +266,9 @@ mod tests {
     #[test]
     fn how_far_the_bytes_reach_is_said() {
         let told = bytes_in_words(20_000_000_000);
-        assert!(told.starts_with("20 GB over all: at least 20 collections"), "{told}");
+        assert!(told.starts_with("20 GB over all; a collection reserves 1074 MB"), "{told}");
+        assert!(told.contains("each client (18 fit)"), "{told}");
         let told = bytes_in_words(500_000_000);
-        assert!(told.starts_with("500 MB over all: only for calls that set max_mb"), "{told}");
+        assert!(told.contains("(not one fits)"), "{told}");
     }
 }

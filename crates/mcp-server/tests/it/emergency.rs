@@ -43,7 +43,7 @@ async fn assert_ended(gateway: &Gateway, (flow, hunt): &(Value, Value)) {
 }
 
 /// The same records before the same server, under other switches.
-fn beside(gateway: &Gateway, lab: &Lab, switches: Switches) -> Gateway {
+pub(crate) fn beside(gateway: &Gateway, lab: &Lab, switches: Switches) -> Gateway {
     let target = settings::from_lab(lab, &[]).expect("the lab's files are good");
     gateway.before(Arc::new(Services::new(vec![target], switches)))
 }

@@ -365,7 +365,7 @@ async fn a_collection_on_a_grant_gives_back_what_it_did_not_use() {
     lab_label(&gateway, "FIN-WS07").await;
     give(&gateway, "Windows.System.*", GrantHosts::Label("case-7".into()));
     for number in 1..=4 {
-        // Each reserves 1 GB, and two fit: it is the giving back that lets the others run.
+        // Each reserves 1 GiB, and two fit: it is the giving back that lets the others run.
         let mut wish = collect();
         wish["again"] = json!(true);
         call(&gateway, "collect_artifact", wish).await.expect("the grant covers it");
@@ -377,7 +377,7 @@ async fn a_collection_on_a_grant_gives_back_what_it_did_not_use() {
     (wish["again"], wish["wait"]) = (json!(true), json!(0));
     call(&gateway, "collect_artifact", wish).await.expect("the grant covers it");
     let grant = gateway.guardian().grants().list().expect("grants").remove(0);
-    assert!([0, 1_000_000_000].contains(&grant.used_bytes), "{}", grant.used_bytes);
+    assert!([0, 1_073_741_824].contains(&grant.used_bytes), "{}", grant.used_bytes);
 }
 
 #[tokio::test]

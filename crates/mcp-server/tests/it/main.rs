@@ -22,6 +22,7 @@ mod gateway;
 mod handles;
 mod http;
 mod hunts;
+mod in_force;
 mod mutations;
 mod outlet;
 mod protocol;

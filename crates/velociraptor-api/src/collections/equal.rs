@@ -61,11 +61,5 @@ fn same_request(request: &Request, collection: &Checked) -> bool {
                 && sent.iter().all(|(name, value)| kept.get(name) == Some(value))
         })
     });
-    let limits = &collection.limits;
-    same_parameters
-        && request.timeout == limits.timeout.map_or(0, |span| span.as_secs())
-        && request.max_rows == limits.max_rows.unwrap_or(0)
-        // Without a limit the server writes its default into the request.
-        && limits.max_bytes.is_none_or(|bytes| bytes == request.max_upload_bytes)
-        && request.cpu_limit == f64::from(limits.cpu_percent.unwrap_or(0))
+    same_parameters && collection.same_bounds(request)
 }

@@ -45,11 +45,11 @@ pub struct Request {
     /// The parameters that the server took, by artifact. Artifacts without any are left out.
     #[serde(deserialize_with = "specs")]
     pub specs: Vec<Spec>,
-    /// Seconds, zero being the server's default.
+    /// Seconds of its last part, zero being ten minutes.
     pub timeout: u64,
-    /// Rows, zero being the server's default.
+    /// Rows, zero being no limit.
     pub max_rows: u64,
-    /// Bytes of uploads, zero being the server's default.
+    /// Bytes of uploads, zero being no limit: the server writes its own there.
     pub max_upload_bytes: u64,
     /// Percent of one processor, zero being no limit.
     pub cpu_limit: f64,

@@ -40,6 +40,9 @@ pub struct Part {
     /// The user as whom it runs, where that is not the creator.
     #[serde(deserialize_with = "row::text")]
     pub effective_principal: Option<String>,
+    /// Seconds that it may work, zero being ten minutes.
+    #[serde(deserialize_with = "row::or_default")]
+    pub timeout: u64,
 }
 
 /// A name with its value.

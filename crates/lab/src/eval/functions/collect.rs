@@ -4,7 +4,7 @@ use super::{Function, server};
 use crate::eval::{Arg, Call, Failure, Kind};
 use crate::value::{Value, row};
 use crate::world::accounts::Permission;
-use crate::world::{DEFAULT_UPLOAD, Limits, Order, SERVER};
+use crate::world::{Limits, Order, SERVER};
 
 pub(super) const TABLE: &[Function] = &[
     server(
@@ -55,7 +55,7 @@ pub(super) fn limits(call: &Call<'_>) -> Limits {
     Limits {
         timeout: number("timeout"),
         max_rows: number("max_rows"),
-        max_bytes: call.int("max_bytes").filter(|bytes| *bytes > 0).unwrap_or(DEFAULT_UPLOAD),
+        max_bytes: number("max_bytes"),
         cpu: fraction("cpu_limit"),
         iops: fraction("iops_limit"),
         ops: fraction("ops_per_sec"),
@@ -90,6 +90,7 @@ fn collect_client(call: &Call<'_>) -> Result<Value, Failure> {
     let mut lines = Vec::new();
     let order = order.with_spec(&state.repository, spec.as_deref(), &mut lines)?;
     order.permitted(&state.repository, &run.session)?;
+    let order = order.bounded(&state.repository);
     let flow_id = match call.text("flow_id") {
         id if id.is_empty() => state.new_id('F'),
         id => id.split_whitespace().next().unwrap_or_default().to_owned(),

@@ -95,6 +95,8 @@ fn hunt(call: &Call<'_>) -> Result<Value, Failure> {
     let mut lines = Vec::new();
     let order = order.with_spec(&state.repository, spec.as_deref(), &mut lines)?;
     order.permitted(&state.repository, &run.session)?;
+    let compiled = state.repository.compile(&order);
+    let order = order.bounded(&state.repository);
     let expires = time_from(&call.eval("expires"));
     let id = state.new_id('H');
     let sources = order
@@ -103,7 +105,6 @@ fn hunt(call: &Call<'_>) -> Result<Value, Failure> {
         .filter_map(|name| state.repository.get(name))
         .flat_map(|definition| definition.source_names())
         .collect();
-    let compiled = state.repository.compile(&order);
     let hunt = Hunt::new(NewHunt {
         id: id.clone(),
         order,

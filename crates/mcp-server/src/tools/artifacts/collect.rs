@@ -54,13 +54,13 @@ pub(super) struct Input {
     /// If offline, wait for it this long; without it an offline client is refused
     #[schemars(range(min = 1, max = 720))]
     queue_hours: Option<u64>,
-    /// Seconds of work on each client, default 600
+    /// Seconds of each artifact; default: its own, else 600
     #[schemars(range(min = 1, max = 86_400))]
     timeout: Option<u64>,
-    /// Rows of each client
+    /// Rows of each client; default: the artifacts' own, else any
     #[schemars(range(min = 1))]
     max_rows: Option<u64>,
-    /// Uploads of each client
+    /// Uploads of each client; default: the artifacts' own, else 1074
     #[schemars(range(min = 1))]
     max_mb: Option<u64>,
     /// Percent of a processor
@@ -130,7 +130,7 @@ impl Acts for CollectArtifact {
         };
         let mut work = Work::that("runs the artifacts and keeps their rows on the server")
             .running(programs::of_artifacts(session, &names, place).await?)
-            .within(over_all(checked.limits(), clients.len() as u64))
+            .within(over_all(&checked.in_force(), clients.len() as u64))
             .needing(checked.permissions())
             .undone_by("cancel_flow; what was collected stays");
         if let Some(queue) = queue {
@@ -161,7 +161,7 @@ impl Acts for CollectArtifact {
         let (detail, progress) = (cx.detail, cx.progress);
         let plan = Plan { session, go, checked: &checked, again, wait, until, detail, progress };
         let mut outcomes = plan.run(named).await?;
-        let each = bytes_of_each(checked.limits());
+        let each = bytes_of_each(&checked.in_force());
         let brought_in = outcomes.iter().map(|outcome| outcome.bytes.unwrap_or(each));
         go.brought_in(brought_in.fold(0, u64::saturating_add)).await;
         if let [only] = outcomes.as_mut_slice()

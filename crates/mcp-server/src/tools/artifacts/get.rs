@@ -140,12 +140,16 @@ impl Output {
 
 /// The limits that the artifact sets itself, as `timeout 600`; zeroes leave the server's default.
 fn limits(artifact: &Definition) -> Vec<String> {
-    artifact
-        .resources
-        .iter()
-        .filter(|(_, value)| value.as_f64().is_some_and(|number| number != 0.0))
-        .map(|(name, value)| format!("{name} {value}"))
-        .collect()
+    let set = |value: &&serde_json::Value| match value {
+        serde_json::Value::String(text) => !matches!(text.trim(), "" | "0"),
+        number => number.as_f64().is_some_and(|number| number != 0.0),
+    };
+    let shown = |value: &serde_json::Value| match value.as_str() {
+        Some(text) => text.to_owned(),
+        None => value.to_string(),
+    };
+    let resources = artifact.resources.iter().filter(|(_, value)| set(value));
+    resources.map(|(name, value)| format!("{name} {}", shown(value))).collect()
 }
 
 impl From<artifacts::Parameter> for Parameter {
@@ -202,7 +206,7 @@ mod tests {
             ],
             "Sources": [{"name": "Hits", "query": "SELECT Name, Size FROM glob(globs=G)"}],
             "Tools": [{"name": "Thing", "url": "https://example.test/thing.exe"}],
-            "ColumnTypes": [], "Resources": {"timeout": 60, "max_rows": 0}, "Metadata": {},
+            "ColumnTypes": [], "Resources": {"timeout": 60, "max_rows": 0, "max_upload_bytes": "5"}, "Metadata": {},
         }))
         .unwrap()
     }
@@ -219,7 +223,7 @@ mod tests {
           All of them.
         needs      EXECVE
         only where SELECT OS From info() where OS = 'windows'
-        limits     timeout 60
+        limits     timeout 60, max_upload_bytes 5
         PARAMETERS
         name   type     default  description
         Depth  int      3        How deep.

@@ -7,7 +7,6 @@ use guard::asked::Place;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use velociraptor_api::collections::CollectionLimits;
 use velociraptor_api::quarantine::{self, Action, Options, Plan, Proof, Sent, StepState};
 use velociraptor_api::{Permission, Session};
 
@@ -156,7 +155,7 @@ impl Acts for QuarantineClient {
         };
         let mut work = Work::that(effect)
             .on([plan.client().clone()])
-            .within(collection::over_all(&CollectionLimits::default(), 1))
+            .within(collection::over_all(&plan.in_force(), 1))
             .running(programs::of_artifacts(session, &[plan.artifact()], Place::Endpoint).await?)
             .undone_by(undo)
             .proved_by("its report, renewed contact with the server, the label read back");

@@ -1,13 +1,11 @@
 //! `modify_hunt`.
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use velociraptor_api::collections::CollectionLimits;
-use velociraptor_api::flows::Request;
+use velociraptor_api::collections::InForce;
 use velociraptor_api::hunts::{self, HuntChange, HuntState, HuntStatus};
 use velociraptor_api::{HuntId, Permission, Session};
 
@@ -113,7 +111,7 @@ impl Acts for ModifyHunt {
         }
         if starts || prolongs {
             let reached = hunts::reach(session, &hunt.scope).await?;
-            let bounds = collection::over_all(&limits(request), reached.len() as u64);
+            let bounds = collection::over_all(&InForce::of_hunt(&status), reached.len() as u64);
             work = work
                 .bound_to("hunt", request)
                 .within(bounds)
@@ -165,17 +163,6 @@ impl Acts for ModifyHunt {
         };
         let link = cx.link(&format!("/hunts/{id}"));
         Ok(Answer::of(cx, session, data).state(State::Complete).link(link))
-    }
-}
-
-/// The bounds that a hunt has for each client.
-fn limits(request: &Request) -> CollectionLimits {
-    let set = |value: u64| (value > 0).then_some(value);
-    CollectionLimits {
-        timeout: set(request.timeout).map(Duration::from_secs),
-        max_rows: set(request.max_rows),
-        max_bytes: set(request.max_upload_bytes),
-        cpu_percent: None,
     }
 }
 

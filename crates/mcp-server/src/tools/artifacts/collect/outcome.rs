@@ -1,11 +1,12 @@
 //! What became of a collection on one client.
 
+use guard::size::at_most;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use velociraptor_api::artifacts::Definition;
 use velociraptor_api::clients::Client;
-use velociraptor_api::collections::CollectionLimits;
+use velociraptor_api::collections::InForce;
 use velociraptor_api::flows::{Bound, Flow, FlowState};
 use velociraptor_api::{FlowId, Os};
 
@@ -139,24 +140,26 @@ impl Outcome {
     }
 
     /// Says that a bound ended the flow, and what that means for its rows.
-    pub(super) fn cut(&mut self, bound: Bound, limits: &CollectionLimits) {
+    pub(super) fn cut(&mut self, bound: Bound, bounds: &InForce) {
         self.state = Word::Cut;
         let (was, more) = match bound {
             Bound::Rows => (
-                match limits.max_rows {
+                match bounds.rows {
                     Some(rows) => format!("max_rows {rows} was passed"),
                     None => String::from("its limit of rows was passed"),
                 },
                 "a larger max_rows",
             ),
-            Bound::Time => (
-                match limits.timeout {
-                    Some(span) => format!("timeout {} s was reached", span.as_secs()),
-                    None => String::from("its time limit was reached"),
+            Bound::Time => {
+                (format!("timeout {} s was reached", bounds.seconds), "a larger timeout")
+            }
+            Bound::Uploads => (
+                match bounds.bytes {
+                    Some(bytes) => format!("its limit of uploads, {}, was passed", at_most(bytes)),
+                    None => String::from("its limit of uploads was passed"),
                 },
-                "a larger timeout",
+                "a larger max_mb",
             ),
-            Bound::Uploads => (String::from("its limit of uploads was passed"), "a larger max_mb"),
         };
         self.reason = Some(format!(
             "{was} and the collection was ended, so there may be more than was found; {more} or \
@@ -303,12 +306,20 @@ mod tests {
 
     #[test]
     fn a_bound_that_ended_it_is_named_with_what_it_costs() {
-        let limits = CollectionLimits { max_rows: Some(100), ..CollectionLimits::default() };
+        let bounds = InForce { bytes: Some(50_000_000), rows: Some(100), seconds: 60 };
         let mut outcome = Outcome { rows: 101, ..plain(Word::Failed) };
-        outcome.cut(Bound::Rows, &limits);
+        outcome.cut(Bound::Rows, &bounds);
         outcome.kept(40);
         assert_eq!((outcome.state, outcome.rows), (Word::Cut, 40));
         insta::assert_snapshot!(outcome.reason.unwrap(), @"max_rows 100 was passed and the collection was ended, so there may be more than was found; a larger max_rows or narrower parameters give all; 101 rows were counted, 40 of them arrived");
+        for (bound, told) in [
+            (Bound::Time, "timeout 60 s was reached"),
+            (Bound::Uploads, "its limit of uploads, 50 MB, was passed"),
+        ] {
+            let mut outcome = plain(Word::Failed);
+            outcome.cut(bound, &bounds);
+            assert!(outcome.reason.as_ref().unwrap().starts_with(told), "{outcome:?}");
+        }
     }
 
     #[test]

@@ -211,7 +211,7 @@ impl Plan<'_> {
         }
         let status = flows::status(self.session, id, &flow.flow_id).await?;
         if let Some(bound) = status.bound() {
-            outcome.cut(bound, self.checked.limits());
+            outcome.cut(bound, &self.checked.in_force());
         } else if flows::applied_nowhere(self.session, &status).await? {
             outcome.applied_nowhere();
         }
