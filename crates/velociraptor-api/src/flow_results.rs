@@ -4,7 +4,7 @@ use serde::Serialize;
 use vql_builder::PureExpr;
 
 use crate::fault::Fault;
-use crate::flows::{self, Flow, FlowState};
+use crate::flows::{self, Flow};
 use crate::ids::{ClientId, FlowId};
 use crate::limits::Limits;
 use crate::near::near;
@@ -91,7 +91,7 @@ pub async fn tables(
         // So are those of what was collected in several runs, where the figures are of the last,
         // and of what ended badly: the last rows that the agent counted may never have arrived.
         let mut filled = status.queries.iter().filter(|query| query.tables.contains(name));
-        let doubtful = status.repeated || status.flow.state == FlowState::Error;
+        let doubtful = status.repeated || status.flow.state.is_early();
         let told = match (filled.next(), filled.next(), doubtful) {
             (Some(query), None, false) if query.tables.len() == 1 => Some(query.rows),
             _ => None,

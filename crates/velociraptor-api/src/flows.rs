@@ -25,7 +25,7 @@ pub(crate) use status::unlogged;
 pub use status::{Bound, FlowStatus, LogEntry, QueryStat, Request, Spec, flow, status};
 pub use wait::{WaitEnd, Waited, wait};
 
-/// Where a flow stands, in the server's words.
+/// Where a flow stands, in the server's words and one of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum FlowState {
@@ -41,13 +41,15 @@ pub enum FlowState {
     Unresponsive,
     /// Ended well.
     Finished,
-    /// Ended badly, was cancelled, or wrote a line of level ERROR. Rows may be there all the same.
+    /// Ended badly, or wrote a line of level ERROR. Rows may be there all the same.
     Error,
+    /// Somebody ended it. The server calls that an error, with a status that says so.
+    Cancelled,
 }
 
 impl FlowState {
     /// All states.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Unset,
         Self::Running,
         Self::Waiting,
@@ -55,6 +57,7 @@ impl FlowState {
         Self::Unresponsive,
         Self::Finished,
         Self::Error,
+        Self::Cancelled,
     ];
 
     /// The server's word.
@@ -67,6 +70,7 @@ impl FlowState {
             Self::Unresponsive => "UNRESPONSIVE",
             Self::Finished => "FINISHED",
             Self::Error => "ERROR",
+            Self::Cancelled => "CANCELLED",
         }
     }
 
@@ -75,9 +79,14 @@ impl FlowState {
         Self::ALL.into_iter().find(|state| state.as_str().eq_ignore_ascii_case(name))
     }
 
+    /// Whether it ended otherwise than well: what was counted may not all have arrived.
+    pub const fn is_early(self) -> bool {
+        matches!(self, Self::Error | Self::Cancelled)
+    }
+
     /// Whether nothing more is expected.
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Finished | Self::Error)
+        matches!(self, Self::Finished | Self::Error | Self::Cancelled)
     }
 }
 

@@ -203,7 +203,11 @@ async fn d81_cancelling_answers_in_fields_and_a_flow_that_ended_is_left_alone() 
     assert_eq!(status["state"], "offline", "{status:?}");
     let wish = json!({"client": AWAY, "flow_id": flow});
     let done = lab.data("cancel_flow", wish.clone()).await;
-    assert_eq!((&done["cancelled"], &done["after"]), (&json!(true), &json!("ERROR")), "{done:?}");
+    assert_eq!(
+        (&done["cancelled"], &done["after"]),
+        (&json!(true), &json!("CANCELLED")),
+        "{done:?}"
+    );
     assert_eq!(done["flow_id"], flow);
     let again = lab.data("cancel_flow", wish).await;
     assert_eq!(again["cancelled"], false);

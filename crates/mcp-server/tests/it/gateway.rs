@@ -437,7 +437,7 @@ async fn what_waited_for_a_client_for_longer_than_was_agreed_is_taken_back() {
     assert!(told.len() == 1 && told[0].contains("taken back, was"), "{told:?}");
     let wish = json!({ "client": "LAPTOP-19", "flow_id": flow });
     let status = call(&gateway, "get_flow_status", wish).await.expect("it is there");
-    assert_eq!(status.data().expect("data")["flow_state"], "ERROR");
+    assert_eq!(status.data().expect("data")["flow_state"], "CANCELLED");
     assert!(after(3).await.is_empty(), "once");
     let record = std::fs::read_dir(gateway.guardian().home().join("audit")).expect("a record");
     let lines: String = record

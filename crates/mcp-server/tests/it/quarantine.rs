@@ -48,7 +48,7 @@ async fn settled(lab: &Direct) {
     while flows(lab)
         .await
         .iter()
-        .any(|flow| !["FINISHED", "ERROR"].map(Value::from).contains(&flow["state"]))
+        .any(|flow| !["FINISHED", "ERROR", "CANCELLED"].map(Value::from).contains(&flow["state"]))
     {
         assert!(Instant::now() < deadline, "{:?}", flows(lab).await);
         tokio::task::yield_now().await;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::Checked;
 use crate::clients;
 use crate::fault::Fault;
-use crate::flows::{self, Flow, FlowSearch, FlowState, Request};
+use crate::flows::{self, Flow, FlowSearch, Request};
 use crate::ids::ClientId;
 use crate::session::Session;
 
@@ -35,7 +35,7 @@ pub async fn equal_recent(
     let page = flows::list(session, client, &wanted).await?;
     for flow in page.flows {
         let is_recent = flow.created.is_some_and(|at| at + within >= now);
-        if !is_recent || flow.state == FlowState::Error || !same_artifacts(&flow, collection) {
+        if !is_recent || flow.state.is_early() || !same_artifacts(&flow, collection) {
             continue;
         }
         let status = flows::status(session, client, &flow.flow_id).await?;

@@ -72,7 +72,9 @@ pub async fn wait(
         let now = Instant::now();
         let settled = match flow.state {
             FlowState::Finished => true,
-            FlowState::Error => now >= *failed_since.get_or_insert(now) + SETTLE,
+            FlowState::Error | FlowState::Cancelled => {
+                now >= *failed_since.get_or_insert(now) + SETTLE
+            }
             _ => {
                 failed_since = None;
                 false

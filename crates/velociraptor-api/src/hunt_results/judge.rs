@@ -25,6 +25,8 @@ pub enum Part {
     Running,
     /// It ended badly. Nothing is established, although rows may have come.
     Failed,
+    /// Somebody ended its flow. Nothing is established, although rows may have come.
+    Cancelled,
     /// A limit of rows, bytes or time ended it early: there may be more.
     Cut,
     /// It was never asked. Nothing is established.
@@ -47,6 +49,7 @@ pub struct Parts {
     pub not_applicable: u64,
     pub running: u64,
     pub failed: u64,
+    pub cancelled: u64,
     pub cut: u64,
     pub never_scheduled: u64,
 }
@@ -59,13 +62,14 @@ impl Parts {
             + self.not_applicable
             + self.running
             + self.failed
+            + self.cancelled
             + self.cut
             + self.never_scheduled
     }
 
     /// For how many clients nothing is established, or not all.
     pub const fn open(&self) -> u64 {
-        self.running + self.failed + self.cut + self.never_scheduled
+        self.running + self.failed + self.cancelled + self.cut + self.never_scheduled
     }
 
     fn add(&mut self, part: Part) {
@@ -75,6 +79,7 @@ impl Parts {
             Part::NotApplicable => &mut self.not_applicable,
             Part::Running => &mut self.running,
             Part::Failed => &mut self.failed,
+            Part::Cancelled => &mut self.cancelled,
             Part::Cut => &mut self.cut,
             Part::NeverScheduled => &mut self.never_scheduled,
         } += 1;
@@ -213,6 +218,7 @@ fn part_of(member: &Member, table: Option<&str>, applies: bool) -> Part {
         FlowState::Finished => Part::NotApplicable,
         FlowState::Error if bound_of(member).is_some() => Part::Cut,
         FlowState::Error => Part::Failed,
+        FlowState::Cancelled => Part::Cancelled,
         _ => Part::Running,
     }
 }
@@ -305,6 +311,7 @@ mod tests {
                 member(5, FlowState::Error, 9, "Something broke"),
                 member(6, FlowState::Error, 1, "Rows 3 exceeded limit 1 for flow F.X. Cancelling."),
                 member(8, FlowState::Finished, 0, ""),
+                member(10, FlowState::Cancelled, 2, "Cancelled by VQL query"),
                 // Known no more, or added by hand.
                 member(9, FlowState::Finished, 1, ""),
             ],
@@ -322,25 +329,26 @@ mod tests {
             not_applicable: 2,
             running: 1,
             failed: 1,
+            cancelled: 1,
             cut: 1,
             never_scheduled: 1,
         };
         assert_eq!(coverage.parts, expected);
-        assert_eq!((coverage.scope, coverage.parts.total()), (9, 9));
-        assert_eq!((coverage.at_start, coverage.joined, coverage.excluded), (8, 1, 4));
-        assert_eq!(coverage.parts.open(), 4);
-        let open: Vec<&str> = coverage.hosts[..4]
+        assert_eq!((coverage.scope, coverage.parts.total()), (10, 10));
+        assert_eq!((coverage.at_start, coverage.joined, coverage.excluded), (9, 1, 4));
+        assert_eq!(coverage.parts.open(), 5);
+        let open: Vec<&str> = coverage.hosts[..5]
             .iter()
             .map(|host| host.hostname.as_deref().unwrap_or_default())
             .collect();
-        assert_eq!(open, ["host-4", "host-5", "host-6", "host-7"]);
+        assert_eq!(open, ["host-4", "host-5", "", "host-6", "host-7"]);
     }
 
     #[test]
     fn a_single_table_is_judged_by_its_own_rows() {
         let table = Some(String::from("A/Two"));
         let coverage = judge(Facts { table, ..facts() });
-        assert_eq!((coverage.parts.hit, coverage.parts.total()), (0, 9));
+        assert_eq!((coverage.parts.hit, coverage.parts.total()), (0, 10));
     }
 
     #[test]

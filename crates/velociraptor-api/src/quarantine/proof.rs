@@ -136,6 +136,9 @@ fn reported(action: Action, proof: &Proof, end: WaitEnd) -> Step {
             let why = proof.flow.status.as_deref().unwrap_or("it does not say why");
             (StepState::Failed, format!("the flow failed: {why}"))
         }
+        (FlowState::Cancelled, ..) => {
+            (StepState::Failed, String::from("somebody cancelled the flow"))
+        }
         (_, _, Some(line), _) => (StepState::Failed, line),
         (FlowState::Finished, _, None, Some(line)) => (StepState::Proved, line.clone()),
         (FlowState::Finished, _, None, None) => {

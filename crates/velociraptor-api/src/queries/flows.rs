@@ -3,15 +3,37 @@
 use crate::catalogue::{CatalogueQuery, READ};
 use crate::permission::Permission;
 
+/// The state of a flow. The server has no word for one that somebody ended: it calls that an error.
+/// Where there was an error before, it stands behind a colon, and it is that error.
+macro_rules! flow_state {
+    ($flow:literal) => {
+        concat!(
+            "if(condition=",
+            $flow,
+            "state = 'ERROR' AND ",
+            $flow,
+            "status =~ '^Cancelled by [^:]*$', then='CANCELLED', else=",
+            $flow,
+            "state)"
+        )
+    };
+}
+
+pub(super) use flow_state;
+
 /// The columns that [`crate::flows::Flow`] is read from.
 macro_rules! flow_columns {
     () => {
-        "session_id AS FlowId, client_id AS ClientId, request.artifacts AS Artifacts,
-       request.creator AS Creator, state AS State, status AS Status,
+        concat!(
+            "session_id AS FlowId, client_id AS ClientId, request.artifacts AS Artifacts,
+       request.creator AS Creator, ",
+            flow_state!(""),
+            " AS State, status AS Status,
        create_time AS Created, start_time AS Started, active_time AS Active,
        execution_duration AS Duration, total_collected_rows AS Rows,
        total_uploaded_files AS UploadedFiles, total_uploaded_bytes AS UploadedBytes,
        total_logs AS Logs, artifacts_with_results AS Tables"
+        )
     };
 }
 
@@ -26,7 +48,7 @@ LET Found <= SELECT ",
         ",
        str(str=9000000000000000 - create_time) + ' ' + session_id AS SortKey
 FROM flows(client_id=MR_Client, summary=TRUE)
-WHERE MR_States = '' OR state =~ MR_States
+WHERE MR_States = '' OR State =~ MR_States
 ORDER BY SortKey
 SELECT *, len(list=Found) AS Total
 FROM foreach(row=slice(list=Found, start=int(int=MR_From), end=int(int=MR_To)))"
@@ -119,10 +141,14 @@ FROM flow_logs(client_id=MR_Client, flow_id=MR_Flow)",
 /// its good end into an error.
 pub const CANCEL: CatalogueQuery = CatalogueQuery {
     name: "flow_cancel",
-    text: "LET Before <= SELECT state AS State FROM flows(client_id=MR_Client, flow_id=MR_Flow)
-LET Cancelled <= if(condition=Before AND NOT Before[0].State =~ '^(FINISHED|ERROR)$',
+    text: concat!(
+        "LET Before <= SELECT ",
+        flow_state!(""),
+        " AS State FROM flows(client_id=MR_Client, flow_id=MR_Flow)
+LET Cancelled <= if(condition=Before AND NOT Before[0].State =~ '^(FINISHED|ERROR|CANCELLED)$',
                     then=cancel_flow(client_id=MR_Client, flow_id=MR_Flow).flow_id)
-SELECT Before[0].State AS Before, Cancelled AS Cancelled FROM scope()",
+SELECT Before[0].State AS Before, Cancelled AS Cancelled FROM scope()"
+    ),
     binds: &["MR_Client", "MR_Flow"],
     // Which of COLLECT_CLIENT and COLLECT_SERVER it takes depends on the client.
     needs: &[Permission::AnyQuery, Permission::ReadResults],

@@ -1,6 +1,7 @@
 //! Queries about hunts.
 
 use super::clients::{CLIENT, client_columns};
+use super::flows::flow_state;
 use crate::catalogue::{CatalogueQuery, READ};
 use crate::permission::Permission;
 
@@ -217,11 +218,15 @@ SELECT ClientId FROM Added",
 /// fared matters where it ended badly.
 pub const FLOWS: CatalogueQuery = CatalogueQuery {
     name: "hunt_flows",
-    text: "SELECT ClientId, FlowId, Flow.state AS State, Flow.status AS Status,
+    text: concat!(
+        "SELECT ClientId, FlowId, ",
+        flow_state!("Flow."),
+        " AS State, Flow.status AS Status,
        Flow.total_collected_rows AS Rows, Flow.artifacts_with_results AS Tables,
        len(list=Flow.query_stats) AS Queries,
        if(condition=Flow.state = 'ERROR', then=Flow.query_stats) AS Stats
-FROM hunt_flows(hunt_id=MR_Hunt)",
+FROM hunt_flows(hunt_id=MR_Hunt)"
+    ),
     binds: &["MR_Hunt"],
     needs: READ,
     mutates: false,

@@ -201,11 +201,11 @@ async fn cancel(bench: &Bench<'_>) -> anyhow::Result<()> {
     ensure!(waited.end == WaitEnd::Deadline, "{waited:?}");
     let done = flows::cancel(&session, &id, &flow).await?;
     ensure!(done.cancelled && !done.before.is_final(), "{done:?}");
-    ensure!(done.flow.state == FlowState::Error, "{done:?}");
+    ensure!(done.flow.state == FlowState::Cancelled, "{done:?}");
     let told = done.flow.status.as_deref().unwrap_or_default();
     ensure!(told.contains("Cancelled"), "{done:?}");
     let again = flows::cancel(&session, &id, &flow).await?;
-    ensure!(!again.cancelled && again.before == FlowState::Error, "{again:?}");
+    ensure!(!again.cancelled && again.before == FlowState::Cancelled, "{again:?}");
 
     let short = collection("Generic.Client.Info", &[]);
     let started = collections::start(&session, &id, &checked(bench, &short).await?).await?;

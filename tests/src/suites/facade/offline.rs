@@ -96,7 +96,7 @@ async fn collect(bench: &Bench<'_>) -> anyhow::Result<()> {
     let looked = looks(bench.server, &flow)? - before;
     ensure!(looked == 1, "it looked {looked} times");
     let done = flows::cancel(&session, &id, &flow).await?;
-    ensure!(done.cancelled && done.flow.state == FlowState::Error, "{done:?}");
+    ensure!(done.cancelled && done.flow.state == FlowState::Cancelled, "{done:?}");
     Ok(())
 }
 

@@ -105,7 +105,7 @@ async fn ended(bench: &Bench) -> anyhow::Result<()> {
     let told = child.call_ok("get_flow_results", flow.clone()).await?;
     ensure!(told["state"] != "complete" && told["state"] != "empty", "it runs still: {told}");
     let done = child.call_ok("cancel_flow", flow.clone()).await?;
-    ensure!(done["cancelled"] == true && done["after"] == "ERROR", "{done}");
+    ensure!(done["cancelled"] == true && done["after"] == "CANCELLED", "{done}");
     let vql = "SELECT state, status FROM flows(client_id=C, flow_id=F)";
     let id = flow["flow_id"].as_str().context("no flow")?;
     let known = bench.witness(vql, &[("C", &bench.agent), ("F", id)]).await?;
@@ -134,7 +134,13 @@ async fn listed(bench: &Bench) -> anyhow::Result<()> {
     let known = bench.witness(vql, &[("C", &bench.agent)]).await?;
     ensure!(told == column(&known, "session_id")?.into_iter().collect(), "{told:?} {known}");
     let mut sum = 0;
-    for (state, inside) in [("running", "RUNNING"), ("finished", "FINISHED"), ("error", "ERROR")] {
+    let stages = [
+        ("running", "RUNNING"),
+        ("finished", "FINISHED"),
+        ("error", "ERROR"),
+        ("cancelled", "CANCELLED"),
+    ];
+    for (state, inside) in stages {
         let wish = json!({ "client": bench.agent, "state": state, "limit": 500 });
         let some = child.call_ok("list_flows", wish).await?;
         let states = column(&some["flows"], "state")?;

@@ -245,7 +245,14 @@ fn target(clients: &[String]) -> Result<Target, ToolError> {
 fn overall(outcomes: &[Outcome]) -> State {
     let any = |word: Word| outcomes.iter().any(|outcome| outcome.state == word);
     let all = |word: Word| outcomes.iter().all(|outcome| outcome.state == word);
-    let open = [Word::Refused, Word::Unproved, Word::Failed, Word::Cut, Word::NotApplicable];
+    let open = [
+        Word::Refused,
+        Word::Unproved,
+        Word::Failed,
+        Word::Cancelled,
+        Word::Cut,
+        Word::NotApplicable,
+    ];
     if open.into_iter().any(any) {
         State::Partial
     } else if all(Word::Offline) {

@@ -39,6 +39,7 @@ enum Stage {
     Running,
     Finished,
     Error,
+    Cancelled,
 }
 
 impl Stage {
@@ -47,6 +48,7 @@ impl Stage {
             Self::Running => !state.is_final(),
             Self::Finished => *state == FlowState::Finished,
             Self::Error => *state == FlowState::Error,
+            Self::Cancelled => *state == FlowState::Cancelled,
         };
         FlowState::ALL.into_iter().filter(is).collect()
     }
@@ -172,7 +174,7 @@ mod tests {
 
     #[test]
     fn each_state_belongs_to_one_stage() {
-        let all: Vec<FlowState> = [Stage::Running, Stage::Finished, Stage::Error]
+        let all: Vec<FlowState> = [Stage::Running, Stage::Finished, Stage::Error, Stage::Cancelled]
             .into_iter()
             .flat_map(Stage::states)
             .collect();

@@ -122,7 +122,7 @@ pub(in crate::tools) fn state(flow: &Flow, queries: &[QueryStat], offline: bool)
     match flow.state {
         FlowState::Finished if queries.iter().any(failed) => State::Partial,
         FlowState::Finished => State::Complete,
-        FlowState::Error => State::Partial,
+        FlowState::Error | FlowState::Cancelled => State::Partial,
         _ if offline => State::Offline,
         _ => State::Pending,
     }

@@ -82,6 +82,7 @@ struct Counts {
     none: u64,
     not_applicable: u64,
     failed: u64,
+    cancelled: u64,
     cut: u64,
     running: u64,
     never_scheduled: u64,
@@ -277,6 +278,7 @@ impl Output {
                 none: parts.none,
                 not_applicable: parts.not_applicable,
                 failed: parts.failed,
+                cancelled: parts.cancelled,
                 cut: parts.cut,
                 running: parts.running,
                 never_scheduled: parts.never_scheduled,
@@ -314,6 +316,7 @@ const fn word(part: Part) -> &'static str {
         Part::NotApplicable => "not applicable",
         Part::Running => "running",
         Part::Failed => "failed",
+        Part::Cancelled => "cancelled",
         Part::Cut => "cut",
         Part::NeverScheduled => "never asked",
     }

@@ -142,6 +142,7 @@ fn open(coverage: &Coverage) -> Vec<String> {
     let parts = &coverage.parts;
     let words = [
         (parts.failed, "failed"),
+        (parts.cancelled, "cancelled"),
         (parts.cut, "cut"),
         (parts.running, "running"),
         (parts.never_scheduled, "never asked"),

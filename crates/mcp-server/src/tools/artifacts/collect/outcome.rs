@@ -48,6 +48,8 @@ pub(super) enum Word {
     Finished,
     /// It ended badly. There may be rows all the same.
     Failed,
+    /// Somebody ended it. There may be rows all the same.
+    Cancelled,
     /// A bound of the collection ended it. There may be more than was found.
     Cut,
     /// The agent has it, or will have it in a moment.
@@ -84,6 +86,7 @@ impl Word {
         match self {
             Self::Finished => "FINISHED",
             Self::Failed => "FAILED",
+            Self::Cancelled => "CANCELLED",
             Self::Cut => "CUT",
             Self::Pending => "PENDING",
             Self::Offline => "OFFLINE",
@@ -186,11 +189,12 @@ impl Outcome {
         self.state = match flow.state {
             FlowState::Finished => Word::Finished,
             FlowState::Error => Word::Failed,
+            FlowState::Cancelled => Word::Cancelled,
             _ => Word::Pending,
         };
         // Of one that ended badly more may be on its way.
         self.bytes = (self.state == Word::Finished).then_some(flow.uploaded_bytes);
-        if self.state == Word::Failed {
+        if matches!(self.state, Word::Failed | Word::Cancelled) {
             self.reason = Some(flow.status.clone().unwrap_or_else(|| {
                 String::from("it ended in error without a reason; get_flow_status shows its log")
             }));
@@ -232,7 +236,8 @@ impl Outcome {
         };
         let others: Vec<&str> =
             definitions.iter().filter(other).map(|definition| definition.name.as_str()).collect();
-        let ended = matches!(self.state, Word::Finished | Word::Failed | Word::Cut);
+        let ended =
+            matches!(self.state, Word::Finished | Word::Failed | Word::Cancelled | Word::Cut);
         if others.is_empty() || !ended {
             return;
         }

@@ -20,6 +20,7 @@ fn write_all(outcomes: &[Outcome], out: &mut String) -> std::fmt::Result {
         let words = [
             Word::Finished,
             Word::Failed,
+            Word::Cancelled,
             Word::Cut,
             Word::Pending,
             Word::Offline,
@@ -52,7 +53,8 @@ fn write_one(outcome: &Outcome, out: &mut String) -> std::fmt::Result {
     if let Some(flow) = &outcome.flow_id {
         write!(out, "  {flow}")?;
     }
-    if matches!(outcome.state, Word::Finished | Word::Failed | Word::Cut | Word::Pending) {
+    let ran = [Word::Finished, Word::Failed, Word::Cancelled, Word::Cut, Word::Pending];
+    if ran.contains(&outcome.state) {
         write!(out, "  {} rows", outcome.rows)?;
         if outcome.uploads > 0 {
             write!(out, ", {} files", outcome.uploads)?;

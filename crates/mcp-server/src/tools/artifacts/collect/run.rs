@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use velociraptor_api::clients::{Client, Resolved};
 use velociraptor_api::collections::{self, Checked};
 use velociraptor_api::flow_results;
-use velociraptor_api::flows::{self, Flow, FlowState, WaitEnd};
+use velociraptor_api::flows::{self, Flow, WaitEnd};
 use velociraptor_api::results::RowQuery;
 use velociraptor_api::{ClientId, Fault, Session};
 
@@ -226,7 +226,7 @@ impl Plan<'_> {
         outcome: &mut Outcome,
     ) -> Result<(), ToolError> {
         let tables = flow_results::tables(self.session, id, &flow.flow_id).await?.tables;
-        if flow.state == FlowState::Error {
+        if flow.state.is_early() {
             outcome.kept(tables.iter().map(|table| table.rows).sum());
         }
         let share = budget / tables.len().max(1);

@@ -22,6 +22,7 @@ impl Render for Output {
         for (count, word) in [
             (counts.not_applicable, "not applicable"),
             (counts.failed, "failed"),
+            (counts.cancelled, "cancelled"),
             (counts.cut, "cut"),
             (counts.running, "running"),
             (counts.never_scheduled, "never asked"),
@@ -60,7 +61,8 @@ impl Output {
     /// The verdict: for how many hosts nothing is established, which, and why.
     fn render_open(&self, out: &mut String) {
         let counts = &self.coverage;
-        let open = counts.failed + counts.cut + counts.running + counts.never_scheduled;
+        let ended = counts.failed + counts.cancelled + counts.cut;
+        let open = ended + counts.running + counts.never_scheduled;
         if counts.not_applicable > 0 {
             let _ = write!(
                 out,
@@ -75,7 +77,8 @@ impl Output {
             return;
         }
         let _ = write!(out, "\nNOT ESTABLISHED for {open} of {} hosts:", counts.scope);
-        for part in [Part::Failed, Part::Cut, Part::Running, Part::NeverScheduled] {
+        let parts = [Part::Failed, Part::Cancelled, Part::Cut, Part::Running, Part::NeverScheduled];
+        for part in parts {
             let of_part: Vec<&Open> =
                 self.not_established.iter().filter(|host| host.part == word(part)).collect();
             if of_part.is_empty() {
