@@ -173,8 +173,8 @@ impl Hunt {
         let count = |keep: &dyn Fn(&Flow) -> bool| flows.iter().filter(|flow| keep(flow)).count();
         row! {
             "total_clients_scheduled" => self.members.len(),
-            "total_clients_with_results" =>
-                count(&|f| f.state.is_final() && f.outcome.total_rows() > 0),
+            // As the server counts: every flow that ended, with rows or without.
+            "total_clients_with_results" => count(&|f| f.state.is_final()),
             "total_clients_without_results" =>
                 count(&|f| f.state == FlowState::Finished && f.outcome.total_rows() == 0),
             "total_clients_with_errors" => count(&|f| f.state == FlowState::Error),

@@ -28,7 +28,7 @@ async fn covered(lab: &Direct, hunt: &str, wanted: impl Fn(&Value) -> bool) -> M
 }
 
 fn sum(coverage: &Value) -> u64 {
-    ["hit", "none", "not_applicable", "failed", "cut", "running", "never_scheduled"]
+    ["hit", "none", "not_applicable", "failed", "cancelled", "cut", "running", "never_scheduled"]
         .iter()
         .map(|part| coverage[part].as_u64().expect("a count"))
         .sum()
@@ -100,6 +100,35 @@ async fn d71_a_system_and_excluded_labels_both_hold() {
         Err(error) => assert!(error.next_step.is_some() || !error.message.is_empty()),
         Ok(made) => assert_eq!(data(&made)["reaches"], count(&finance), "{}", made.text),
     }
+}
+
+#[tokio::test]
+async fn a_host_whose_flow_was_cancelled_has_not_failed() {
+    let lab = Direct::start();
+    let slow = "Custom.Lab.Slow";
+    let wish = json!({
+        "artifacts": [slow], "parameters": {slow: {"Seconds": 100_000}}, "description": "slow",
+        "clients": ["db-01", "FIN-WS07"], "start": true,
+    });
+    let (id, _) = create(&lab, wish).await;
+    let flows = lab.data("list_flows", json!({"client": "db-01", "state": "running"})).await;
+    let flow = flows["flows"][0]["flow_id"].clone();
+    lab.data("cancel_flow", json!({"client": "db-01", "flow_id": flow})).await;
+    let answer = lab.call("get_hunt_results", json!({"hunt_id": id})).await.expect("coverage");
+    let found = data(&answer);
+    let coverage = &found["coverage"];
+    assert_eq!((&coverage["cancelled"], &coverage["failed"]), (&json!(1), &json!(0)), "{coverage}");
+    assert_eq!(json!(sum(coverage)), coverage["scope"]);
+    assert!(answer.text.contains("cancelled: db-01 (Cancelled by VQL query)"), "{}", answer.text);
+    assert!(!answer.text.contains("failed"), "{}", answer.text);
+    let listed = lab.data("list_flows", json!({"client": "db-01", "state": "cancelled"})).await;
+    assert_eq!(listed["flows"][0]["flow_id"], flow);
+    let failed = lab.data("list_flows", json!({"client": "db-01", "state": "error"})).await;
+    assert_eq!(failed["total"], 0, "{failed:?}");
+    let hunts = lab.data("list_hunts", json!({})).await;
+    let counts = ["scheduled", "finished", "with_results", "with_errors"];
+    let told = counts.map(|name| hunts["hunts"][0][name].as_u64().expect("a count"));
+    assert_eq!(told, [2, 1, 1, 1], "the server calls it an error, and says so of its own count");
 }
 
 #[tokio::test]

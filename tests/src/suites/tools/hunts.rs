@@ -6,7 +6,9 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use super::{AWAY, AWAY_NAME, Bench, FLEET, GHOST, ROWS, column, ended_well, refused, says};
+use super::{
+    AWAY, AWAY_NAME, Bench, ENDLESS, FLEET, GHOST, ROWS, column, ended_well, refused, says,
+};
 use crate::mcp::McpChild;
 use crate::real::Role;
 use crate::suite::Cases;
@@ -46,6 +48,7 @@ pub(super) async fn run(cases: &mut Cases, bench: &Bench) {
     cases.case("hunts: a system and excluded labels both hold", excluded(bench)).await;
     cases.case("hunts: a list of clients stays exact", exact(bench)).await;
     cases.case("hunts: a start runs and shows what the hunt was made of", kept(bench)).await;
+    cases.case("hunts: a host whose flow was cancelled has not failed", cancelled(bench)).await;
     cases.case("hunts: what cannot be hunted is refused, nothing is made", unfit(bench)).await;
 }
 
@@ -136,6 +139,32 @@ async fn life(bench: &Bench) -> anyhow::Result<()> {
         );
         ensure!(known[0]["hunt_description"] == "renamed", "{known}");
     }
+    ended_well(child).await
+}
+
+async fn cancelled(bench: &Bench) -> anyhow::Result<()> {
+    let mut child = bench.changing().await?;
+    let wish = json!({ "artifacts": [ENDLESS], "description": "endless", "start": true,
+                       "clients": [bench.agent, bench.fleet[0]] });
+    let made = child.call_ok("create_hunt", wish).await?;
+    let hunt = made["hunt_id"].as_str().context("no id")?.to_owned();
+    let wish = json!({ "hunt_id": hunt, "action": "stop" });
+    let stopped = child.call_ok("modify_hunt", wish).await?;
+    let running = &stopped["still_running"];
+    ensure!(running.as_array().is_some_and(|flows| flows.len() == 2), "{stopped}");
+    let of = |flow: &Value| json!({ "client": flow["client_id"], "flow_id": flow["flow_id"] });
+    let flow = &running[0];
+    child.call_ok("cancel_flow", of(flow)).await?;
+    let found = child.call_ok("get_hunt_results", json!({ "hunt_id": hunt })).await?;
+    let coverage = &found["coverage"];
+    ensure!(coverage["cancelled"] == 1 && coverage["failed"] == 0, "{coverage}");
+    ensure!(coverage["running"] == 1, "{coverage}");
+    let open = found["not_established"].as_array().context("no hosts")?;
+    let told = open.iter().find(|host| host["client_id"] == flow["client_id"]);
+    ensure!(told.is_some_and(|host| host["part"] == "cancelled"), "{found}");
+    child.call_ok("cancel_flow", of(&running[1])).await?;
+    let listed = child.call_ok("list_hunts", json!({ "search": "endless" })).await?;
+    ensure!(listed["hunts"][0]["scheduled"] == 2, "{listed}");
     ended_well(child).await
 }
 

@@ -18,6 +18,10 @@ use crate::{clock, table};
 /// `list_hunts`.
 pub(super) struct ListHunts;
 
+/// What the counts do not say: the server (0.77.2) adds one to them when a flow ends, whatever came.
+const COUNTS: &str = "these are the server's own counts: a host that ended counts as one with \
+    results even without rows; get_hunt_results tells which have some";
+
 /// Arguments.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -55,12 +59,11 @@ struct Row {
     #[schemars(with = "String")]
     created: Option<Timestamp>,
     creator: String,
-    // The server's own counts. It counts a client as one with results late, or twice, so no name
-    // here says that it has rows.
+    // The server's own counts, under its own names.
     scheduled: u64,
     finished: u64,
-    reported: u64,
-    failed: u64,
+    with_results: u64,
+    with_errors: u64,
     #[serde(skip)]
     age: String,
 }
@@ -123,8 +126,8 @@ impl Row {
             creator: hunt.creator.clone(),
             scheduled: hunt.stats.scheduled,
             finished: hunt.stats.finished,
-            reported: hunt.stats.with_results,
-            failed: hunt.stats.with_errors,
+            with_results: hunt.stats.with_results,
+            with_errors: hunt.stats.with_errors,
             age: hunt.created.map_or_else(String::new, |created| clock::age(now, created)),
         }
     }
@@ -142,9 +145,10 @@ impl Render for Output {
                 row.hunt.hunt_state.to_owned(),
                 row.age.clone(),
                 row.creator.clone(),
-                format!("{}/{}", row.finished, row.scheduled),
-                row.reported.to_string(),
-                row.failed.to_string(),
+                row.scheduled.to_string(),
+                row.finished.to_string(),
+                row.with_results.to_string(),
+                row.with_errors.to_string(),
                 row.hunt.artifacts.join(" "),
                 row.hunt.targets.clone(),
                 row.hunt.description.clone(),
@@ -155,13 +159,52 @@ impl Render for Output {
             "state",
             "created",
             "by",
-            "done",
-            "reported",
-            "failed",
+            "scheduled",
+            "finished",
+            "with results",
+            "with errors",
             "artifacts",
             "targets",
             "description",
         ];
         table::write(out, &headings, rows);
+        if self.hunts.iter().any(|row| row.finished > 0) {
+            out.push('\n');
+            out.push_str(COUNTS);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_scheduled_finished_and_found_are_told_apart() {
+        let hunt = Summary {
+            hunt_id: String::from("H.1"),
+            hunt_state: "RUNNING",
+            description: String::from("users"),
+            artifacts: vec![String::from("Linux.Sys.Users")],
+            targets: String::from("linux"),
+            expires: None,
+        };
+        let row = Row {
+            hunt,
+            created: None,
+            creator: String::from("ada"),
+            scheduled: 20,
+            finished: 7,
+            with_results: 7,
+            with_errors: 2,
+            age: String::from("12 s ago"),
+        };
+        let mut out = String::new();
+        Output { hunts: vec![row] }.render(&mut out);
+        insta::assert_snapshot!(out, @r"
+        hunt  state    created   by   scheduled  finished  with results  with errors  artifacts        targets  description
+        H.1   RUNNING  12 s ago  ada  20         7         7             2            Linux.Sys.Users  linux    users
+        these are the server's own counts: a host that ended counts as one with results even without rows; get_hunt_results tells which have some
+        ");
     }
 }
