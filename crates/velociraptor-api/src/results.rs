@@ -12,6 +12,7 @@ use crate::limits::{Cut, Limits};
 use crate::stream::Row;
 
 mod engine;
+mod missing;
 mod place;
 mod size;
 
@@ -183,13 +184,24 @@ pub struct Group {
     pub hosts: Option<u64>,
 }
 
-/// A page of groups.
+/// The groups that occur least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rarest {
+    /// In how many rows each of them occurs.
+    pub count: u64,
+    /// How many of them there are.
+    pub groups: u64,
+}
+
+/// A page of groups. Those that occur equally often stand in the order of their values as JSON.
 #[derive(Clone, Debug)]
 pub struct GroupPage {
     /// The groups.
     pub groups: Vec<Group>,
     /// How many different ones there are.
     pub total: u64,
+    /// Those that occur least, where there is any.
+    pub rarest: Option<Rarest>,
     /// Where the next page begins, where there is one.
     pub next: Option<u64>,
 }

@@ -1,7 +1,7 @@
 //! Reading one page from where the rows are: rows, groups of them, or how many there are.
 
 use serde_json::json;
-use velociraptor_api::results::{self, ColumnName, Group, GroupQuery, Place, RowQuery};
+use velociraptor_api::results::{self, ColumnName, Group, GroupQuery, Place, Rarest, RowQuery};
 use velociraptor_api::{Limits, Session};
 use vql_builder::Direction;
 
@@ -106,16 +106,40 @@ async fn groups(
     }
     let kept = page::fit(rows, how.budget)?;
     let next = if kept.more { Some(wanted.from + kept.rows.len() as u64) } else { found.next };
-    let mut warnings = vec![match columns {
-        [_] => format!("{} different values in all", found.total),
-        _ => format!("{} different combinations in all", found.total),
-    }];
+    let mut warnings = vec![in_all(columns.len(), found.total)];
+    if order == Direction::Ascending {
+        warnings.extend(found.rarest.and_then(|rarest| ties(rarest, found.total)));
+    }
     warnings.extend(kept.warning(how.alone));
     names.push(count);
     if found.groups.iter().any(|group| group.hosts.is_some()) {
         names.push(hosts);
     }
     Ok(Handed { columns: names, rows: kept.rows, next, warnings, lean })
+}
+
+/// How many groups there are.
+fn in_all(columns: usize, total: u64) -> String {
+    let what = if columns == 1 { "value" } else { "combination" };
+    match total {
+        1 => format!("1 {what} in all"),
+        total => format!("{total} different {what}s in all"),
+    }
+}
+
+/// Where several are equally rare, none of them is the rarest: how many, and which come first.
+fn ties(rarest: Rarest, total: u64) -> Option<String> {
+    let times = match rarest.count {
+        1 => String::from("once"),
+        count => format!("{count} times"),
+    };
+    (rarest.groups > 1).then(|| {
+        format!(
+            "{} of {total} occur {times}, which is the least; they come first, in the order of \
+             their text",
+            rarest.groups
+        )
+    })
 }
 
 /// A name for a column of ours that no column of the rows has.
@@ -125,4 +149,20 @@ fn beside(names: &[String], name: &str) -> String {
         free.push('_');
     }
     free
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_no_several_and_ties_are_told() {
+        assert_eq!(in_all(1, 1), "1 value in all");
+        assert_eq!(in_all(2, 1), "1 combination in all");
+        assert_eq!(in_all(2, 0), "0 different combinations in all");
+        assert_eq!(ties(Rarest { count: 1, groups: 1 }, 9), None);
+        let told = ties(Rarest { count: 1, groups: 7 }, 9).unwrap();
+        assert!(told.starts_with("7 of 9 occur once, which is the least"), "{told}");
+        assert!(ties(Rarest { count: 3, groups: 2 }, 2).unwrap().contains("occur 3 times"));
+    }
 }

@@ -66,6 +66,9 @@ pub(super) struct Key {
     /// What is not among the commonest.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rarest: Vec<Counted>,
+    /// How many occur as rarely as the rarest, where those are more than are told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    equally_rare: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -105,10 +108,13 @@ pub(super) async fn count(
             first.groups.iter().take(ENDS).map(|group| Counted::of(column, group)).collect();
         let rest = first.total.saturating_sub(commonest.len() as u64);
         let rarest = last.iter().take(ENDS.min(usize::try_from(rest).unwrap_or(ENDS)));
+        let rarest: Vec<Counted> = rarest.map(|group| Counted::of(column, group)).collect();
+        let tied = first.rarest.map(|rarest| rarest.groups);
         keys.push(Key {
             column: column.to_owned(),
             distinct: first.total,
-            rarest: rarest.map(|group| Counted::of(column, group)).collect(),
+            equally_rare: tied.filter(|tied| !rarest.is_empty() && *tied > rarest.len() as u64),
+            rarest,
             commonest,
         });
     }
@@ -130,7 +136,9 @@ async fn ends(
     };
     let first = results::groups(session, subject.place, &common).await?;
     if first.next.is_none() {
-        let last = first.groups.iter().rev().cloned().collect();
+        let mut last = first.groups.clone();
+        // Stable, so that equally rare ones stand as they do in a stack.
+        last.sort_by_key(|group| group.count);
         return Ok((first, last));
     }
     let rare = GroupQuery { order: Direction::Ascending, count: 3, ..common };
@@ -183,6 +191,9 @@ impl Key {
                 let hosts = hosts.map_or_else(String::new, |hosts| format!(" on {hosts}"));
                 let _ = write!(out, "{before}{} {count}x{hosts}", told(value));
             }
+        }
+        if let Some(tied) = self.equally_rare {
+            let _ = write!(out, "; {tied} are as rare, these by the order of their text");
         }
     }
 }

@@ -83,6 +83,61 @@ async fn stacks_and_groups_agree_with_a_count_made_apart() {
 }
 
 #[tokio::test]
+async fn values_that_are_equally_rare_are_counted_and_stand_in_a_stated_order() {
+    let lab = Direct::start();
+    let handle = collected(&lab, STACK, json!({})).await;
+    let rare = json!(["1", "Null", "a b", "a", 1, null]);
+    for limit in [1, 4, 100] {
+        let wish = json!({"handle": handle, "stack": ["Name"], "limit": limit});
+        let page = lab.data("query_results", wish.clone()).await;
+        let told = page["warnings"].to_string();
+        assert!(told.contains("9 different values in all"), "{told}");
+        assert!(told.contains("6 of 9 occur once, which is the least"), "{told}");
+        let names: Vec<_> = all(&lab, wish).await.iter().map(|row| row["Name"].clone()).collect();
+        assert_eq!(json!(names[..6]), rare, "pages of {limit}");
+    }
+    let wish = json!({"handle": handle, "group_by": ["Name"]});
+    let page = lab.data("query_results", wish).await;
+    assert!(!page["warnings"].to_string().contains("occur once"), "{page:?}");
+    let wish = json!({"handle": handle, "stack": ["Name", "Path"], "filter": "Path = 'C:/Temp'"});
+    let page = lab.data("query_results", wish).await;
+    assert_eq!(page["warnings"], json!(["1 combination in all"]));
+    let summary = lab.data("query_results", json!({"handle": handle, "detail": "summary"})).await;
+    let keys = summary["summary"]["keys"].as_array().expect("keys");
+    let key = keys.iter().find(|key| key["column"] == "Name").expect("names are told");
+    assert_eq!(key["equally_rare"], 6, "{key}");
+    let told: Vec<_> =
+        key["rarest"].as_array().expect("values").iter().map(|one| &one["value"]).collect();
+    assert_eq!(json!(told), json!(["1", "Null", "a b"]));
+}
+
+#[tokio::test]
+async fn a_misspelt_column_is_answered_with_the_one_that_was_meant() {
+    let lab = Direct::start();
+    let handle = collected(&lab, STACK, json!({})).await;
+    for (name, value) in [
+        ("stack", json!(["Nmae"])),
+        ("group_by", json!(["Path", "Nmae"])),
+        ("order_by", json!("-Nmae")),
+        ("columns", json!(["Nmae"])),
+        ("filter", json!("Nmae = 'rare.exe'")),
+    ] {
+        let mut wish = json!({"handle": handle});
+        wish[name] = value;
+        let error = lab.error("query_results", wish.clone()).await;
+        assert_eq!(error.code, Code::InvalidInput, "{wish}: {}", error.message);
+        let message = &error.message;
+        assert!(message.contains("no column Nmae; did you mean Name"), "{wish}: {message}");
+    }
+    let wish = json!({"handle": handle, "count": true, "filter": "Nmae = 'rare.exe'"});
+    let error = lab.error("query_results", wish).await;
+    assert!(error.message.contains("did you mean Name"), "a count of 0: {}", error.message);
+    let wish = json!({"handle": handle, "stack": ["Sha256"]});
+    let error = lab.error("query_results", wish).await;
+    assert!(error.message.contains("; there are N, Count, Last Seen, Name, Path"), "{error}");
+}
+
+#[tokio::test]
 async fn a_column_that_is_called_as_ours_keeps_its_name() {
     let lab = Direct::start();
     let handle = collected(&lab, STACK, json!({"Custom.Lab.Stack": {"Count": 20}})).await;

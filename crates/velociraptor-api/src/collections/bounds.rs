@@ -170,7 +170,7 @@ mod tests {
         };
         let says = json!({"timeout": 60, "max_rows": 7, "max_upload_bytes": 5_000_000_000_u64});
         let bounds = InForce { bytes: Some(1_000_000), rows: Some(1), seconds: 5 };
-        assert_eq!(checked(given, &[says.clone()], Target::Clients).in_force(), bounds);
+        assert_eq!(checked(given, std::slice::from_ref(&says), Target::Clients).in_force(), bounds);
         assert_eq!(checked(given, &[says], Target::Server).in_force(), bounds);
     }
 

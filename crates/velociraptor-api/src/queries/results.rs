@@ -52,17 +52,30 @@ LET MR_Some = SELECT * FROM ",
 macro_rules! counted {
     () => {
         "
-LET MR_Found <= SELECT $columns, serialize(item=$key) AS MR_Key, count() AS MR_Count
-  FROM MR_Some WHERE $filter GROUP BY MR_Key $order"
+LET MR_Counted = SELECT $columns, serialize(item=$key) AS MR_Key, count() AS MR_Count
+  FROM MR_Some WHERE $filter GROUP BY MR_Key"
     };
 }
 
-/// One page of groups.
+/// One page of groups, the rarest or the commonest first; where several are as common as each
+/// other, in the order of their values as JSON. Of the rarest it is told how many are. Numbers of 16
+/// digits stand in the same order as texts.
 macro_rules! groups_page {
-    () => {
-        "
-SELECT *, len(list=MR_Found) AS MR_Total FROM foreach(
-  row=slice(list=MR_Found, start=int(int=MR_Begin), end=int(int=MR_End)))"
+    ($hosts:literal) => {
+        concat!(
+            "
+LET MR_Found <= SELECT *, str(str=if(condition=MR_Rarest = 'Y', then=1000000000000000 + MR_Count,
+    else=9000000000000000 - MR_Count)) + ' ' + MR_Key AS MR_Place
+  FROM MR_Counted ORDER BY MR_Place
+LET MR_Least <= SELECT min(item=MR_Count) AS MR_Count FROM MR_Found GROUP BY 1
+LET MR_Ties <= SELECT count() AS MR_Number FROM MR_Found
+  WHERE MR_Count = MR_Least[0].MR_Count GROUP BY 1
+SELECT $columns, MR_Count, ",
+            $hosts,
+            "len(list=MR_Found) AS MR_Total, MR_Least[0].MR_Count AS MR_Lowest,
+       MR_Ties[0].MR_Number AS MR_Tied
+FROM foreach(row=slice(list=MR_Found, start=int(int=MR_Begin), end=int(int=MR_End)))"
+        )
     };
 }
 
@@ -182,8 +195,8 @@ SELECT $columns FROM MR_Placed WHERE MR_Place > MR_At LIMIT $limit"
 /// keeps.
 pub const FLOW_GROUPS: CatalogueQuery = CatalogueQuery {
     name: "flow_groups",
-    text: concat!(some!(flow_source!()), counted!(), groups_page!()),
-    binds: &["MR_Client", "MR_Flow", "MR_Table", "MR_From", "MR_Begin", "MR_End"],
+    text: concat!(some!(flow_source!()), counted!(), groups_page!("")),
+    binds: &["MR_Client", "MR_Flow", "MR_Table", "MR_From", "MR_Rarest", "MR_Begin", "MR_End"],
     needs: READ,
     mutates: false,
     columns: &[],
@@ -192,8 +205,8 @@ pub const FLOW_GROUPS: CatalogueQuery = CatalogueQuery {
 /// The same of a query.
 pub const QUERY_GROUPS: CatalogueQuery = CatalogueQuery {
     name: "query_groups",
-    text: concat!(some!(query_source!()), counted!(), groups_page!()),
-    binds: &["MR_Begin", "MR_End"],
+    text: concat!(some!(query_source!()), counted!(), groups_page!("")),
+    binds: &["MR_Rarest", "MR_Begin", "MR_End"],
     needs: ANY,
     mutates: false,
     columns: &[],
@@ -208,11 +221,11 @@ pub const HUNT_GROUPS: CatalogueQuery = CatalogueQuery {
 LET MR_Each = SELECT $columns, ClientId AS MR_Host, serialize(item=$key) AS MR_Key,
     count() AS MR_Part
   FROM MR_Some WHERE $filter GROUP BY MR_Key, MR_Host
-LET MR_Found <= SELECT $columns, MR_Key, sum(item=MR_Part) AS MR_Count, count() AS MR_Hosts
-  FROM MR_Each GROUP BY MR_Key $order",
-        groups_page!()
+LET MR_Counted = SELECT $columns, MR_Key, sum(item=MR_Part) AS MR_Count, count() AS MR_Hosts
+  FROM MR_Each GROUP BY MR_Key",
+        groups_page!("MR_Hosts, ")
     ),
-    binds: &["MR_Hunt", "MR_Table", "MR_Begin", "MR_End"],
+    binds: &["MR_Hunt", "MR_Table", "MR_Rarest", "MR_Begin", "MR_End"],
     needs: READ,
     mutates: false,
     columns: &[],

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use vql_builder::{Identifier, Piece, PureExpr, Query};
+use vql_builder::{Direction, Identifier, Piece, PureExpr, Query};
 
+use super::missing;
 use super::place::Place;
-use super::{ColumnName, Group, GroupPage, GroupQuery, RowPage, RowQuery, Span, TableRow};
+use super::{ColumnName, Group, GroupPage, GroupQuery, Rarest, RowPage, RowQuery, Span, TableRow};
 use crate::catalogue::CatalogueQuery;
 use crate::error::QueryErrorKind;
 use crate::fault::Fault;
@@ -63,9 +64,9 @@ pub async fn rows(
             .fill("limit", limit)
     };
     let limits = wanted.limits.rows(u64::from(count) + u64::from(further) + 1);
-    let mut found = read(session, entry, &query, limits, (&wanted.columns, from)).await?;
+    let mut found = read(session, place, entry, &query, limits, (&wanted.columns, from)).await?;
     if let (true, 0, Some(filter)) = (found.rows.is_empty(), from, &wanted.filter) {
-        probe(session, place, filter).await?;
+        missing::probe(session, place, filter).await?;
     }
     let is_full = found.rows.len() as u64 >= u64::from(count) + u64::from(further);
     found.rows.truncate(count as usize);
@@ -112,24 +113,28 @@ pub async fn groups(
         hosts: Option<u64>,
         #[serde(rename = "MR_Total")]
         total: u64,
+        #[serde(rename = "MR_Lowest")]
+        lowest: u64,
+        #[serde(rename = "MR_Tied")]
+        tied: u64,
     }
     let from = wanted.from.min(i64::MAX as u64 / 2);
     let names = || wanted.columns.iter().map(ColumnName::identifier).collect::<Vec<_>>();
-    let by_count = Identifier::new("MR_Count").ok().map(|count| (count, wanted.order));
+    let rarest = if wanted.order == Direction::Ascending { "Y" } else { "" };
     let filter = wanted.filter.clone().unwrap_or_else(PureExpr::always);
     let (entry, query) = place.query(&texts::GROUPS, 0)?;
     let query = query
+        .bind("MR_Rarest", rarest)
         .bind("MR_Begin", from.to_string())
         .bind("MR_End", (from + u64::from(wanted.count.max(1))).to_string())
         .fill("most", Piece::Number(wanted.most.unwrap_or(u32::MAX)))
         .fill("filter", Piece::Filter(filter))
         .fill("columns", Piece::Columns(names()))
-        .fill("key", Piece::List(names()))
-        .fill("order", Piece::Order(by_count));
+        .fill("key", Piece::List(names()));
     let limits = wanted.limits.rows(u64::from(wanted.count) + 1).keep_first();
-    let found = read(session, entry, &query, limits, (&wanted.columns, from)).await?;
+    let found = read(session, place, entry, &query, limits, (&wanted.columns, from)).await?;
     if let (true, 0, Some(filter)) = (found.rows.is_empty(), from, &wanted.filter) {
-        probe(session, place, filter).await?;
+        missing::probe(session, place, filter).await?;
     }
     // Every group was counted before the first was sent: a page that was cut is a shorter page.
     if let (true, Some(cut)) = (found.rows.is_empty(), found.cut) {
@@ -139,7 +144,7 @@ pub async fn groups(
         )));
     }
     let mut groups = Vec::new();
-    let mut total = 0;
+    let (mut total, mut rarest) = (0, None);
     for mut row in found.rows {
         let value = |column: &ColumnName| row.shift_remove(column.as_str()).unwrap_or_default();
         let values = wanted.columns.iter().map(value).collect();
@@ -148,10 +153,12 @@ pub async fn groups(
             session.server().error(None, entry.name, kind)
         })?;
         total = row.total;
+        rarest = Some(Rarest { count: row.lowest, groups: row.tied });
         groups.push(Group { values, count: row.count, hosts: row.hosts });
     }
     let end = from + groups.len() as u64;
-    Ok(GroupPage { next: (!groups.is_empty() && end < total).then_some(end), groups, total })
+    let next = (!groups.is_empty() && end < total).then_some(end);
+    Ok(GroupPage { groups, total, rarest, next })
 }
 
 /// How many rows a filter keeps.
@@ -170,11 +177,15 @@ pub async fn count(
         #[serde(rename = "MR_Count")]
         count: u64,
     }
-    let filter = filter.cloned().unwrap_or_else(PureExpr::always);
+    let kept = filter.cloned().unwrap_or_else(PureExpr::always);
     let (entry, query) = place.query(&texts::COUNT, 0)?;
-    let query = query.fill("filter", Piece::Filter(filter));
+    let query = query.fill("filter", Piece::Filter(kept));
     let rows: Vec<Found> = session.rows_with(entry, query, &[], limits).await?;
-    Ok(rows.first().map_or(0, |row| row.count))
+    match (rows.first(), filter) {
+        (Some(row), _) => Ok(row.count),
+        (None, Some(filter)) => missing::probe(session, place, filter).await.map(|()| 0),
+        (None, None) => Ok(0),
+    }
 }
 
 /// The first and the last time in a column, among the first `most` rows that a filter keeps, in
@@ -222,24 +233,11 @@ pub async fn span(
     Ok(Some(Span { first: time(row.first)?, last: time(row.last)?, count: row.count }))
 }
 
-/// In WHERE the server says nothing of a name that it does not know, and keeps no row: ask what
-/// the filter makes of the first row, so that a misspelled column is not taken for an absence.
-async fn probe(session: &Session<'_>, place: Place<'_>, filter: &PureExpr) -> Result<(), Fault> {
-    let (entry, query) = place.query(&texts::PROBE, 0)?;
-    let query = query.fill("filter", Piece::Filter(filter.clone()));
-    let (_, found) = session.raw(entry, &query, &[], Limits::READ).await?;
-    match found.failures.into_iter().find_map(unknown) {
-        Some(name) => Err(Fault::bad_input(format!(
-            "the filter kept nothing, and the first row has no column {name} that it asks for"
-        ))),
-        None => Ok(()),
-    }
-}
-
 /// Runs a query of rows. A wanted column that some rows lack is NULL there; one that no row has is
 /// a fault, but on a later page, before which there may have been rows that have it.
 async fn read(
     session: &Session<'_>,
+    place: Place<'_>,
     entry: &CatalogueQuery,
     query: &Query,
     limits: Limits,
@@ -251,26 +249,16 @@ async fn read(
             return Err(session.server().error(Some(identity), entry.name, failure).into());
         };
         let column = wanted.iter().find(|column| column.as_str() == symbol);
-        let Some(column) = column else {
-            return Err(Fault::bad_input(format!("the rows have no column {symbol}")));
-        };
-        let is_somewhere = rows
-            .rows
-            .iter()
-            .any(|row| row.get(column.as_str()).is_some_and(|value| !value.is_null()));
-        if from == 0 && !is_somewhere {
-            return Err(Fault::bad_input(format!("the rows have no column {symbol}")));
+        let is_somewhere = column.is_some_and(|column| {
+            let value = |row: &Row| row.get(column.as_str()).is_some_and(|value| !value.is_null());
+            rows.rows.iter().any(value)
+        });
+        if column.is_none() || (from == 0 && !is_somewhere) {
+            return Err(missing::column(session, place, "the rows have", symbol).await);
         }
         session.warn(format!("some rows have no column {symbol}"));
     }
     Ok(rows)
-}
-
-fn unknown(failure: QueryErrorKind) -> Option<String> {
-    match failure {
-        QueryErrorKind::UnknownSymbol { symbol, .. } => Some(symbol),
-        _ => None,
-    }
 }
 
 fn selected(columns: &[ColumnName], further: &[&str]) -> Piece {

@@ -74,6 +74,7 @@ impl World {
                 "MR_Table",
             ) => String::from(TABLE),
             ("clients_search", "MR_Labels") => String::from("(?i)^(?:no such label)$"),
+            (_, "MR_Rarest") => String::from("Y"),
             ("clients_search", "MR_LabelCount") => String::from("0"),
             ("flow_cancel", "MR_Flow") => self.flow.to_string(),
             (_, "MR_Client") => id.to_string(),

@@ -104,6 +104,30 @@ async fn flow(bench: &Bench) -> anyhow::Result<()> {
     let wish = json!({ "handle": handle, "filter": "Path = 'C:/Temp'", "stack": ["Name"] });
     let found = all(&mut child, wish).await?;
     ensure!(found == [json!({ "Name": "rare.exe", "Count": 2 })], "{found:?}");
+    let wish = json!({ "handle": handle, "stack": ["Name"], "limit": 6 });
+    let found = child.call_ok("query_results", wish).await?;
+    let names = json!(["1", "Null", "a b", "a", 1, null]);
+    let told: Vec<_> =
+        found["rows"].as_array().into_iter().flatten().map(|row| &row["Name"]).collect();
+    ensure!(json!(told) == names, "{found}");
+    let told = found["warnings"].to_string();
+    ensure!(told.contains("6 of 9 occur once, which is the least"), "{told}");
+    for (name, value) in [
+        ("stack", json!(["Nmae"])),
+        ("order_by", json!("-Nmae")),
+        ("columns", json!(["Nmae"])),
+        ("filter", json!("Nmae = 'rare.exe'")),
+    ] {
+        for count in [false, true] {
+            if count && name != "filter" {
+                continue;
+            }
+            let mut wish = json!({ "handle": handle, "count": count });
+            wish[name] = value.clone();
+            let error = refused(&mut child, "query_results", wish).await?;
+            says(&error, "invalid_input", &["no column Nmae; did you mean Name"])?;
+        }
+    }
     let wish = json!({ "handle": handle, "filter": "N >= 11990", "count": true });
     let found = all(&mut child, wish).await?;
     ensure!(found == [json!({ "Count": 10 })], "{found:?}");
