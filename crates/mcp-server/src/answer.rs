@@ -10,7 +10,7 @@ use crate::clock;
 use crate::context::ToolCx;
 use crate::evidence;
 use crate::services::HERE;
-use crate::tool::Finished;
+use crate::tool::{Detail, Finished};
 use crate::tool_error::{Code, ToolError};
 
 /// How far an answer can be trusted to be the whole truth.
@@ -126,6 +126,26 @@ impl<T> Answer<T> {
     #[must_use]
     pub fn page(self, total: u64, returned: usize, cursor: Option<String>) -> Self {
         Self { total: Some(total), returned: Some(returned as u64), cursor, ..self }
+    }
+
+    /// Says how far a list goes: how many there are, how many of them are here, where the next ones
+    /// begin. A summary is of all of them, and holds none.
+    #[must_use]
+    pub fn listed(
+        self,
+        detail: Detail,
+        total: u64,
+        returned: usize,
+        cursor: Option<String>,
+    ) -> Self {
+        let state = match (&cursor, total) {
+            (Some(_), _) => State::Partial,
+            (None, 0) => State::Empty,
+            (None, _) => State::Complete,
+        };
+        let answer = self.state(state).page(total, returned, cursor);
+        let returned = answer.returned.filter(|_| detail != Detail::Summary);
+        Self { returned, ..answer }
     }
 
     /// Names the same in the server's own pages, where they can be linked.

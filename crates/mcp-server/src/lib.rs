@@ -24,6 +24,7 @@ pub mod page;
 pub mod policy;
 pub mod prompts;
 pub mod queries;
+pub mod records;
 pub mod resolve;
 pub mod resources;
 pub mod rows;

@@ -150,7 +150,7 @@ pub(crate) fn collect_permission(client: &ClientId) -> Permission {
 }
 
 /// Tells a client that the server does not know from another failure.
-fn unknown_client(client: &ClientId, error: QueryError) -> Fault {
+pub(crate) fn unknown_client(client: &ClientId, error: QueryError) -> Fault {
     match *error.kind {
         QueryErrorKind::NotFound { .. } => {
             Fault::UnknownClient { given: client.to_string(), near: Vec::new() }

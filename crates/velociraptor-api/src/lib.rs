@@ -21,6 +21,7 @@
 
 pub mod artifacts;
 pub mod catalogue;
+pub mod census;
 pub mod clients;
 pub mod collections;
 pub mod config;
@@ -56,6 +57,7 @@ mod stream;
 pub mod time;
 pub mod uploads;
 pub mod users;
+pub mod whole;
 
 pub use catalogue::CatalogueQuery;
 pub use config::{ApiConfig, ConfigError, ConfigErrorKind};

@@ -10,6 +10,7 @@ use crate::catalogue::CatalogueQuery;
 use crate::permission::Permission;
 
 pub mod artifacts;
+pub mod census;
 pub mod clients;
 pub mod collections;
 pub mod flows;
@@ -19,6 +20,7 @@ pub mod results;
 pub mod server_info;
 pub mod uploads;
 pub mod users;
+pub mod whole;
 
 /// Every query of this crate.
 pub const ALL: &[&CatalogueQuery] = &[
@@ -78,6 +80,19 @@ pub const ALL: &[&CatalogueQuery] = &[
     &results::QUERY_GROUPS,
     &results::QUERY_COUNT,
     &results::QUERY_PROBE,
+    &whole::CLIENTS,
+    &whole::CLIENT,
+    &whole::FLOWS,
+    &whole::FLOW,
+    &whole::HUNTS,
+    &whole::ARTIFACTS,
+    &whole::ARTIFACT,
+    &census::CLIENTS,
+    &census::LABELS,
+    &census::FLOWS,
+    &census::HUNTS,
+    &census::ARTIFACTS,
+    &census::CUSTOM,
     &uploads::OF_FLOW,
     &uploads::OF_HUNT,
     &users::CREATE,

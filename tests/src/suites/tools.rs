@@ -4,6 +4,7 @@
 mod artifacts;
 mod clients;
 mod collect;
+mod detail;
 mod emergency;
 mod flows;
 mod handles;
@@ -164,6 +165,7 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
     flows::run(cases, &bench).await;
     handles::run(cases, &bench).await;
     hunts::run(cases, &bench).await;
+    detail::run(cases, &bench).await;
     emergency::run(cases, &bench).await;
     vql::run(cases, &bench).await;
     Ok(())

@@ -2,6 +2,7 @@
 
 use crate::tool::{Family, ToolDef};
 
+mod census;
 mod collect;
 mod columns;
 mod get;

@@ -2,6 +2,7 @@
 
 use crate::tool::{Family, ToolDef};
 
+mod census;
 mod info;
 mod label;
 mod list;

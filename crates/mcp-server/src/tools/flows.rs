@@ -3,6 +3,7 @@
 use crate::tool::{Family, ToolDef};
 
 mod cancel;
+mod census;
 mod list;
 pub(super) mod not_looked;
 pub(super) mod results;

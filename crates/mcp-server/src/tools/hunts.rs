@@ -12,6 +12,7 @@ use crate::tool_error::ToolError;
 use crate::{clock, system};
 
 mod applies;
+mod census;
 mod create;
 mod list;
 mod modify;

@@ -23,6 +23,7 @@ mod handles;
 mod http;
 mod hunts;
 mod in_force;
+mod listed;
 mod mutations;
 mod outlet;
 mod protocol;

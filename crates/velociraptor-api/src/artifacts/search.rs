@@ -1,6 +1,7 @@
 //! Searching artifacts, page by page.
 
 use serde::{Deserialize, Serialize};
+use vql_builder::Query;
 
 use super::ArtifactKind;
 use super::systems::{ANY, other_names, systems};
@@ -10,6 +11,7 @@ use crate::os::Os;
 use crate::queries::artifacts::SEARCH;
 use crate::row;
 use crate::session::Session;
+use crate::whole::between;
 
 /// What artifacts are wanted.
 #[derive(Clone, Debug)]
@@ -30,6 +32,30 @@ pub struct ArtifactSearch {
 impl Default for ArtifactSearch {
     fn default() -> Self {
         Self { text: String::new(), kinds: Vec::new(), os: None, from: 0, count: 100 }
+    }
+}
+
+impl ArtifactSearch {
+    /// Binds which artifacts are wanted.
+    pub(crate) fn filter(&self, query: Query) -> Query {
+        let mut kinds = self.kinds.clone();
+        if let (Some(_), true) = (self.os, kinds.is_empty()) {
+            kinds = vec![ArtifactKind::Client, ArtifactKind::ClientEvent];
+        }
+        let words: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+        let types =
+            if words.is_empty() { String::new() } else { format!("^({})$", words.join("|")) };
+        query
+            .bind("MR_Search", text_pattern(&self.text))
+            .bind("MR_Types", types)
+            .bind("MR_Os", self.os.map_or("", Os::as_str))
+            .bind("MR_AnyOs", ANY)
+            .bind("MR_OtherOs", self.os.map(other_names).unwrap_or_default())
+    }
+
+    /// Binds which, from where to where.
+    pub(crate) fn page(&self, query: Query, (from, to): (u64, u64)) -> Query {
+        self.filter(query).bind("MR_From", from.to_string()).bind("MR_To", to.to_string())
     }
 }
 
@@ -98,23 +124,8 @@ pub async fn search(session: &Session<'_>, wanted: &ArtifactSearch) -> Result<Ar
 }
 
 async fn fetch(session: &Session<'_>, wanted: &ArtifactSearch) -> Result<ArtifactPage, Fault> {
-    let to = wanted.from.saturating_add(u64::from(wanted.count.max(1))).min(i64::MAX as u64);
-    let from = wanted.from.min(to);
-    let mut kinds = wanted.kinds.clone();
-    if let (Some(_), true) = (wanted.os, kinds.is_empty()) {
-        kinds = vec![ArtifactKind::Client, ArtifactKind::ClientEvent];
-    }
-    let words: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
-    let types = if words.is_empty() { String::new() } else { format!("^({})$", words.join("|")) };
-    let query = SEARCH
-        .query()
-        .bind("MR_Search", text_pattern(&wanted.text))
-        .bind("MR_Types", types)
-        .bind("MR_Os", wanted.os.map_or("", Os::as_str))
-        .bind("MR_AnyOs", ANY)
-        .bind("MR_OtherOs", wanted.os.map(other_names).unwrap_or_default())
-        .bind("MR_From", from.to_string())
-        .bind("MR_To", to.to_string());
+    let (from, to) = between(wanted.from, wanted.count);
+    let query = wanted.page(SEARCH.query(), (from, to));
     let rows: Vec<Found> = session.rows(&SEARCH, query).await?;
     let total = rows.first().map_or(0, |row| row.total);
     let artifacts: Vec<ArtifactSummary> = rows.into_iter().map(ArtifactSummary::from).collect();

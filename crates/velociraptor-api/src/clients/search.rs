@@ -1,6 +1,7 @@
 //! Searching clients, page by page.
 
 use serde::Deserialize;
+use vql_builder::Query;
 
 use super::Client;
 use crate::fault::Fault;
@@ -8,6 +9,7 @@ use crate::os::Os;
 use crate::queries::clients::SEARCH;
 use crate::session::Session;
 use crate::time::ONLINE_WITHIN;
+use crate::whole::between;
 
 /// The order of a page. Each is total, so pages do not overlap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +57,33 @@ impl Default for ClientSearch {
     }
 }
 
+impl ClientSearch {
+    /// Binds which clients are wanted.
+    pub(crate) fn filter(&self, query: Query) -> Query {
+        let (labels, label_count) = label_pattern(&self.labels);
+        let online = if self.online_only { ONLINE_WITHIN.as_secs() } else { 0 };
+        query
+            .bind("MR_Search", self.term.trim())
+            .bind("MR_Os", self.os.map_or("", Os::as_str))
+            .bind("MR_Labels", labels)
+            .bind("MR_LabelCount", label_count.to_string())
+            .bind("MR_Online", online.to_string())
+    }
+
+    /// Binds which, in what order, from where to where.
+    pub(crate) fn page(&self, query: Query, (from, to): (u64, u64)) -> Query {
+        let order = match self.order {
+            ClientOrder::Id => "id",
+            ClientOrder::Name => "name",
+            ClientOrder::LastSeen => "last_seen",
+        };
+        self.filter(query)
+            .bind("MR_Order", order)
+            .bind("MR_From", from.to_string())
+            .bind("MR_To", to.to_string())
+    }
+}
+
 /// A page of clients.
 #[derive(Clone, Debug)]
 pub struct ClientPage {
@@ -91,25 +120,8 @@ pub async fn search(session: &Session<'_>, wanted: &ClientSearch) -> Result<Clie
 }
 
 async fn fetch(session: &Session<'_>, wanted: &ClientSearch) -> Result<ClientPage, Fault> {
-    let count = u64::from(wanted.count.max(1));
-    let to = wanted.from.saturating_add(count).min(i64::MAX as u64);
-    let from = wanted.from.min(to);
-    let (labels, label_count) = label_pattern(&wanted.labels);
-    let order = match wanted.order {
-        ClientOrder::Id => "id",
-        ClientOrder::Name => "name",
-        ClientOrder::LastSeen => "last_seen",
-    };
-    let query = SEARCH
-        .query()
-        .bind("MR_Search", wanted.term.trim())
-        .bind("MR_Os", wanted.os.map_or("", Os::as_str))
-        .bind("MR_Labels", labels)
-        .bind("MR_LabelCount", label_count.to_string())
-        .bind("MR_Online", if wanted.online_only { ONLINE_WITHIN.as_secs() } else { 0 }.to_string())
-        .bind("MR_Order", order)
-        .bind("MR_From", from.to_string())
-        .bind("MR_To", to.to_string());
+    let (from, to) = between(wanted.from, wanted.count);
+    let query = wanted.page(SEARCH.query(), (from, to));
     let rows: Vec<Found> = session.rows(&SEARCH, query).await?;
     let total = rows.first().map_or(0, |row| row.total);
     let clients: Vec<Client> = rows.into_iter().map(|row| row.client).collect();

@@ -1,12 +1,14 @@
 //! The flows of a client, page by page.
 
 use serde::Deserialize;
+use vql_builder::Query;
 
 use super::{Flow, FlowState};
 use crate::fault::Fault;
 use crate::ids::ClientId;
 use crate::queries::flows::LIST;
 use crate::session::Session;
+use crate::whole::between;
 
 /// What flows are wanted.
 #[derive(Clone, Debug)]
@@ -22,6 +24,22 @@ pub struct FlowSearch {
 impl Default for FlowSearch {
     fn default() -> Self {
         Self { states: Vec::new(), from: 0, count: 50 }
+    }
+}
+
+impl FlowSearch {
+    /// Binds which flows of the client are wanted.
+    pub(crate) fn filter(&self, query: Query, client: &ClientId) -> Query {
+        let words: Vec<&str> = self.states.iter().map(|state| state.as_str()).collect();
+        let states =
+            if words.is_empty() { String::new() } else { format!("^({})$", words.join("|")) };
+        query.bind("MR_Client", client.as_str()).bind("MR_States", states)
+    }
+
+    /// Binds which, from where to where.
+    pub(crate) fn page(&self, query: Query, client: &ClientId, (from, to): (u64, u64)) -> Query {
+        let query = self.filter(query, client);
+        query.bind("MR_From", from.to_string()).bind("MR_To", to.to_string())
     }
 }
 
@@ -72,16 +90,8 @@ async fn fetch(
     client: &ClientId,
     wanted: &FlowSearch,
 ) -> Result<FlowPage, Fault> {
-    let to = wanted.from.saturating_add(u64::from(wanted.count.max(1))).min(i64::MAX as u64);
-    let from = wanted.from.min(to);
-    let words: Vec<&str> = wanted.states.iter().map(|state| state.as_str()).collect();
-    let states = if words.is_empty() { String::new() } else { format!("^({})$", words.join("|")) };
-    let query = LIST
-        .query()
-        .bind("MR_Client", client.as_str())
-        .bind("MR_States", states)
-        .bind("MR_From", from.to_string())
-        .bind("MR_To", to.to_string());
+    let (from, to) = between(wanted.from, wanted.count);
+    let query = wanted.page(LIST.query(), client, (from, to));
     let rows = session.rows::<Found>(&LIST, query).await;
     let rows = rows.map_err(|error| super::unknown_client(client, error))?;
     let total = rows.first().map_or(0, |row| row.total);

@@ -1,6 +1,7 @@
 //! Hunts listed, and one in detail.
 
 use serde::{Deserialize, Serialize};
+use vql_builder::Query;
 
 use super::{Compiled, Hunt, HuntState};
 use crate::clients::escape;
@@ -9,6 +10,7 @@ use crate::flows::Request;
 use crate::ids::HuntId;
 use crate::queries::hunts::{LIST, STATUS};
 use crate::session::Session;
+use crate::whole::between;
 
 /// What hunts are wanted.
 #[derive(Clone, Debug)]
@@ -26,6 +28,21 @@ pub struct HuntSearch {
 impl Default for HuntSearch {
     fn default() -> Self {
         Self { states: Vec::new(), text: String::new(), from: 0, count: 50 }
+    }
+}
+
+impl HuntSearch {
+    /// Binds which hunts are wanted.
+    pub(crate) fn filter(&self, query: Query) -> Query {
+        let words: Vec<&str> = self.states.iter().map(|state| state.as_str()).collect();
+        let states =
+            if words.is_empty() { String::new() } else { format!("^({})$", words.join("|")) };
+        query.bind("MR_States", states).bind("MR_Search", escape(self.text.trim()))
+    }
+
+    /// Binds which, from where to where.
+    pub(crate) fn page(&self, query: Query, (from, to): (u64, u64)) -> Query {
+        self.filter(query).bind("MR_From", from.to_string()).bind("MR_To", to.to_string())
     }
 }
 
@@ -76,16 +93,8 @@ async fn fetch(session: &Session<'_>, wanted: &HuntSearch) -> Result<HuntPage, F
         hunt: Hunt,
         total: u64,
     }
-    let to = wanted.from.saturating_add(u64::from(wanted.count.max(1))).min(i64::MAX as u64);
-    let from = wanted.from.min(to);
-    let words: Vec<&str> = wanted.states.iter().map(|state| state.as_str()).collect();
-    let states = if words.is_empty() { String::new() } else { format!("^({})$", words.join("|")) };
-    let query = LIST
-        .query()
-        .bind("MR_States", states)
-        .bind("MR_Search", escape(wanted.text.trim()))
-        .bind("MR_From", from.to_string())
-        .bind("MR_To", to.to_string());
+    let (from, to) = between(wanted.from, wanted.count);
+    let query = wanted.page(LIST.query(), (from, to));
     let rows: Vec<Found> = session.rows(&LIST, query).await?;
     let total = rows.first().map_or(0, |row| row.total);
     let hunts: Vec<Hunt> = rows.into_iter().map(|row| row.hunt).collect();

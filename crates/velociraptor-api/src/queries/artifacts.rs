@@ -2,6 +2,21 @@
 
 use crate::catalogue::{CatalogueQuery, READ};
 
+/// The artifacts that a search finds, from their definitions.
+macro_rules! artifact_filter {
+    () => {
+        "
+FROM artifact_definitions()
+WHERE (MR_Search = '' OR name =~ MR_Search OR description =~ MR_Search)
+  AND (MR_Types = '' OR type =~ MR_Types)
+  AND (MR_Os = ''
+       OR if(condition=precondition =~ MR_AnyOs,
+             then=precondition =~ MR_Os, else=NOT name =~ MR_OtherOs))"
+    };
+}
+
+pub(super) use artifact_filter;
+
 /// One page of the artifacts that a search finds.
 ///
 /// `MR_Search` is a regular expression on name and description, `MR_Types` one on the type; both
@@ -10,19 +25,17 @@ use crate::catalogue::{CatalogueQuery, READ};
 /// (`MR_OtherOs` matches the names of artifacts for other systems).
 pub const SEARCH: CatalogueQuery = CatalogueQuery {
     name: "artifacts_search",
-    text: "LET VQL_MATERIALIZE_ROW_LIMIT <= 1000000000
+    text: concat!(
+        "LET VQL_MATERIALIZE_ROW_LIMIT <= 1000000000
 LET Found <= SELECT name AS Name, type AS Type, description AS Description,
        len(list=parameters) AS Parameters, built_in AS BuiltIn, precondition AS Precondition,
-       required_permissions AS Permissions
-FROM artifact_definitions()
-WHERE (MR_Search = '' OR name =~ MR_Search OR description =~ MR_Search)
-  AND (MR_Types = '' OR type =~ MR_Types)
-  AND (MR_Os = ''
-       OR if(condition=precondition =~ MR_AnyOs,
-             then=precondition =~ MR_Os, else=NOT name =~ MR_OtherOs))
+       required_permissions AS Permissions",
+        artifact_filter!(),
+        "
 ORDER BY Name
 SELECT *, len(list=Found) AS Total
-FROM foreach(row=slice(list=Found, start=int(int=MR_From), end=int(int=MR_To)))",
+FROM foreach(row=slice(list=Found, start=int(int=MR_From), end=int(int=MR_To)))"
+    ),
     binds: &["MR_Search", "MR_Types", "MR_Os", "MR_AnyOs", "MR_OtherOs", "MR_From", "MR_To"],
     needs: READ,
     mutates: false,

@@ -14,6 +14,30 @@ macro_rules! client_columns {
 
 pub(super) use client_columns;
 
+/// The clients that a search finds, with the filters that the search has no verb for. `Online` is in
+/// seconds, 0 for all.
+macro_rules! client_filter {
+    () => {
+        "
+FROM clients(search=MR_Search)
+WHERE (MR_Os = '' OR os_info.system = MR_Os)
+  AND (MR_Labels = ''
+       OR len(list=filter(list=labels, regex=MR_Labels)) >= int(int=MR_LabelCount))
+  AND (Online = 0 OR last_seen_at > (now() - Online) * 1000000)"
+    };
+}
+
+/// What puts clients into a total order.
+macro_rules! client_order {
+    () => {
+        "if(condition=MR_Order = 'name', then=lowcase(string=os_info.hostname),
+          else=if(condition=MR_Order = 'last_seen',
+                  then=str(str=9000000000000000 - last_seen_at), else='')) + ' ' + client_id"
+    };
+}
+
+pub(super) use {client_filter, client_order};
+
 /// One page of the clients that a search finds, with the filters that the search has no verb for,
 /// in a total order, so that pages neither lose nor repeat a client while none enrols.
 ///
@@ -27,15 +51,12 @@ LET VQL_MATERIALIZE_ROW_LIMIT <= 1000000000
 LET Found <= SELECT ",
         client_columns!(),
         ",
-       if(condition=MR_Order = 'name', then=lowcase(string=os_info.hostname),
-          else=if(condition=MR_Order = 'last_seen',
-                  then=str(str=9000000000000000 - last_seen_at), else='')) + ' ' + client_id
-         AS SortKey
-FROM clients(search=MR_Search)
-WHERE (MR_Os = '' OR os_info.system = MR_Os)
-  AND (MR_Labels = ''
-       OR len(list=filter(list=labels, regex=MR_Labels)) >= int(int=MR_LabelCount))
-  AND (Online = 0 OR last_seen_at > (now() - Online) * 1000000)
+       ",
+        client_order!(),
+        "
+         AS SortKey",
+        client_filter!(),
+        "
 ORDER BY SortKey
 SELECT *, len(list=Found) AS Total
 FROM foreach(row=slice(list=Found, start=int(int=MR_From), end=int(int=MR_To)))"

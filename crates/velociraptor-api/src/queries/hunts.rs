@@ -5,17 +5,44 @@ use super::flows::flow_state;
 use crate::catalogue::{CatalogueQuery, READ};
 use crate::permission::Permission;
 
-/// The columns that [`crate::hunts::Hunt`] is read from. The tag stands for the state that servers
-/// since 0.77 have no more.
+/// The state of a hunt. The tag stands for the state that servers since 0.77 have no more.
+macro_rules! hunt_state {
+    () => {
+        "if(condition='archived' IN tags, then='ARCHIVED', else=state)"
+    };
+}
+
+/// The columns that [`crate::hunts::Hunt`] is read from.
 macro_rules! hunt_columns {
     () => {
-        "hunt_id AS HuntId, hunt_description AS Description,
-       if(condition='archived' IN tags, then='ARCHIVED', else=state) AS State,
+        concat!(
+            "hunt_id AS HuntId, hunt_description AS Description,
+       ",
+            hunt_state!(),
+            " AS State,
        creator AS Creator, create_time AS Created, start_time AS Started, expires AS Expires,
        artifacts AS Artifacts, artifact_sources AS Tables, tags AS Tags,
        condition AS Condition, stats AS Stats, now() AS Now"
+        )
     };
 }
+
+/// The hunts that a search finds. `$state` is what their state is called.
+macro_rules! hunt_filter {
+    ($state:literal) => {
+        concat!(
+            "
+FROM hunts()
+WHERE (MR_States = '' OR ",
+            $state,
+            " =~ MR_States)
+  AND (MR_Search = '' OR hunt_description =~ MR_Search
+       OR join(array=artifacts, sep=' ') =~ MR_Search)"
+        )
+    };
+}
+
+pub(super) use {hunt_filter, hunt_state};
 
 /// What changes hunts.
 const CHANGE: &[Permission] =
@@ -30,11 +57,9 @@ pub const LIST: CatalogueQuery = CatalogueQuery {
 LET Found <= SELECT ",
         hunt_columns!(),
         ",
-       str(str=9000000000000000 - create_time) + ' ' + hunt_id AS SortKey
-FROM hunts()
-WHERE (MR_States = '' OR State =~ MR_States)
-  AND (MR_Search = '' OR hunt_description =~ MR_Search
-       OR join(array=artifacts, sep=' ') =~ MR_Search)
+       str(str=9000000000000000 - create_time) + ' ' + hunt_id AS SortKey",
+        hunt_filter!("State"),
+        "
 ORDER BY SortKey
 SELECT *, len(list=Found) AS Total
 FROM foreach(row=slice(list=Found, start=int(int=MR_From), end=int(int=MR_To)))"

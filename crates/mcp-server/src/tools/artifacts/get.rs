@@ -5,11 +5,14 @@ use serde::{Deserialize, Serialize};
 use velociraptor_api::Permission;
 use velociraptor_api::artifacts::{self, Definition};
 use velociraptor_api::catalogue::READ;
+use velociraptor_api::whole;
 
 use super::columns::columns;
 use crate::answer::Answer;
 use crate::context::ToolCx;
-use crate::tool::{Effect, Reads, Tool};
+use crate::page::Row;
+use crate::records;
+use crate::tool::{Detail, Effect, Reads, Tool};
 use crate::tool_error::ToolError;
 
 mod render;
@@ -58,6 +61,20 @@ pub(super) struct Output {
     downloads: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     limits: Vec<String>,
+    /// With detail summary, instead of parameters and sources.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Value>")]
+    summary: Option<Names>,
+    /// With detail full, all that the server keeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<Row>,
+}
+
+/// What it has, by name.
+#[derive(Debug, Serialize)]
+struct Names {
+    parameters: Vec<String>,
+    tables: Vec<String>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -88,6 +105,7 @@ impl Tool for GetArtifact {
         it needs. It collects nothing: collect_artifact does.";
     const EFFECT: Effect = Effect::Read;
     const NEEDS: &'static [Permission] = READ;
+    const DETAIL: Option<Detail> = Some(Detail::Compact);
     type Input = Input;
     type Output = Output;
 }
@@ -101,7 +119,16 @@ impl Reads for GetArtifact {
         let session = cx.session();
         let definition = artifacts::definition(&session, name).await?;
         let link = cx.link(&format!("/artifacts/{}", definition.name));
-        Ok(Answer::of(&cx, &session, Output::of(definition, input.vql)).link(link))
+        let (mut output, mut warning) = (Output::of(definition, input.vql), None);
+        match cx.detail {
+            Detail::Summary => output.summarise(),
+            Detail::Compact => {}
+            Detail::Full => {
+                (output.record, warning) =
+                    records::one(whole::artifact(&session, &output.name).await?)?;
+            }
+        }
+        Ok(Answer::of(&cx, &session, output).warn(warning).link(link))
     }
 }
 
@@ -134,6 +161,21 @@ impl Output {
             precondition: artifact.precondition.map(|text| text.trim().to_owned()),
             parameters: artifact.parameters.into_iter().map(Parameter::from).collect(),
             downloads: artifact.tools.iter().map(download).collect(),
+            summary: None,
+            record: None,
+        }
+    }
+
+    /// Leaves names of parameters and tables, and the first paragraph of the description.
+    fn summarise(&mut self) {
+        let parameters = std::mem::take(&mut self.parameters);
+        let sources = std::mem::take(&mut self.sources);
+        self.summary = Some(Names {
+            parameters: parameters.into_iter().map(|parameter| parameter.name).collect(),
+            tables: sources.into_iter().map(|source| source.table).collect(),
+        });
+        if let Some((first, _)) = self.description.split_once("\n\n") {
+            self.description = first.to_owned();
         }
     }
 }

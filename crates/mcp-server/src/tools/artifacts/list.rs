@@ -7,14 +7,16 @@ use serde::{Deserialize, Deserializer, Serialize};
 use velociraptor_api::artifacts::{self, ArtifactKind, ArtifactSearch, ArtifactSummary};
 use velociraptor_api::catalogue::READ;
 use velociraptor_api::near::near;
-use velociraptor_api::{Os, Permission, Session};
+use velociraptor_api::{Os, Permission, Session, census, whole};
 
-use crate::answer::{Answer, Render, State};
+use super::census::Census;
+use crate::answer::{Answer, Render};
 use crate::context::ToolCx;
-use crate::page::{self, Binding};
+use crate::page::{self, Binding, Rows};
+use crate::records;
 use crate::system::System;
 use crate::table;
-use crate::tool::{Effect, Reads, Tool};
+use crate::tool::{Detail, Effect, Reads, Tool};
 use crate::tool_error::ToolError;
 
 /// Most names that are suggested.
@@ -72,9 +74,16 @@ impl JsonSchema for Kind {
 }
 
 /// The artifacts found.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub(super) struct Output {
     artifacts: Vec<Row>,
+    /// With detail full, instead of those.
+    #[serde(skip_serializing_if = "<[page::Row]>::is_empty")]
+    records: Rows,
+    /// With detail summary, instead of those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Value>")]
+    summary: Option<Census>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -97,6 +106,7 @@ impl Tool for ListArtifacts {
         one on endpoints, create_hunt on many.";
     const EFFECT: Effect = Effect::Read;
     const NEEDS: &'static [Permission] = READ;
+    const DETAIL: Option<Detail> = Some(Detail::Compact);
     type Input = Input;
     type Output = Output;
 }
@@ -104,6 +114,7 @@ impl Tool for ListArtifacts {
 impl Reads for ListArtifacts {
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
         let binding = Binding::of(&cx, Self::NAME, &(&input.search, input.kind, input.os))?;
+        records::one_page(cx.detail, input.cursor.as_deref())?;
         let from: u64 = input.cursor.as_deref().map_or(Ok(0), |cursor| binding.open(cursor))?;
         let wanted = ArtifactSearch {
             text: input.search.unwrap_or_default(),
@@ -113,22 +124,35 @@ impl Reads for ListArtifacts {
             count: input.limit.unwrap_or(50).clamp(1, 500),
         };
         let session = cx.session();
-        let found = artifacts::search(&session, &wanted).await?;
-        let rows: Vec<Row> = found.artifacts.into_iter().map(Row::from).collect();
-        let kept = page::fit_whole(rows, page::BYTES)?;
-        let next = if kept.more { Some(from + kept.rows.len() as u64) } else { found.next };
-        let cursor = next.map(|next| binding.seal(&next)).transpose()?;
-        let state = match (&cursor, found.total) {
-            (Some(_), _) => State::Partial,
-            (None, 0) => State::Empty,
-            (None, _) => State::Complete,
+        let (mut data, mut warning) = (Output::default(), None);
+        let (total, next) = match cx.detail {
+            Detail::Summary => {
+                let (found, custom) = census::artifacts(&session, &wanted).await?;
+                (data.summary.insert(Census::of(&found, custom)).artifacts(), None)
+            }
+            Detail::Full => {
+                let found = whole::artifacts(&session, &wanted).await?;
+                let total = found.total;
+                let handed = records::hand_over(found, from)?;
+                (data.records, warning) = (handed.records, handed.warning);
+                (total, handed.next)
+            }
+            Detail::Compact => {
+                let found = artifacts::search(&session, &wanted).await?;
+                let rows = found.artifacts.into_iter().map(Row::from).collect();
+                let kept = page::fit_whole(rows, page::BYTES)?;
+                data.artifacts = kept.rows;
+                let more = kept.more.then_some(from + data.artifacts.len() as u64);
+                (found.total, more.or(found.next))
+            }
         };
-        let hint = if found.total == 0 { Some(no_match(&session, &wanted).await?) } else { None };
-        let returned = kept.rows.len();
-        Ok(Answer::of(&cx, &session, Output { artifacts: kept.rows })
-            .state(state)
-            .page(found.total, returned, cursor)
-            .warn(hint))
+        if total == 0 {
+            warning = Some(no_match(&session, &wanted).await?);
+        }
+        let returned = data.artifacts.len() + data.records.len();
+        let cursor = next.map(|next| binding.seal(&next)).transpose()?;
+        let answer = Answer::of(&cx, &session, data).warn(warning);
+        Ok(answer.listed(cx.detail, total, returned, cursor))
     }
 }
 
@@ -182,6 +206,14 @@ impl From<ArtifactSummary> for Row {
 
 impl Render for Output {
     fn render(&self, out: &mut String) {
+        if let Some(summary) = &self.summary {
+            summary.write(out);
+            return;
+        }
+        if !self.records.is_empty() {
+            records::write(out, &self.records);
+            return;
+        }
         if self.artifacts.is_empty() {
             out.push_str("no artifacts");
             return;

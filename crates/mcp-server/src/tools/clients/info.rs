@@ -1,5 +1,6 @@
 //! `get_client_info`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use jiff::Timestamp;
@@ -10,14 +11,17 @@ use velociraptor_api::Permission;
 use velociraptor_api::catalogue::READ;
 use velociraptor_api::clients::{self, ClientInfo};
 use velociraptor_api::flows::{self, Flow, FlowSearch};
+use velociraptor_api::{census, whole};
 
 use super::list::without_port;
 use crate::answer::{Answer, Render};
 use crate::clock;
 use crate::context::ToolCx;
+use crate::page::Row;
+use crate::records;
 use crate::resolve;
 use crate::table;
-use crate::tool::{Effect, Reads, Tool};
+use crate::tool::{Detail, Effect, Reads, Tool};
 use crate::tool_error::ToolError;
 
 /// `get_client_info`.
@@ -59,6 +63,12 @@ pub(super) struct Output {
     in_flight: Vec<String>,
     flows: Vec<FlowRow>,
     flows_total: u64,
+    /// With detail summary, instead of those.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    flow_states: BTreeMap<&'static str, u64>,
+    /// With detail full, all that the server keeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<Row>,
     #[serde(skip)]
     seen: String,
     #[serde(skip)]
@@ -87,6 +97,7 @@ impl Tool for GetClientInfo {
         does not look at the endpoint: collect_artifact does.";
     const EFFECT: Effect = Effect::Read;
     const NEEDS: &'static [Permission] = READ;
+    const DETAIL: Option<Detail> = Some(Detail::Compact);
     type Input = Input;
     type Output = Output;
 }
@@ -105,8 +116,21 @@ impl Reads for GetClientInfo {
         let mut page = flows::list(&session, &id, &wanted).await?;
         page.flows.truncate(count as usize);
         let link = cx.link(&format!("/host/{id}"));
-        let data = Output::of(info, page.flows, page.total);
-        Ok(Answer::of(&cx, &session, data).link(link))
+        let mut data = Output::of(info, page.flows, page.total);
+        let mut warning = None;
+        match cx.detail {
+            Detail::Summary => {
+                data.flows.clear();
+                for some in census::flows(&session, &id, &FlowSearch::default()).await? {
+                    *data.flow_states.entry(some.state.as_str()).or_default() += some.count;
+                }
+            }
+            Detail::Compact => {}
+            Detail::Full => {
+                (data.record, warning) = records::one(whole::client(&session, &id).await?)?;
+            }
+        }
+        Ok(Answer::of(&cx, &session, data).warn(warning).link(link))
     }
 }
 
@@ -142,6 +166,8 @@ impl Output {
             in_flight: in_flight.collect(),
             flows: flows.into_iter().map(|flow| FlowRow::of(flow, now)).collect(),
             flows_total,
+            flow_states: BTreeMap::new(),
+            record: None,
             enrolled: clock::dated(now, client.first_seen),
         }
     }
@@ -206,6 +232,14 @@ impl Output {
             writeln!(out, "\nCOLLECTIONS, newest first, {shown} of {total}")?;
             let headings = ["flow", "state", "rows", "when", "by", "artifacts"];
             table::write(out, &headings, self.flows.iter().map(FlowRow::cells));
+        } else if !self.flow_states.is_empty() {
+            let states: Vec<String> =
+                self.flow_states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+            write!(out, "\ncollections  {}: {}", self.flows_total, states.join(", "))?;
+        }
+        if let Some(record) = &self.record {
+            out.push_str("\nRECORD, as the server keeps it\n");
+            records::write_one(out, record);
         }
         Ok(())
     }

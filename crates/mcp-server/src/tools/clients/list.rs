@@ -8,15 +8,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use velociraptor_api::catalogue::READ;
 use velociraptor_api::clients::{self, Client, ClientOrder, ClientSearch};
-use velociraptor_api::{Fault, Permission, QueryErrorKind, Session};
+use velociraptor_api::{Fault, Permission, QueryErrorKind, Session, census, whole};
 
-use crate::answer::{Answer, Render, State};
+use super::census::Census;
+use crate::answer::{Answer, Render};
 use crate::clock;
 use crate::context::ToolCx;
-use crate::page::{self, Binding};
+use crate::page::{self, Binding, Rows};
+use crate::records;
 use crate::system::System;
 use crate::table;
-use crate::tool::{Effect, Reads, Tool};
+use crate::tool::{Detail, Effect, Reads, Tool};
 use crate::tool_error::ToolError;
 
 /// `list_clients`.
@@ -55,11 +57,20 @@ enum Order {
 }
 
 /// The clients found.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub(super) struct Output {
     clients: Vec<Row>,
+    /// With detail full, instead of those.
+    #[serde(skip_serializing_if = "<[page::Row]>::is_empty")]
+    records: Rows,
+    /// With detail summary, instead of those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Value>")]
+    summary: Option<Census>,
     #[serde(skip)]
     whole: bool,
+    #[serde(skip)]
+    warning: Option<String>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -85,6 +96,7 @@ impl Tool for ListClients {
         get_client_info says more of one.";
     const EFFECT: Effect = Effect::Read;
     const NEEDS: &'static [Permission] = READ;
+    const DETAIL: Option<Detail> = Some(Detail::Compact);
     type Input = Input;
     type Output = Output;
 }
@@ -93,6 +105,7 @@ impl Reads for ListClients {
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
         let asked = (&input.search, input.os, &input.labels, input.online, input.order);
         let binding = Binding::of(&cx, Self::NAME, &asked)?;
+        records::one_page(cx.detail, input.cursor.as_deref())?;
         let from: u64 = input.cursor.as_deref().map_or(Ok(0), |cursor| binding.open(cursor))?;
         let wanted = ClientSearch {
             term: input.search.unwrap_or_default(),
@@ -107,23 +120,37 @@ impl Reads for ListClients {
             count: input.limit.unwrap_or(100).clamp(1, 1000),
         };
         let session = cx.session();
-        let found = clients::search(&session, &wanted).await.map_err(refused)?;
-        let rows: Vec<Row> = found.clients.iter().map(Row::of).collect();
-        let kept = page::fit_whole(rows, page::BYTES)?;
-        let next = if kept.more { Some(from + kept.rows.len() as u64) } else { found.next };
-        let cursor = next.map(|next| binding.seal(&next)).transpose()?;
-        let state = match (&cursor, found.total) {
-            (Some(_), _) => State::Partial,
-            (None, 0) => State::Empty,
-            (None, _) => State::Complete,
+        let mut data = Output::default();
+        let (total, next) = match cx.detail {
+            Detail::Summary => {
+                let found = census::clients(&session, &wanted).await.map_err(refused)?;
+                let census = Census::of(&found.0, found.1);
+                (data.summary.insert(census).clients, None)
+            }
+            Detail::Full => {
+                let found = whole::clients(&session, &wanted).await.map_err(refused)?;
+                let total = found.total;
+                let handed = records::hand_over(found, from)?;
+                data.records = handed.records;
+                data.warning = handed.warning;
+                (total, handed.next)
+            }
+            Detail::Compact => {
+                let found = clients::search(&session, &wanted).await.map_err(refused)?;
+                let rows: Vec<Row> = found.clients.iter().map(Row::of).collect();
+                let kept = page::fit_whole(rows, page::BYTES)?;
+                data.clients = kept.rows;
+                data.whole = data.clients.len() as u64 == found.total;
+                let more = kept.more.then_some(from + data.clients.len() as u64);
+                (found.total, more.or(found.next))
+            }
         };
-        let hint = if found.total == 0 { nothing_matches(&session, &wanted).await? } else { None };
-        let returned = kept.rows.len();
-        let data = Output { clients: kept.rows, whole: returned as u64 == found.total };
-        Ok(Answer::of(&cx, &session, data)
-            .state(state)
-            .page(found.total, returned, cursor)
-            .warn(hint))
+        let hint = if total == 0 { nothing_matches(&session, &wanted).await? } else { None };
+        let hint = [hint, data.warning.take()];
+        let returned = data.clients.len() + data.records.len();
+        let cursor = next.map(|next| binding.seal(&next)).transpose()?;
+        let answer = Answer::of(&cx, &session, data).warn(hint.into_iter().flatten());
+        Ok(answer.listed(cx.detail, total, returned, cursor))
     }
 }
 
@@ -199,6 +226,14 @@ pub(super) fn without_port(address: &str) -> String {
 
 impl Render for Output {
     fn render(&self, out: &mut String) {
+        if let Some(summary) = &self.summary {
+            summary.write(out);
+            return;
+        }
+        if !self.records.is_empty() {
+            records::write(out, &self.records);
+            return;
+        }
         if self.clients.is_empty() {
             out.push_str("no clients");
             return;
@@ -264,7 +299,7 @@ mod tests {
         let clients =
             vec![row("1", "linux", true), row("2", "windows", false), row("3", "windows", true)];
         let mut out = String::new();
-        Output { clients, whole: true }.render(&mut out);
+        Output { clients, whole: true, ..Output::default() }.render(&mut out);
         insta::assert_snapshot!(out, @r#"
         3 clients: 2 windows, 1 linux; 2 online
         client              host  os       state    last seen             age       ip        labels
@@ -280,7 +315,7 @@ mod tests {
         client.last_seen = None;
         client.seen = String::from("never");
         let mut out = String::new();
-        Output { clients: vec![client], whole: false }.render(&mut out);
+        Output { clients: vec![client], ..Output::default() }.render(&mut out);
         assert!(out.contains("never") && !out.contains("1970"), "{out}");
     }
 

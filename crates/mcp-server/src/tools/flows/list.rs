@@ -6,14 +6,17 @@ use serde::{Deserialize, Serialize};
 use velociraptor_api::Permission;
 use velociraptor_api::catalogue::READ;
 use velociraptor_api::flows::{self, Flow, FlowSearch, FlowState};
+use velociraptor_api::{census, whole};
 
-use crate::answer::{Answer, Render, State};
+use super::census::{Census, outstanding};
+use crate::answer::{Answer, Render};
 use crate::clock;
 use crate::context::ToolCx;
-use crate::page::{self, Binding};
+use crate::page::{self, Binding, Rows};
+use crate::records;
 use crate::resolve;
 use crate::table;
-use crate::tool::{Effect, Reads, Tool};
+use crate::tool::{Detail, Effect, Reads, Tool};
 use crate::tool_error::ToolError;
 
 /// `list_flows`.
@@ -55,14 +58,21 @@ impl Stage {
 }
 
 /// The flows of a client.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub(super) struct Output {
     client_id: String,
     flows: Vec<Row>,
+    /// With detail full, instead of those.
+    #[serde(skip_serializing_if = "<[page::Row]>::is_empty")]
+    records: Rows,
+    /// With detail summary, instead of those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Value>")]
+    summary: Option<Census>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
-struct Row {
+pub(super) struct Row {
     flow_id: String,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,6 +95,7 @@ impl Tool for ListFlows {
         its rows. For many clients see list_hunts.";
     const EFFECT: Effect = Effect::Read;
     const NEEDS: &'static [Permission] = READ;
+    const DETAIL: Option<Detail> = Some(Detail::Compact);
     type Input = Input;
     type Output = Output;
 }
@@ -94,38 +105,62 @@ impl Reads for ListFlows {
         let session = cx.session();
         let client = resolve::for_read(&session, &input.client).await?;
         let binding = Binding::of(&cx, Self::NAME, &(&client.id, input.state))?;
+        records::one_page(cx.detail, input.cursor.as_deref())?;
         let from: u64 = input.cursor.as_deref().map_or(Ok(0), |cursor| binding.open(cursor))?;
         let wanted = FlowSearch {
             states: input.state.map(Stage::states).unwrap_or_default(),
             from,
             count: input.limit.unwrap_or(50).clamp(1, 500),
         };
-        let found = flows::list(&session, &client.id, &wanted).await?;
         let now = clock::now();
-        let rows = found.flows.iter().map(|flow| Row::of(flow, now)).collect();
-        let kept = page::fit_whole(rows, page::BYTES)?;
-        let returned = kept.rows.len();
-        let next = if kept.more { Some(from + returned as u64) } else { found.next };
-        let cursor = next.map(|next| binding.seal(&next)).transpose()?;
-        let state = match (&cursor, found.total) {
-            (Some(_), _) => State::Partial,
-            (None, 0) => State::Empty,
-            (None, _) => State::Complete,
+        let mut data = Output { client_id: client.id.to_string(), ..Output::default() };
+        let mut warnings = Vec::new();
+        let (total, next) = match cx.detail {
+            Detail::Summary => {
+                let found = census::flows(&session, &client.id, &wanted).await?;
+                let newest = outstanding(&session, &client.id, &wanted.states).await?;
+                (data.summary.insert(Census::of(&found, newest, now)).flows(), None)
+            }
+            Detail::Full => {
+                let found = whole::flows(&session, &client.id, &wanted).await?;
+                let total = found.total;
+                let handed = records::hand_over(found, from)?;
+                data.records = handed.records;
+                warnings.extend(handed.warning);
+                (total, handed.next)
+            }
+            Detail::Compact => {
+                let found = flows::list(&session, &client.id, &wanted).await?;
+                let rows = found.flows.iter().map(|flow| Row::of(flow, now)).collect();
+                let kept = page::fit_whole(rows, page::BYTES)?;
+                data.flows = kept.rows;
+                let more = kept.more.then_some(from + data.flows.len() as u64);
+                (found.total, more.or(found.next))
+            }
         };
-        let hint = (found.total == 0 && input.state.is_some())
-            .then(|| String::from("no flow in that state; leave state out to see all"));
+        if total == 0 && input.state.is_some() {
+            warnings.push(String::from("no flow in that state; leave state out to see all"));
+        }
+        let returned = data.flows.len() + data.records.len();
+        let cursor = next.map(|next| binding.seal(&next)).transpose()?;
         let link = cx.link(&format!("/collected/{}", client.id));
-        let data = Output { client_id: client.id.to_string(), flows: kept.rows };
-        Ok(Answer::of(&cx, &session, data)
-            .state(state)
-            .page(found.total, returned, cursor)
-            .warn(hint)
-            .link(link))
+        let answer = Answer::of(&cx, &session, data).warn(warnings).link(link);
+        Ok(answer.listed(cx.detail, total, returned, cursor))
     }
 }
 
 impl Row {
-    fn of(flow: &Flow, now: Timestamp) -> Self {
+    /// In one line.
+    pub(super) fn line(&self) -> String {
+        let mut line = format!("{}  {}  {}", self.flow_id, self.age, self.artifacts.join(", "));
+        if let Some(status) = &self.status {
+            line.push_str(": ");
+            line.push_str(&table::line_of(status));
+        }
+        line
+    }
+
+    pub(super) fn of(flow: &Flow, now: Timestamp) -> Self {
         Self {
             flow_id: flow.flow_id.to_string(),
             state: flow.state.as_str(),
@@ -142,6 +177,16 @@ impl Row {
 
 impl Render for Output {
     fn render(&self, out: &mut String) {
+        if let Some(summary) = &self.summary {
+            out.push_str(&self.client_id);
+            out.push('\n');
+            summary.write(out);
+            return;
+        }
+        if !self.records.is_empty() {
+            records::write(out, &self.records);
+            return;
+        }
         if self.flows.is_empty() {
             out.push_str("no flows on ");
             out.push_str(&self.client_id);
@@ -196,14 +241,15 @@ mod tests {
             age: String::from("12 s ago"),
         };
         let mut out = String::new();
-        Output { client_id: String::from("C.1"), flows: vec![row] }.render(&mut out);
+        Output { client_id: String::from("C.1"), flows: vec![row], ..Output::default() }
+            .render(&mut out);
         insta::assert_snapshot!(out, @r"
         C.1
         flow  state  created               age       rows  files  artifacts         by   status
         F.A   ERROR  2026-01-02T03:04:05Z  12 s ago  3     0      Linux.Sys.Pslist  ada  Query timed out after 3 seconds
         ");
         let mut out = String::new();
-        Output { client_id: String::from("C.1"), flows: Vec::new() }.render(&mut out);
+        Output { client_id: String::from("C.1"), ..Output::default() }.render(&mut out);
         assert_eq!(out, "no flows on C.1");
     }
 }

@@ -1,5 +1,6 @@
 //! `get_flow_status`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use jiff::Timestamp;
@@ -8,15 +9,17 @@ use serde::{Deserialize, Serialize};
 use velociraptor_api::catalogue::READ;
 use velociraptor_api::clients::Client;
 use velociraptor_api::flows::{self, Flow, FlowState, FlowStatus, LogEntry, QueryStat};
-use velociraptor_api::{FlowId, Permission};
+use velociraptor_api::{FlowId, Permission, whole};
 
 use super::not_looked::not_looked;
 use crate::answer::{Answer, Render, State};
 use crate::clock;
 use crate::context::ToolCx;
+use crate::page::Row;
+use crate::records;
 use crate::resolve;
 use crate::table;
-use crate::tool::{Effect, Reads, Tool};
+use crate::tool::{Detail, Effect, Reads, Tool};
 use crate::tool_error::ToolError;
 
 /// `get_flow_status`.
@@ -51,8 +54,26 @@ pub(super) struct Output {
     uploaded_bytes: u64,
     queries: Vec<Query>,
     log: Vec<Line>,
+    /// With detail summary, instead of those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Value>")]
+    summary: Option<Counted>,
+    /// With detail full, all that the server keeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<Row>,
     #[serde(skip)]
     now: Timestamp,
+}
+
+/// Queries and lines of the log, counted.
+#[derive(Debug, Serialize)]
+struct Counted {
+    queries: BTreeMap<String, u64>,
+    /// Warnings and errors.
+    log: u64,
+    /// The first error of a query, else the first line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<String>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -79,6 +100,7 @@ impl Tool for GetFlowStatus {
         lines). get_flow_results reads the rows.";
     const EFFECT: Effect = Effect::Read;
     const NEEDS: &'static [Permission] = READ;
+    const DETAIL: Option<Detail> = Some(Detail::Compact);
     type Input = Input;
     type Output = Output;
 }
@@ -92,8 +114,12 @@ impl Reads for GetFlowStatus {
         let now = clock::now();
         let offline = client.client.as_ref().is_some_and(|client| !client.is_online());
         let mut warnings = Vec::new();
-        if status.log_cut > 0 {
-            warnings.push(format!("{} later warnings and errors are left out", status.log_cut));
+        if status.log_cut > 0 && cx.detail != Detail::Summary {
+            warnings.push(format!(
+                "{} later warnings and errors are left out; run_vql reads all: SELECT * FROM \
+                 flow_logs(client_id='{}', flow_id='{id}')",
+                status.log_cut, client.id
+            ));
         }
         if status.repeated {
             warnings.push(String::from("it ran several times; the figures are of the last run"));
@@ -112,7 +138,17 @@ impl Reads for GetFlowStatus {
             state = State::Partial;
         }
         warnings.extend(asleep);
-        let output = Output::of(&status, now);
+        let mut output = Output::of(&status, now);
+        match cx.detail {
+            Detail::Summary => output.summarise(status.log_cut),
+            Detail::Compact => {}
+            Detail::Full => {
+                let (record, warning) =
+                    records::one(whole::flow(&session, &client.id, &id).await?)?;
+                output.record = record;
+                warnings.extend(warning);
+            }
+        }
         Ok(Answer::of(&cx, &session, output).state(state).warn(warnings).link(link))
     }
 }
@@ -150,8 +186,24 @@ impl Output {
             uploaded_bytes: flow.uploaded_bytes,
             queries: status.queries.iter().map(Query::of).collect(),
             log: status.log.iter().map(Line::of).collect(),
+            summary: None,
+            record: None,
             now,
         }
+    }
+
+    /// Counts queries and lines, of which so many are not here.
+    fn summarise(&mut self, log_cut: u64) {
+        let mut queries = BTreeMap::new();
+        for query in &self.queries {
+            *queries.entry(query.status.clone()).or_insert(0) += 1;
+        }
+        let error = self.queries.iter().find_map(|query| query.error.clone());
+        let first = error.or_else(|| self.log.first().map(|line| line.message.clone()));
+        let log = self.log.len() as u64 + log_cut;
+        self.summary = Some(Counted { queries, log, first });
+        self.queries.clear();
+        self.log.clear();
     }
 }
 
@@ -217,6 +269,20 @@ impl Render for Output {
             out.push_str("\n\n");
             let rows = self.log.iter().map(|line| vec![line.level.clone(), line.message.clone()]);
             table::write(out, &["log", "message"], rows);
+        }
+        if let Some(Counted { queries, log, first }) = &self.summary {
+            let queries: Vec<String> =
+                queries.iter().map(|(status, count)| format!("{count} {status}")).collect();
+            let queries =
+                if queries.is_empty() { String::from("none yet") } else { queries.join(", ") };
+            let _ = write!(out, "\nqueries  {queries}; {log} warnings and errors in the log");
+            if let Some(first) = first {
+                let _ = write!(out, "\nfirst    {}", table::line_of(first));
+            }
+        }
+        if let Some(record) = &self.record {
+            out.push_str("\n\nRECORD, as the server keeps it\n");
+            records::write_one(out, record);
         }
     }
 }

@@ -6,14 +6,16 @@ use serde::{Deserialize, Serialize};
 use velociraptor_api::Permission;
 use velociraptor_api::catalogue::READ;
 use velociraptor_api::hunts::{self, Hunt, HuntSearch, HuntState};
+use velociraptor_api::{census, whole};
 
 use super::Summary;
-use crate::answer::{Answer, Render, State};
+use super::census::{Census, running};
+use crate::answer::{Answer, Render};
 use crate::context::ToolCx;
-use crate::page::{self, Binding};
-use crate::tool::{Effect, Reads, Tool};
+use crate::page::{self, Binding, Rows};
+use crate::tool::{Detail, Effect, Reads, Tool};
 use crate::tool_error::ToolError;
-use crate::{clock, table};
+use crate::{clock, records, table};
 
 /// `list_hunts`.
 pub(super) struct ListHunts;
@@ -47,9 +49,16 @@ enum Wanted {
 }
 
 /// The hunts, the newest first.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 pub(super) struct Output {
     hunts: Vec<Row>,
+    /// With detail full, instead of those.
+    #[serde(skip_serializing_if = "<[page::Row]>::is_empty")]
+    records: Rows,
+    /// With detail summary, instead of those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Value>")]
+    summary: Option<Census>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -76,6 +85,7 @@ impl Tool for ListHunts {
         is established.";
     const EFFECT: Effect = Effect::Read;
     const NEEDS: &'static [Permission] = READ;
+    const DETAIL: Option<Detail> = Some(Detail::Compact);
     type Input = Input;
     type Output = Output;
 }
@@ -83,6 +93,7 @@ impl Tool for ListHunts {
 impl Reads for ListHunts {
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
         let binding = Binding::of(&cx, Self::NAME, &(input.state, &input.search))?;
+        records::one_page(cx.detail, input.cursor.as_deref())?;
         let from: u64 = input.cursor.as_deref().map_or(Ok(0), |cursor| binding.open(cursor))?;
         let states = input.state.map(|state| match state {
             Wanted::Paused => HuntState::Paused,
@@ -91,29 +102,39 @@ impl Reads for ListHunts {
             Wanted::Archived => HuntState::Archived,
         });
         let session = cx.session();
-        let found = hunts::list(
-            &session,
-            &HuntSearch {
-                states: states.into_iter().collect(),
-                text: input.search,
-                from,
-                count: input.limit.unwrap_or(25),
-            },
-        )
-        .await?;
-        let kept = page::fit_whole(found.hunts.iter().map(Row::of).collect(), page::BYTES)?;
-        let next = if kept.more { Some(from + kept.rows.len() as u64) } else { found.next };
-        let cursor = next.map(|next| binding.seal(&next)).transpose()?;
-        let state = match (&cursor, found.total) {
-            (Some(_), _) => State::Partial,
-            (None, 0) => State::Empty,
-            (None, _) => State::Complete,
+        let wanted = HuntSearch {
+            states: states.into_iter().collect(),
+            text: input.search,
+            from,
+            count: input.limit.unwrap_or(25),
         };
-        let returned = kept.rows.len();
-        Ok(Answer::of(&cx, &session, Output { hunts: kept.rows })
-            .state(state)
-            .page(found.total, returned, cursor)
-            .link(cx.link("/hunts")))
+        let (mut data, mut warning) = (Output::default(), None);
+        let (total, next) = match cx.detail {
+            Detail::Summary => {
+                let found = census::hunts(&session, &wanted).await?;
+                let running = running(&session, &wanted).await?;
+                (data.summary.insert(Census::of(&found, &running)).hunts(), None)
+            }
+            Detail::Full => {
+                let found = whole::hunts(&session, &wanted).await?;
+                let total = found.total;
+                let handed = records::hand_over(found, from)?;
+                (data.records, warning) = (handed.records, handed.warning);
+                (total, handed.next)
+            }
+            Detail::Compact => {
+                let found = hunts::list(&session, &wanted).await?;
+                let rows = found.hunts.iter().map(Row::of).collect();
+                let kept = page::fit_whole(rows, page::BYTES)?;
+                data.hunts = kept.rows;
+                let more = kept.more.then_some(from + data.hunts.len() as u64);
+                (found.total, more.or(found.next))
+            }
+        };
+        let returned = data.hunts.len() + data.records.len();
+        let cursor = next.map(|next| binding.seal(&next)).transpose()?;
+        let answer = Answer::of(&cx, &session, data).warn(warning).link(cx.link("/hunts"));
+        Ok(answer.listed(cx.detail, total, returned, cursor))
     }
 }
 
@@ -135,6 +156,14 @@ impl Row {
 
 impl Render for Output {
     fn render(&self, out: &mut String) {
+        if let Some(summary) = &self.summary {
+            summary.write(out);
+            return;
+        }
+        if !self.records.is_empty() {
+            records::write(out, &self.records);
+            return;
+        }
         if self.hunts.is_empty() {
             out.push_str("no hunt is like that");
             return;
@@ -200,7 +229,7 @@ mod tests {
             age: String::from("12 s ago"),
         };
         let mut out = String::new();
-        Output { hunts: vec![row] }.render(&mut out);
+        Output { hunts: vec![row], ..Output::default() }.render(&mut out);
         insta::assert_snapshot!(out, @r"
         hunt  state    created   by   scheduled  finished  with results  with errors  artifacts        targets  description
         H.1   RUNNING  12 s ago  ada  20         7         7             2            Linux.Sys.Users  linux    users

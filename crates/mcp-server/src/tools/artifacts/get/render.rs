@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{Output, Parameter};
+use super::{Names, Output, Parameter};
 use crate::answer::Render;
-use crate::table;
+use crate::{records, table};
 
 impl Render for Output {
     fn render(&self, out: &mut String) {
@@ -30,6 +30,10 @@ impl Output {
         fact(out, "runs as", self.runs_as.as_deref().unwrap_or_default())?;
         fact(out, "only where", self.precondition.as_deref().unwrap_or_default())?;
         fact(out, "limits", &self.limits.join(", "))?;
+        if let Some(Names { parameters, tables }) = &self.summary {
+            fact(out, "parameters", &parameters.join(", "))?;
+            fact(out, "tables", &tables.join(", "))?;
+        }
         if !self.parameters.is_empty() {
             out.push_str("\nPARAMETERS\n");
             let rows = self.parameters.iter().map(Parameter::cells);
@@ -45,6 +49,10 @@ impl Output {
         }
         for download in &self.downloads {
             write!(out, "\nDOWNLOADS {download}")?;
+        }
+        if let Some(record) = &self.record {
+            out.push_str("\nRECORD, as the server keeps it\n");
+            records::write_one(out, record);
         }
         Ok(())
     }
