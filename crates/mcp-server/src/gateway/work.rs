@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use guard::approval::{Counts, Host, Hosts, Plan};
 use guard::asked::{Bounds, Clients, Definition, VqlFound};
 use guard::policy::Policy;
+use guard::size::at_most;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use velociraptor_api::clients::{Client, Resolved};
+use velociraptor_api::collections::InForce;
 use velociraptor_api::{ClientId, Permission};
 
 use super::programs::Programs;
+use crate::collection::over_all;
 use crate::tool::Effect;
 
 /// More hosts than these are counted by system and not named: as many as a card has lines for.
@@ -26,6 +29,7 @@ pub struct Work {
     pub(super) vql: VqlFound,
     pub(super) text: Option<String>,
     pub(super) bounds: Bounds,
+    each: Option<InForce>,
     pub(super) expires_after: Option<u64>,
     pub(super) effect: Option<Effect>,
     pub(super) bound: Map<String, Value>,
@@ -120,6 +124,14 @@ impl Work {
     #[must_use]
     pub fn within(self, bounds: Bounds) -> Self {
         Self { bounds, ..self }
+    }
+
+    /// A collection with these bounds on each of so many machines: bytes and rows are judged over all
+    /// of them together, seconds on each.
+    #[must_use]
+    pub fn collecting(self, each: InForce, machines: u64) -> Self {
+        let bounds = over_all(&each, machines);
+        Self { each: Some(each), bounds, ..self }
     }
 
     /// Waits so many seconds for endpoints.
@@ -249,17 +261,24 @@ impl Work {
         })
     }
 
-    /// What a hunt costs, as far as its bounds say it.
+    /// What a collection from several hosts, or a hunt, costs: on each host and in total, as far as
+    /// its bounds say it.
     fn cost(&self) -> Option<String> {
-        if !self.clients.hunt {
-            return None;
-        }
-        let online = self.hosts.iter().filter(|client| client.is_online()).count();
-        let each = self.bounds.seconds.map_or_else(
-            || String::from("for as long as it takes"),
-            |seconds| format!("for at most {seconds} s"),
-        );
-        Some(format!("{online} of {} hosts work now, each {each}", self.hosts.len()))
+        let each = self.each.filter(|_| self.clients.hunt || self.hosts.len() > 1)?;
+        let told = |bytes: Option<u64>, rows: Option<u64>| {
+            let bytes = bytes.map_or_else(|| String::from("any bytes"), at_most);
+            let rows = rows.map_or_else(|| String::from("any rows"), |rows| format!("{rows} rows"));
+            format!("{bytes}, {rows}")
+        };
+        let (online, all) =
+            (self.hosts.iter().filter(|client| client.is_online()).count(), self.hosts.len());
+        Some(format!(
+            "per host at most {}, {} s for each artifact; in total {} over {all} hosts, of which \
+             {online} work now",
+            told(each.bytes, each.rows),
+            each.seconds,
+            told(self.bounds.bytes, self.bounds.rows)
+        ))
     }
 }
 

@@ -133,6 +133,9 @@ async fn a_collection_is_asked_for_in_the_chat_during_the_call() {
             .send("tools/call", json!({ "name": "collect_artifact", "arguments": collect() }))
             .await;
         let question = wire.find(|message| message["method"] == "elicitation/create").await;
+        let shown = question["params"]["message"].as_str().expect("a card");
+        assert!(shown.contains("approve in the chat, or outside"), "{shown}");
+        assert!(shown.contains("Z, 15 minutes from now"), "{shown}");
         let card = question["params"]["message"].as_str().expect("a card");
         assert!(card.starts_with("COLLECT collect_artifact"), "{card}");
         assert!(card.contains("Windows.System.Pslist") && card.contains("FIN-WS07"), "{card}");

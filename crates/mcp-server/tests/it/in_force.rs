@@ -42,8 +42,26 @@ async fn a_card_says_what_the_artifacts_set_and_else_what_the_server_does() {
     let two = json!({"clients": ["db-01", "web-01"], "artifacts": [OWN]});
     let told = limits(&gateway, "collect_artifact", two).await;
     assert_eq!(told, "10 GB, 100 rows, 90 s on each", "over both of them");
+    let two = json!({"clients": ["db-01", "web-01"], "artifacts": [OWN]});
+    let error = call(&gateway, "collect_artifact", two).await.expect_err("it is asked for");
+    let cost = "cost    per host at most 5000 MB, 50 rows, 90 s for each artifact; in total 10 GB, \
+                100 rows over 2 hosts, of which 2 work now";
+    assert!(error.message.contains(cost), "{}", error.message);
     let waiting = gateway.guardian().approvals().list().expect("approvals");
     assert!(waiting.iter().all(|one| one.state == State::Pending) && waiting.len() > 5);
+}
+
+#[tokio::test]
+async fn a_card_says_where_it_is_answered_and_until_when() {
+    let gateway = guarded(services(Switches::default(), &[]));
+    let wish = json!({"clients": ["db-01"], "artifacts": [NONE]});
+    let error = call(&gateway, "collect_artifact", wish).await.expect_err("it is asked for");
+    // The policy lets the chat answer this; this caller has none.
+    assert!(error.message.contains("approve outside the chat"), "{}", error.message);
+    assert!(!error.message.contains("approve in the chat"), "{}", error.message);
+    let open = error.message.lines().find(|line| line.starts_with("open    until 20"));
+    let open = open.unwrap_or_else(|| panic!("{}", error.message));
+    assert!(open.ends_with("Z, 60 minutes from now"), "{open}");
 }
 
 #[tokio::test]

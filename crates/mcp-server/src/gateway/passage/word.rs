@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::super::voice::Said;
 use super::super::{Asking, Stop, Work};
 use super::Passage;
+use crate::clock;
 use crate::context::ToolCx;
 use crate::off::{PATIENCE, off};
 use crate::tool_error::{Code, ToolError};
@@ -82,6 +83,7 @@ impl Passage<'_> {
                     .map_err(|error| ToolError::new(Code::Denied, error.to_string()).into());
             }
             let card = question.card(plan.clone(), IN_CHAT);
+            let card = format!("{card}{}", until(Timestamp::now() + IN_CHAT));
             if self.request.voice.asks_later() {
                 let state = guardian
                     .sealer
@@ -117,7 +119,10 @@ impl Passage<'_> {
             message = format!("{message}; {changed}");
         }
         let id = approval.id();
-        let card = approval.card(Timestamp::now());
+        // Here nobody is asked in the chat: it is not enough, or the caller cannot ask there.
+        let mut shown = approval;
+        shown.place = Where::Outside;
+        let card = format!("{}{}", shown.card(Timestamp::now()), until(shown.void_after));
         // What is done to the simulated server is kept apart.
         let lab = if self.gateway.services.simulated() { " --lab" } else { "" };
         Err(ToolError::new(Code::ApprovalRequired, format!("{message}\n{card}"))
@@ -127,6 +132,15 @@ impl Passage<'_> {
             ))
             .into())
     }
+}
+
+/// Until when a question is open, for those who read the card: the day too, and how long that is.
+fn until(end: Timestamp) -> String {
+    let now = clock::now();
+    let minutes = end.duration_since(now).as_secs().unsigned_abs().div_ceil(60);
+    let minutes =
+        if minutes == 1 { String::from("1 minute") } else { format!("{minutes} minutes") };
+    format!("open    until {}, {minutes} from now\n", clock::to_second(end))
 }
 
 /// The labels of the clients of a call, as they were read for it.

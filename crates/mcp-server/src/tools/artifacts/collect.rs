@@ -11,7 +11,7 @@ use velociraptor_api::{Fault, Permission, Session};
 
 use crate::answer::{Answer, State};
 use crate::clock;
-use crate::collection::{Bounds, Parameters, bytes_of_each, over_all, wanted};
+use crate::collection::{Bounds, Parameters, bytes_of_each, wanted};
 use crate::context::ToolCx;
 use crate::gateway::{Go, Work, contains, programs};
 use crate::resolve::{self, Named};
@@ -130,7 +130,7 @@ impl Acts for CollectArtifact {
         };
         let mut work = Work::that("runs the artifacts and keeps their rows on the server")
             .running(programs::of_artifacts(session, &names, place).await?)
-            .within(over_all(&checked.in_force(), clients.len() as u64))
+            .collecting(checked.in_force(), clients.len() as u64)
             .needing(checked.permissions())
             .undone_by("cancel_flow; what was collected stays");
         if let Some(queue) = queue {

@@ -12,7 +12,6 @@ use velociraptor_api::{Permission, Session};
 
 use crate::answer::{Answer, Render, State};
 use crate::clock;
-use crate::collection;
 use crate::context::ToolCx;
 use crate::gateway::{Go, Work, programs};
 use crate::resolve;
@@ -155,7 +154,7 @@ impl Acts for QuarantineClient {
         };
         let mut work = Work::that(effect)
             .on([plan.client().clone()])
-            .within(collection::over_all(&plan.in_force(), 1))
+            .collecting(plan.in_force(), 1)
             .running(programs::of_artifacts(session, &[plan.artifact()], Place::Endpoint).await?)
             .undone_by(undo)
             .proved_by("its report, renewed contact with the server, the label read back");

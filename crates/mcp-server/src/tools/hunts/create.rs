@@ -120,7 +120,7 @@ impl Acts for CreateHunt {
         let work = Work::that(does)
             .running(programs::of_artifacts(session, &names, Place::Endpoint).await?)
             .hunting(super::rule(&scope), reached)
-            .within(collection::over_all(&checked.in_force(), reaches))
+            .collecting(checked.in_force(), reaches)
             .expiring(life.as_secs())
             .needing(checked.permissions())
             .undone_by("modify_hunt stop; flows that it has started go on until they are cancelled")

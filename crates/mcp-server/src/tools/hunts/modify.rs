@@ -11,7 +11,6 @@ use velociraptor_api::{HuntId, Permission, Session};
 
 use super::Summary;
 use crate::answer::{Answer, Render, State};
-use crate::collection;
 use crate::context::ToolCx;
 use crate::gateway::{Go, Work, contains, kept, programs};
 use crate::tool::{Acts, Effect, Tool};
@@ -111,10 +110,9 @@ impl Acts for ModifyHunt {
         }
         if starts || prolongs {
             let reached = hunts::reach(session, &hunt.scope).await?;
-            let bounds = collection::over_all(&InForce::of_hunt(&status), reached.len() as u64);
             work = work
                 .bound_to("hunt", request)
-                .within(bounds)
+                .collecting(InForce::of_hunt(&status), reached.len() as u64)
                 .hunting(super::rule(&hunt.scope), reached)
                 .running(kept::of_hunt(session, &status).await?)
                 .undone_by("stop; flows that it has started go on until they are cancelled");
