@@ -211,13 +211,15 @@ impl Summary {
 
     /// For reading.
     pub fn write(&self, out: &mut String) {
-        let rows = self.rows.map_or_else(|| String::from("?"), |rows| rows.to_string());
-        let _ = write!(out, "\n\n{rows} rows  {}", self.handle);
+        let rows = self.rows.map_or_else(|| String::from("? rows"), table::rows);
+        let before = if out.is_empty() || out.ends_with('\n') { "" } else { "\n\n" };
+        let _ = write!(out, "{before}{rows}  {}", self.handle);
         let columns: Vec<String> =
             self.columns.iter().map(|one| table::line_of(&one.column)).collect();
         let _ = write!(out, "\ncolumns: {}", columns.join(", "));
         for Times { column, first, last, rows } in &self.times {
-            let _ = write!(out, "\n{}: {first} to {last} ({rows} rows)", table::line_of(column));
+            let (column, rows) = (table::line_of(column), table::rows(*rows));
+            let _ = write!(out, "\n{column}: {first} to {last} ({rows})");
         }
         for key in &self.keys {
             key.write(out);
@@ -235,5 +237,9 @@ impl Summary {
 
 /// A value as a text that tells it from others of its kind.
 fn told(value: &Value) -> String {
-    table::line_of(&table::cell(Some(value)))
+    match value {
+        Value::Null => String::from("NULL"),
+        Value::String(text) if text.is_empty() => String::from("\"\""),
+        value => table::line_of(&table::cell(Some(value))),
+    }
 }

@@ -89,6 +89,16 @@ pub fn cell(value: Option<&Value>) -> Cow<'_, str> {
     }
 }
 
+/// So many rows, in words.
+pub fn rows(count: u64) -> String {
+    format!("{count} {}", word(count))
+}
+
+/// What so many rows are called.
+pub const fn word(rows: u64) -> &'static str {
+    if rows == 1 { "row" } else { "rows" }
+}
+
 /// A column of rows, by its name.
 #[derive(Clone, Copy, Debug)]
 pub struct Column<'a> {

@@ -266,18 +266,19 @@ impl Work {
     fn cost(&self) -> Option<String> {
         let each = self.each.filter(|_| self.clients.hunt || self.hosts.len() > 1)?;
         let told = |bytes: Option<u64>, rows: Option<u64>| {
-            let bytes = bytes.map_or_else(|| String::from("any bytes"), at_most);
-            let rows = rows.map_or_else(|| String::from("any rows"), |rows| format!("{rows} rows"));
-            format!("{bytes}, {rows}")
+            let bytes = bytes.map_or_else(|| String::from("any number of bytes"), at_most);
+            let rows = rows.map_or_else(|| String::from("any number of"), |rows| rows.to_string());
+            format!("{bytes}, {rows} rows")
         };
-        let (online, all) =
-            (self.hosts.iter().filter(|client| client.is_online()).count(), self.hosts.len());
+        let online = self.hosts.iter().filter(|client| client.is_online()).count();
+        let joining = if self.clients.condition.is_some() { ", more as others join" } else { "" };
         Some(format!(
-            "per host at most {}, {} s for each artifact; in total {} over {all} hosts, of which \
-             {online} work now",
+            "per host at most {}, {} s for each artifact; in total {} over {} hosts{joining}; \
+             {online} are online",
             told(each.bytes, each.rows),
             each.seconds,
-            told(self.bounds.bytes, self.bounds.rows)
+            told(self.bounds.bytes, self.bounds.rows),
+            self.hosts.len()
         ))
     }
 }

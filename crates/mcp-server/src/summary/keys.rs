@@ -107,13 +107,18 @@ pub(super) async fn count(
         let commonest: Vec<Counted> =
             first.groups.iter().take(ENDS).map(|group| Counted::of(column, group)).collect();
         let rest = first.total.saturating_sub(commonest.len() as u64);
-        let rarest = last.iter().take(ENDS.min(usize::try_from(rest).unwrap_or(ENDS)));
+        let tied = first.rarest.map_or(0, |rarest| rarest.groups);
+        // Where all are equally common, the rarest are the commonest once more.
+        let rest = if tied == first.total { 0 } else { rest };
+        let told: Vec<_> = first.groups.iter().take(ENDS).map(|group| &group.values).collect();
+        let rarest = last.iter().filter(|group| !told.contains(&&group.values));
+        let rarest = rarest.take(ENDS.min(usize::try_from(rest).unwrap_or(ENDS)));
         let rarest: Vec<Counted> = rarest.map(|group| Counted::of(column, group)).collect();
-        let tied = first.rarest.map(|rarest| rarest.groups);
+        let shown = if rest == 0 { commonest.len() } else { rarest.len() };
         keys.push(Key {
             column: column.to_owned(),
             distinct: first.total,
-            equally_rare: tied.filter(|tied| !rarest.is_empty() && *tied > rarest.len() as u64),
+            equally_rare: Some(tied).filter(|tied| *tied > shown as u64),
             rarest,
             commonest,
         });
@@ -141,7 +146,9 @@ async fn ends(
         last.sort_by_key(|group| group.count);
         return Ok((first, last));
     }
-    let rare = GroupQuery { order: Direction::Ascending, count: 3, ..common };
+    // Some of them can be among the commonest.
+    let count = u32::try_from(2 * ENDS).unwrap_or(u32::MAX);
+    let rare = GroupQuery { order: Direction::Ascending, count, ..common };
     let last = results::groups(session, subject.place, &rare).await?;
     Ok((first, last.groups))
 }
@@ -185,14 +192,19 @@ fn candidates(seen: &[Seen], read: &[Row]) -> Vec<ColumnName> {
 impl Key {
     pub(super) fn write(&self, out: &mut String) {
         let _ = write!(out, "\n{}: {} values", table::line_of(&self.column), self.distinct);
-        for (what, values) in [("commonest", &self.commonest), ("rarest", &self.rarest)] {
+        let equal = self.equally_rare == Some(self.distinct);
+        if equal {
+            out.push_str(", all equally often");
+        }
+        let common = if equal { "first by their text" } else { "commonest" };
+        for (what, values) in [(common, &self.commonest), ("rarest", &self.rarest)] {
             for (at, Counted { value, count, hosts }) in values.iter().enumerate() {
                 let before = if at == 0 { format!("\n  {what}: ") } else { String::from(", ") };
                 let hosts = hosts.map_or_else(String::new, |hosts| format!(" on {hosts}"));
                 let _ = write!(out, "{before}{} {count}x{hosts}", told(value));
             }
         }
-        if let Some(tied) = self.equally_rare {
+        if let Some(tied) = self.equally_rare.filter(|_| !equal) {
             let _ = write!(out, "; {tied} are as rare, these by the order of their text");
         }
     }
@@ -204,6 +216,28 @@ mod tests {
 
     use super::super::columns::seen;
     use super::*;
+
+    #[test]
+    fn what_is_equally_common_is_told_once_and_what_is_empty_is_seen() {
+        let some = |value: Value, count| Counted { value, count, hosts: None };
+        let mut key = Key {
+            column: String::from("User"),
+            distinct: 24,
+            commonest: vec![some(json!(""), 21), some(Value::Null, 21)],
+            rarest: Vec::new(),
+            equally_rare: Some(24),
+        };
+        let mut out = String::new();
+        key.write(&mut out);
+        let told =
+            "\nUser: 24 values, all equally often\n  first by their text: \"\" 21x, NULL 21x";
+        assert_eq!(out, told);
+        key.rarest = vec![some(json!("x"), 1)];
+        key.equally_rare = Some(7);
+        out.clear();
+        key.write(&mut out);
+        assert!(out.ends_with("rarest: x 1x; 7 are as rare, these by the order of their text"));
+    }
 
     #[test]
     fn the_values_of_a_column_that_is_named_as_a_secret_are_masked() {

@@ -45,7 +45,7 @@ async fn a_card_says_what_the_artifacts_set_and_else_what_the_server_does() {
     let two = json!({"clients": ["db-01", "web-01"], "artifacts": [OWN]});
     let error = call(&gateway, "collect_artifact", two).await.expect_err("it is asked for");
     let cost = "cost    per host at most 5000 MB, 50 rows, 90 s for each artifact; in total 10 GB, \
-                100 rows over 2 hosts, of which 2 work now";
+                100 rows over 2 hosts; 2 are online";
     assert!(error.message.contains(cost), "{}", error.message);
     let waiting = gateway.guardian().approvals().list().expect("approvals");
     assert!(waiting.iter().all(|one| one.state == State::Pending) && waiting.len() > 5);

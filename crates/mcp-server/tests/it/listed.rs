@@ -150,11 +150,7 @@ async fn one_thing_is_told_short_or_whole() {
     let found = data(&told);
     assert_eq!(found["flows"], json!([]));
     assert_eq!(found["flow_states"], json!({"FINISHED": 3, "ERROR": 1, "CANCELLED": 1}));
-    assert!(
-        told.text.contains("collections  5: 1 CANCELLED, 1 ERROR, 3 FINISHED"),
-        "{}",
-        told.text
-    );
+    assert!(told.text.contains("flows      5: 1 CANCELLED, 1 ERROR, 3 FINISHED"), "{}", told.text);
     let full = lab.data("get_client_info", short(&client, "full")).await;
     assert!(full["record"]["agent_information"].is_object(), "{full:?}");
     assert!(full["record"]["metadata"].is_object() && full["hostname"] == HOST, "{full:?}");

@@ -235,7 +235,7 @@ impl Output {
         } else if !self.flow_states.is_empty() {
             let states: Vec<String> =
                 self.flow_states.iter().map(|(state, count)| format!("{count} {state}")).collect();
-            write!(out, "\ncollections  {}: {}", self.flows_total, states.join(", "))?;
+            write!(out, "\nflows      {}: {}", self.flows_total, states.join(", "))?;
         }
         if let Some(record) = &self.record {
             out.push_str("\nRECORD, as the server keeps it\n");

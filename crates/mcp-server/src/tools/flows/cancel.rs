@@ -116,7 +116,8 @@ impl Render for Output {
         if let Some(status) = &self.status {
             let _ = write!(out, "\n{status}");
         }
-        let _ = write!(out, "\n{} rows are kept", self.rows_kept);
+        let are = if self.rows_kept == 1 { "is" } else { "are" };
+        let _ = write!(out, "\n{} {are} kept", crate::table::rows(self.rows_kept));
     }
 }
 

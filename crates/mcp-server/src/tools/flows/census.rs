@@ -114,7 +114,8 @@ impl Census {
             return;
         }
         let _ = write!(out, ": {}", told(&self.states));
-        let _ = write!(out, "; {} rows, {} uploaded", self.rows, at_most(self.uploaded_bytes));
+        let _ =
+            write!(out, "; {}, {} uploaded", table::rows(self.rows), at_most(self.uploaded_bytes));
         if let (Some(first), Some(last)) = (self.first, self.last) {
             let _ = write!(out, "\nfrom {first} to {last}");
         }

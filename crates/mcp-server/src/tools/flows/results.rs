@@ -239,7 +239,7 @@ impl Reads for GetFlowResults {
                 warnings.push(format!("{} rows were counted, {kept} of them arrived", flow.rows));
             }
         }
-        let returned = Some(output.rows.len() as u64);
+        let returned = Some(output.rows.len() as u64).filter(|_| cx.detail != Detail::Summary);
         let link = cx.link(&format!("/collected/{}/{id}/results", client.id));
         let answer = Answer::of(&cx, &session, output).state(state).warn(warnings).link(link);
         let total = place.map_or(total, |place| place.total);
@@ -342,7 +342,8 @@ impl Render for Output {
         }
         for table in &self.tables {
             let mark = if self.table.as_ref() == Some(&table.table) { "  below" } else { "" };
-            let _ = write!(out, "\n{:>8} rows  {}{mark}", table.rows, table.handle);
+            let (rows, word) = (table.rows, table::word(table.rows));
+            let _ = write!(out, "\n{rows:>8} {word:<4}  {}{mark}", table.handle);
         }
         for file in &self.uploads {
             let _ = write!(out, "\n{:>8} bytes  {}", file.size, table::line_of(&file.path));

@@ -244,7 +244,7 @@ impl Render for Output {
             clock::dated(self.now, self.active),
             self.seconds
         );
-        let _ = write!(out, "\nresult   {} rows", self.rows);
+        let _ = write!(out, "\nresult   {}", table::rows(self.rows));
         if self.uploads > 0 {
             let _ = write!(out, ", {} files, {} bytes", self.uploads, self.uploaded_bytes);
         }

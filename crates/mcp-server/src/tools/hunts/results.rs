@@ -209,7 +209,7 @@ impl Reads for GetHuntResults {
         let state = state(&coverage, cursor.is_some() || !whole);
         let link = cx.link(&format!("/hunts/{id}/results"));
         let mut answer = Answer::of(&cx, &session, output).state(state).warn(warnings).link(link);
-        answer.returned = Some(returned as u64);
+        answer.returned = Some(returned as u64).filter(|_| cx.detail != Detail::Summary);
         answer.total = (!is_filtered).then_some(total);
         answer.cursor = cursor;
         Ok(answer)

@@ -262,7 +262,12 @@ async fn reader<'a>(cx: &'a ToolCx<'_>) -> Result<(&'a Identity, Option<String>)
     if kind == IdentityKind::Reader {
         return Ok((identity, None));
     }
-    Ok((identity, Some(format!("ran as {user}, {kind}: no reader is configured here"))))
+    Ok((
+        identity,
+        Some(format!(
+            "ran as {user} ({kind}), which may do more than read: no reader stands before it here"
+        )),
+    ))
 }
 
 fn answer(

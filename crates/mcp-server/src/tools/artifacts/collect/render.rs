@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::Output;
 use super::outcome::{Outcome, TableRows, Word};
 use crate::answer::Render;
-use crate::rows;
+use crate::{rows, table};
 
 impl Render for Output {
     fn render(&self, out: &mut String) {
@@ -55,7 +55,7 @@ fn write_one(outcome: &Outcome, out: &mut String) -> std::fmt::Result {
     }
     let ran = [Word::Finished, Word::Failed, Word::Cancelled, Word::Cut, Word::Pending];
     if ran.contains(&outcome.state) {
-        write!(out, "  {} rows", outcome.rows)?;
+        write!(out, "  {}", table::rows(outcome.rows))?;
         if outcome.uploads > 0 {
             write!(out, ", {} files", outcome.uploads)?;
         }
@@ -75,10 +75,10 @@ fn write_one(outcome: &Outcome, out: &mut String) -> std::fmt::Result {
 fn write_table(found: &TableRows, out: &mut String) -> std::fmt::Result {
     let (first, all) = (found.first.len() as u64, found.rows);
     if first < all {
-        writeln!(out, "\n{}, first {first} of {all} rows", found.table)?;
+        writeln!(out, "\n{}, first {first} of {}", found.table, table::rows(all))?;
         writeln!(out, "HANDLE {}", found.handle)?;
     } else {
-        writeln!(out, "\n{}, {all} rows", found.table)?;
+        writeln!(out, "\n{}, {}", found.table, table::rows(all))?;
     }
     rows::write(out, &found.columns, &found.first);
     Ok(())

@@ -148,7 +148,7 @@ impl Plan<'_> {
         } else if !flow.state.is_final() && !patience.is_zero() {
             let host = outcome.hostname.clone();
             let tell = |flow: &Flow| {
-                let text = format!("{host} {} {} rows", flow.state, flow.rows);
+                let text = format!("{host} {} {}", flow.state, crate::table::rows(flow.rows));
                 let done = done.load(Ordering::Relaxed) as u64;
                 self.progress.report(done, Some(total as u64), &text);
             };

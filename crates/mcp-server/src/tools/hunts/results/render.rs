@@ -44,7 +44,8 @@ impl Render for Output {
         }
         self.render_open(out);
         for table in self.tables.iter().filter(|table| table.rows > 0) {
-            let _ = write!(out, "\n{:>8} rows  {}", table.rows, table.handle);
+            let (rows, word) = (table.rows, table::word(table.rows));
+            let _ = write!(out, "\n{rows:>8} {word:<4}  {}", table.handle);
         }
         self.summaries.iter().for_each(|summary| summary.write(out));
         if self.rows.is_empty() {
