@@ -20,6 +20,7 @@ pub mod preflight;
 mod record;
 pub mod registry;
 pub mod server;
+pub mod transport;
 
 pub use deployer::{Deployer, Found, Progress, Silent, StepCx, StepError};
 pub use engine::{Consent, Engine, EngineError, OnFailure, Run};

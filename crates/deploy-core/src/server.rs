@@ -11,7 +11,6 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use secret::Secret;
 use serde::{Deserialize, Serialize};
 
 use crate::deployer::{Found, StepCx, StepError};
@@ -34,6 +33,8 @@ pub use health::{Alive, HEALTH_TIMEOUT, Probes, Sign};
 pub use order::{Place, ServerOrder};
 pub use rotation::{Replaced, Rotation, Staged};
 pub use vault::{Vault, names};
+
+pub use crate::transport::Ended;
 
 /// The fact that tells one datastore from another at the same place, as the time when it was made.
 /// What was made inside of a datastore is gone with it, and is made anew.
@@ -148,17 +149,12 @@ impl fmt::Display for ServerStep {
 /// The server's program, run once beside its data and its configuration.
 #[async_trait]
 pub trait Program: Send + Sync {
+    /// The file to name where it is to write something that is wanted here. What is in it afterwards
+    /// is the output that [`run`](Self::run) gives.
+    fn output(&self) -> &str {
+        "/dev/stdout"
+    }
+
     /// Runs it with these arguments behind its global ones, and waits until it has ended.
     async fn run(&self, arguments: &[&str]) -> Result<Ended, StepError>;
-}
-
-/// How a program ended, and what it wrote.
-#[derive(Debug)]
-pub struct Ended {
-    /// Its exit code.
-    pub code: i64,
-    /// Standard output.
-    pub out: Secret<Vec<u8>>,
-    /// Standard error.
-    pub err: String,
 }

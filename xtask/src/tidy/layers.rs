@@ -21,6 +21,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("guard", 2),
     ("lab", 2),
     ("deploy-docker", 3),
+    ("deploy-linux", 3),
     ("mcp-server", 4),
 ];
 

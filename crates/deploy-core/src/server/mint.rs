@@ -34,8 +34,7 @@ pub(super) async fn make(
         return Ok(());
     }
     let (name, role) = (names::user(KIND), KIND.roles());
-    // Standard output, because nothing else can be written there that is read from outside.
-    let arguments = ["config", "api_client", "--name", name, "--role", role, "/dev/stdout"];
+    let arguments = ["config", "api_client", "--name", name, "--role", role, program.output()];
     let ended = program.run(&arguments).await?;
     let err = last_lines(&ended.err);
     let failed = |cause: String| StepError::failed(cause, "mend what it names, then resume");
