@@ -29,7 +29,7 @@ mod users;
 mod vault;
 
 pub use further::{FurtherFile, FurtherUser};
-pub use health::{Alive, HEALTH_TIMEOUT, Probes, Sign};
+pub use health::{Alive, HEALTH_TIMEOUT, Probes, Sign, reached};
 pub use order::{Place, ServerOrder};
 pub use rotation::{Replaced, Rotation, Staged};
 pub use vault::{Vault, names};

@@ -1,10 +1,10 @@
 //! A whole server in containers, as a plan.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use deploy_core::server::{Place, Probes, ServerOrder, ServerStep};
+use deploy_core::server::{Place, Probes, ServerOrder, ServerStep, reached};
 use deploy_core::{DeploymentId, Plan, PlanError, Step, StepName};
 use velociraptor_config::{Bind, Listen, PlanNumbers, Profile};
 
@@ -170,14 +170,4 @@ impl DockerOrder {
             ..Listen::USUAL
         }
     }
-}
-
-/// The address by which something is reached from its own machine.
-fn reached(on: SocketAddr) -> SocketAddr {
-    let ip = match on.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    SocketAddr::new(ip, on.port())
 }

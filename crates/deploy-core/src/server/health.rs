@@ -1,7 +1,7 @@
 //! Whether a server is well: three probes, each of its own.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -50,6 +50,16 @@ impl fmt::Display for Sign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.probe, self.found)
     }
+}
+
+/// The address by which something that listens there is reached from its own machine.
+pub fn reached(on: SocketAddr) -> SocketAddr {
+    let ip = match on.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, on.port())
 }
 
 /// Whether what runs the server still does.
