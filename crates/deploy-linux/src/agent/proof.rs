@@ -1,0 +1,100 @@
+//! The proof that an agent works: it answers a collection.
+
+use deploy_core::server::Vault;
+use deploy_core::{Found, StepCx, StepError};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use velociraptor_api::collections::{Collection, Target, check, start};
+use velociraptor_api::flows::{self, Flow, FlowState, WaitEnd};
+use velociraptor_api::{ClientId, Fault, FlowId, IdentityKind, OrgId, Server, Session};
+
+use super::{AgentSpec, CLIENT};
+
+/// The fact with the collection that was answered, and by whom.
+pub const ANSWER: &str = "agent_answer";
+
+/// What is collected: what every agent has.
+const ARTIFACT: &str = "Generic.Client.Info";
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Answer {
+    client: ClientId,
+    flow: FlowId,
+    rows: u64,
+}
+
+impl AgentSpec {
+    pub(crate) async fn look_at_answer(
+        &self,
+        cx: &StepCx<'_>,
+        vault: &Vault,
+    ) -> Result<Found, StepError> {
+        if !cx.has_fact(ANSWER) {
+            return Ok(Found::Absent);
+        }
+        let answer: Answer = cx.fact(ANSWER)?;
+        let half = |why: String| {
+            Ok(Found::Half { left: vec![format!("an answer of {}: {why}", answer.client)] })
+        };
+        let client: ClientId = cx.fact(CLIENT)?;
+        if client != answer.client {
+            return half(format!("the agent is {client} now"));
+        }
+        let server = vault.server(cx.id, &IdentityKind::ALL).await?;
+        let root = OrgId::root();
+        let session = Session::new(&server, &root, cx.cancel);
+        match flows::flow(&session, &client, &answer.flow).await {
+            Ok(flow) if well(&flow) => Ok(Found::Done),
+            Ok(flow) => half(told(&flow)),
+            Err(fault) => half(fault.to_string()),
+        }
+    }
+
+    pub(crate) async fn ask(&self, cx: &StepCx<'_>, vault: &Vault) -> Result<(), StepError> {
+        let client: ClientId = cx.fact(CLIENT)?;
+        let server = vault.server(cx.id, &IdentityKind::ALL).await?;
+        let flow = self.collected(cx, &server, &client).await.map_err(failed)?;
+        if !well(&flow) {
+            let cause = format!("{client} did not answer {ARTIFACT}: {}", told(&flow));
+            return Err(StepError::failed(cause, "look at the flow's log, then resume"));
+        }
+        let answer = Answer { client, flow: flow.flow_id, rows: flow.rows };
+        cx.note_all(ANSWER, &answer)
+    }
+
+    async fn collected(
+        &self,
+        cx: &StepCx<'_>,
+        server: &Server,
+        client: &ClientId,
+    ) -> Result<Flow, Fault> {
+        let root = OrgId::root();
+        let session = Session::new(server, &root, cx.cancel);
+        let artifacts = IndexMap::from([(ARTIFACT.to_owned(), IndexMap::new())]);
+        let wanted = Collection { artifacts, ..Collection::default() };
+        let checked = check(&session, &wanted, Target::Clients).await?;
+        let started = start(&session, client, &checked).await?;
+        let id = started.status.flow.flow_id;
+        let waited = flows::wait(&session, client, &id, self.within, |flow| {
+            cx.say(&format!("waiting for {ARTIFACT} of {client}: {}", flow.state));
+        });
+        let waited = waited.await?;
+        // One that is not connected has not answered, whatever its flow is called.
+        debug_assert!(waited.end == WaitEnd::Ended || !waited.flow.state.is_final());
+        Ok(waited.flow)
+    }
+}
+
+/// It ended well, and with something.
+fn well(flow: &Flow) -> bool {
+    flow.state == FlowState::Finished && flow.rows > 0
+}
+
+fn told(flow: &Flow) -> String {
+    let why = flow.status.as_deref().unwrap_or_default();
+    format!("flow {} is {} with {} rows {why}", flow.flow_id, flow.state, flow.rows)
+}
+
+fn failed(fault: Fault) -> StepError {
+    StepError::failed(fault.to_string(), "look at the server's and the agent's log, then resume")
+}

@@ -1,0 +1,301 @@
+//! A whole server on a systemd host, as a plan.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use deploy_core::server::{HEALTH_TIMEOUT, Place, Probes, ServerOrder, ServerStep, reached};
+use deploy_core::{DeploymentId, Plan, PlanError, Step, StepName};
+use velociraptor_config::{Bind, Listen, PlanNumbers, Profile};
+
+use crate::agent::AgentSpec;
+use crate::beside::Beside;
+use crate::configuration::ConfigurationSpec;
+use crate::datastore::DatastoreSpec;
+use crate::deployer::LinuxStep;
+use crate::folder::{FolderSpec, OpenTo};
+use crate::host::HostSpec;
+use crate::owner::Owner;
+use crate::program::ProgramSpec;
+use crate::serving::Serving;
+use crate::unit::{Confinement, UnitSpec};
+use crate::user::UserSpec;
+
+/// Where data are, unless it is said otherwise.
+const DATA_UNDER: &str = "/var/lib";
+
+/// Where programs are.
+const PROGRAMS_UNDER: &str = "/opt";
+
+/// Where configurations are.
+const CONFIGURED_UNDER: &str = "/etc";
+
+/// Processes and threads of a server; it has some dozens.
+const TASKS: u64 = 1024;
+
+/// How long a step may take beyond the wait for the server.
+const BESIDE: Duration = Duration::from_secs(120);
+
+/// How long an agent may take to enrol, and then to answer: by hand it took 4 s.
+const ENROL: Duration = Duration::from_secs(90);
+
+/// What is decided about a server on a systemd host.
+#[derive(Clone, Debug)]
+pub struct LinuxOrder {
+    /// The size.
+    pub profile: &'static Profile,
+    /// Where agents reach it.
+    pub agents_at: Place,
+    /// Where it listens.
+    pub listen: Listen,
+    /// Who logs in to the GUI first.
+    pub gui_user: String,
+    /// Labels that agents get when they enrol, beside the deployment's id.
+    pub labels: Vec<String>,
+    /// The verified binary.
+    pub binary: PathBuf,
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
+    /// The folder below which the data are.
+    pub data_under: String,
+    /// How long the server may take to be well.
+    pub health: Duration,
+    /// An agent on the same host.
+    pub agent: Option<AgentOrder>,
+}
+
+/// What is decided about an agent on the server's host.
+#[derive(Clone, Debug)]
+pub struct AgentOrder {
+    /// How long it may take to enrol, and then to answer.
+    pub within: Duration,
+}
+
+impl Default for AgentOrder {
+    fn default() -> Self {
+        Self { within: ENROL }
+    }
+}
+
+impl LinuxOrder {
+    /// A server with the usual ports: agents may come from anywhere, all else is for its own host.
+    pub fn new(
+        profile: &'static Profile,
+        agents_at: Place,
+        binary: PathBuf,
+        sha256: String,
+    ) -> Self {
+        Self {
+            profile,
+            agents_at,
+            listen: Listen::USUAL,
+            gui_user: String::from("admin"),
+            labels: Vec::new(),
+            binary,
+            sha256,
+            data_under: DATA_UNDER.to_owned(),
+            health: HEALTH_TIMEOUT,
+            agent: None,
+        }
+    }
+
+    /// The plan. Its names say to which deployment they belong.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError::Unfit`] naming the wish that cannot be met.
+    pub fn plan(&self, id: &DeploymentId) -> Result<Plan, PlanError> {
+        let owner = Owner::new(id.clone());
+        let site = Site::new(&owner, self)?;
+        let order = self.server(&owner, &site)?;
+        let days = order.days()?;
+        let api = order.api_at.clone();
+        let server = |step| LinuxStep::Server { step, beside: site.beside.clone() };
+        let mut steps = vec![
+            ("host", LinuxStep::Host(self.host())),
+            ("keys", server(ServerStep::Keys(Box::new(order)))),
+            ("user", LinuxStep::User(site.user.clone())),
+            ("program", LinuxStep::Program(site.program.clone())),
+            ("data", LinuxStep::Datastore(site.beside.datastore.clone())),
+            ("configuration", LinuxStep::Configuration(site.configuration.clone())),
+            ("administrator", server(ServerStep::Administrator { api: api.clone() })),
+            ("server", LinuxStep::Serving(self.serving(&owner, &site))),
+            ("users", server(ServerStep::Users { api, days })),
+            ("answer", server(ServerStep::Answer)),
+        ];
+        if let Some(agent) = &self.agent {
+            let agent = self.agent(&owner, &site, agent);
+            steps.push(("agent-files", LinuxStep::AgentFiles(agent.clone())));
+            steps.push(("agent", LinuxStep::Agent(agent.clone())));
+            steps.push(("agent-answer", LinuxStep::AgentAnswer(agent)));
+        }
+        let most = self.agent.as_ref().map_or(self.health, |it| self.health.max(it.within));
+        let step = |(name, step): (&str, LinuxStep)| -> Result<Step, PlanError> {
+            let name = StepName::new(name).map_err(|error| PlanError::Unfit {
+                what: String::from("the name of a step"),
+                expected: error.expected.to_owned(),
+                found: error.text,
+                next: String::from("report this"),
+            })?;
+            Ok(step.step(name)?.within(most + BESIDE))
+        };
+        let plan = Plan::new(steps.into_iter().map(step).collect::<Result<_, _>>()?)?;
+        Ok(self.warned(plan))
+    }
+
+    fn warned(&self, mut plan: Plan) -> Plan {
+        for exposure in self.listen.exposures() {
+            plan = plan.warn(exposure.to_string());
+        }
+        if self.agents_at.host().is_loopback() {
+            plan = plan.warn(format!(
+                "agents are told to connect to {}: only those on the server's host reach it",
+                self.agents_at
+            ));
+        } else if self.listen.frontend.address.is_loopback() {
+            plan = plan.warn(format!(
+                "agents are told to connect to {}, and the agents' port listens on {} only",
+                self.agents_at, self.listen.frontend.address
+            ));
+        }
+        if self.agent.is_some() {
+            plan = plan.warn(
+                "the agent runs as root: whoever may collect through this server may run programs on its host",
+            );
+        }
+        plan
+    }
+
+    fn listens(&self) -> [SocketAddr; 4] {
+        let Listen { frontend, gui, api, monitoring } = self.listen;
+        [frontend, gui, api, monitoring]
+            .map(|Bind { address, port }| SocketAddr::new(address, port))
+    }
+
+    fn host(&self) -> HostSpec {
+        // Every number of a profile has a reader: these here, the others where the unit is made.
+        let PlanNumbers { memory_limit, disk_free, .. } = self.profile.plan;
+        let folders = [&self.data_under, PROGRAMS_UNDER, CONFIGURED_UNDER];
+        HostSpec {
+            memory: memory_limit,
+            disk: disk_free,
+            data_under: self.data_under.clone(),
+            folders: folders.map(str::to_owned).to_vec(),
+            listen: self.listens(),
+            binary: self.binary.clone(),
+        }
+    }
+
+    fn server(&self, owner: &Owner, site: &Site) -> Result<ServerOrder, PlanError> {
+        let data = site.beside.datastore.data();
+        let [_, gui, api, _] = self.listens();
+        let mut labels = self.labels.clone();
+        labels.push(owner.label());
+        let order = ServerOrder {
+            profile: self.profile.name.to_owned(),
+            agents_at: self.agents_at.clone(),
+            gui_at: reached(gui).to_string().parse()?,
+            api_at: reached(api).to_string().parse()?,
+            listen: self.listens(),
+            logs: Some(format!("{data}/logs")),
+            datastore: data,
+            gui_user: self.gui_user.clone(),
+            labels,
+        };
+        order.check()?;
+        Ok(order)
+    }
+
+    fn serving(&self, owner: &Owner, site: &Site) -> Serving {
+        let PlanNumbers { memory_limit, cpu_millis, open_files, disk_free: _, due_after: _ } =
+            self.profile.plan;
+        let listen = self.listens();
+        let [agents, gui, ..] = listen;
+        let unit = UnitSpec {
+            name: format!("{}.service", owner.name("server")),
+            about: String::from("the server"),
+            command: site.beside.command(&["-v", "frontend", "--disable-panic-guard"]),
+            confinement: Confinement::Server {
+                user: site.user.name.clone(),
+                writable: site.beside.datastore.data(),
+                memory: memory_limit,
+                millicpus: cpu_millis,
+                tasks: TASKS,
+                open_files,
+                low_ports: listen.iter().any(|at| at.port() < 1024),
+            },
+        };
+        Serving {
+            unit,
+            probes: Probes { agents: reached(agents), gui: reached(gui) },
+            listen,
+            user: site.user.name.clone(),
+            within: self.health,
+        }
+    }
+
+    fn agent(&self, owner: &Owner, site: &Site, order: &AgentOrder) -> AgentSpec {
+        let path = format!("{}/{}", self.data_under, owner.name("agent"));
+        let folder = FolderSpec { path, open_to: OpenTo::Nobody };
+        let file = String::from("client.config.yaml");
+        let configuration = ConfigurationSpec { folder, file, user: None };
+        let command =
+            [&site.beside.program, "--nobanner", "--config", &configuration.path(), "-v", "client"]
+                .map(str::to_owned)
+                .to_vec();
+        let unit = UnitSpec {
+            name: format!("{}.service", owner.name("agent")),
+            about: String::from("the agent"),
+            command,
+            confinement: Confinement::Agent,
+        };
+        AgentSpec { configuration, unit, label: owner.label(), within: order.within }
+    }
+}
+
+/// Names and places of one deployment.
+struct Site {
+    user: UserSpec,
+    program: ProgramSpec,
+    configuration: ConfigurationSpec,
+    beside: Beside,
+}
+
+impl Site {
+    fn new(owner: &Owner, order: &LinuxOrder) -> Result<Self, PlanError> {
+        let name = owner.name("");
+        let under = order.data_under.as_str();
+        let sound = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+        let parts = || under.split('/').skip(1);
+        if !under.starts_with('/')
+            || !under.chars().all(sound)
+            || parts().any(|part| part.is_empty() || part == "." || part == "..")
+        {
+            return Err(PlanError::Unfit {
+                what: String::from("the folder of the data"),
+                expected: String::from("a whole path of letters, digits, `.`, `_` and `-`"),
+                found: format!("{:?}", under.chars().take(100).collect::<String>()),
+                next: String::from("name another folder, as /var/lib or /srv"),
+            });
+        }
+        let folder = |under: &str, open_to| FolderSpec { path: format!("{under}/{name}"), open_to };
+        let group = || OpenTo::GroupOf(name.clone());
+        let program = ProgramSpec {
+            folder: folder(PROGRAMS_UNDER, OpenTo::All),
+            binary: order.binary.clone(),
+            sha256: order.sha256.clone(),
+        };
+        let configuration = ConfigurationSpec {
+            folder: folder(CONFIGURED_UNDER, group()),
+            file: String::from("server.config.yaml"),
+            user: Some(name.clone()),
+        };
+        let datastore = DatastoreSpec { folder: folder(under, group()), user: name.clone() };
+        let user = UserSpec { name: name.clone(), home: datastore.data() };
+        let beside = Beside { program: program.path(), config: configuration.path(), datastore };
+        Ok(Self { user, program, configuration, beside })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! A server's unit that is well.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use deploy_core::server::{Probes, Vault};
+use deploy_core::{Found, StepCx, StepError};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
+
+use crate::on::On;
+use crate::ports::listeners;
+use crate::unit::{Running, UnitSpec};
+use crate::user;
+
+/// How long the last of four ports may take once the others answer.
+const LAST: Duration = Duration::from_secs(10);
+
+/// A server's unit, and how it is seen to be well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Serving {
+    /// The unit.
+    pub unit: UnitSpec,
+    /// Where it is probed.
+    pub probes: Probes,
+    /// Where it listens. A port that it does not get is only a line in its log.
+    pub listen: [SocketAddr; 4],
+    /// As whom it listens.
+    pub user: String,
+    /// How long it may take to be well.
+    pub within: Duration,
+}
+
+impl Serving {
+    pub(crate) async fn look(
+        &self,
+        on: On<'_>,
+        cx: &StepCx<'_>,
+        vault: &Vault,
+    ) -> Result<Found, StepError> {
+        match self.unit.look(on).await? {
+            Found::Done => {}
+            other => return Ok(other),
+        }
+        let signs = self.probes.look(cx, vault).await?;
+        let mut ill: Vec<String> =
+            signs.iter().filter(|sign| !sign.well).map(ToString::to_string).collect();
+        ill.extend(self.deaf(on).await?);
+        if ill.is_empty() {
+            return Ok(Found::Done);
+        }
+        let name = &self.unit.name;
+        Ok(Found::Half { left: vec![format!("unit {name} (not well: {})", ill.join("; "))] })
+    }
+
+    pub(crate) async fn make(
+        &self,
+        on: On<'_>,
+        cx: &StepCx<'_>,
+        vault: &Vault,
+    ) -> Result<(), StepError> {
+        self.unit.make(on).await?;
+        let running = Running { unit: &self.unit, on };
+        self.probes.wait(cx, vault, self.within, &running).await?;
+        let begun = Instant::now();
+        loop {
+            let deaf = self.deaf(on).await?;
+            if deaf.is_empty() {
+                return Ok(());
+            }
+            if begun.elapsed() >= LAST {
+                let log = self.unit.log(on).await;
+                return Err(StepError::failed(
+                    format!("{}; its journal ends: {log}", deaf.join("; ")),
+                    "look who has the port (ss -ltnp), then plan it with another one",
+                ));
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Ports at which it does not listen itself.
+    async fn deaf(&self, on: On<'_>) -> Result<Vec<String>, StepError> {
+        let uid = user::existing(on, &self.user).await?.uid;
+        let all = listeners(on).await?;
+        let deaf = self.listen.iter().filter_map(|at| {
+            let mut there = all.iter().filter(|listener| listener.takes(*at));
+            match there.next() {
+                None => Some(format!("nobody listens at {at}")),
+                Some(other) if other.uid != uid => {
+                    Some(format!("user {} listens at {at}, not {uid}", other.uid))
+                }
+                Some(_) => None,
+            }
+        });
+        Ok(deaf.collect())
+    }
+}
