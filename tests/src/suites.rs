@@ -10,6 +10,7 @@ mod docker;
 mod effects;
 mod facade;
 mod inspector;
+mod linux;
 mod mcp_stdio;
 mod orgs;
 mod outlet;
@@ -42,4 +43,5 @@ pub const ALL: &[Suite] = &[
     conformance::SUITE,
     docker::SUITE,
     deployments::SUITE,
+    linux::SUITE,
 ];
