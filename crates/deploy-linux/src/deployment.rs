@@ -4,22 +4,24 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use deploy_core::preflight::Check;
 use deploy_core::server::{HEALTH_TIMEOUT, Place, Probes, ServerOrder, ServerStep, reached};
-use deploy_core::{DeploymentId, Plan, PlanError, Step, StepName};
+use deploy_core::transport::Transport;
+use deploy_core::{DeploymentId, Plan, PlanError, Step, StepError, StepName};
 use velociraptor_config::{Bind, Listen, PlanNumbers, Profile};
 
 use crate::agent::AgentSpec;
-use crate::beside::Beside;
 use crate::configuration::ConfigurationSpec;
-use crate::datastore::DatastoreSpec;
 use crate::deployer::LinuxStep;
 use crate::folder::{FolderSpec, OpenTo};
 use crate::host::HostSpec;
 use crate::owner::Owner;
-use crate::program::ProgramSpec;
 use crate::serving::Serving;
 use crate::unit::{Confinement, UnitSpec};
-use crate::user::UserSpec;
+
+mod site;
+
+use site::Site;
 
 /// Where data are, unless it is said otherwise.
 const DATA_UNDER: &str = "/var/lib";
@@ -143,6 +145,15 @@ impl LinuxOrder {
         Ok(self.warned(plan))
     }
 
+    /// Looks at the host, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where the host does not say, or the binary cannot be read.
+    pub async fn checks(&self, host: &dyn Transport) -> Result<Vec<Check>, StepError> {
+        self.host().checks(host).await
+    }
+
     fn warned(&self, mut plan: Plan) -> Plan {
         for exposure in self.listen.exposures() {
             plan = plan.warn(exposure.to_string());
@@ -173,11 +184,12 @@ impl LinuxOrder {
     }
 
     fn host(&self) -> HostSpec {
-        // Every number of a profile has a reader: these here, the others where the unit is made.
-        let PlanNumbers { memory_limit, disk_free, .. } = self.profile.plan;
+        let PlanNumbers { memory_limit, cpu_millis, disk_free, open_files: _, due_after: _ } =
+            self.profile.plan;
         let folders = [&self.data_under, PROGRAMS_UNDER, CONFIGURED_UNDER];
         HostSpec {
             memory: memory_limit,
+            millicpus: cpu_millis,
             disk: disk_free,
             data_under: self.data_under.clone(),
             folders: folders.map(str::to_owned).to_vec(),
@@ -250,50 +262,6 @@ impl LinuxOrder {
             confinement: Confinement::Agent,
         };
         AgentSpec { configuration, unit, label: owner.label(), within: order.within }
-    }
-}
-
-/// Names and places of one deployment.
-struct Site {
-    user: UserSpec,
-    program: ProgramSpec,
-    configuration: ConfigurationSpec,
-    beside: Beside,
-}
-
-impl Site {
-    fn new(owner: &Owner, order: &LinuxOrder) -> Result<Self, PlanError> {
-        let name = owner.name("");
-        let under = order.data_under.as_str();
-        let sound = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-        let parts = || under.split('/').skip(1);
-        if !under.starts_with('/')
-            || !under.chars().all(sound)
-            || parts().any(|part| part.is_empty() || part == "." || part == "..")
-        {
-            return Err(PlanError::Unfit {
-                what: String::from("the folder of the data"),
-                expected: String::from("a whole path of letters, digits, `.`, `_` and `-`"),
-                found: format!("{:?}", under.chars().take(100).collect::<String>()),
-                next: String::from("name another folder, as /var/lib or /srv"),
-            });
-        }
-        let folder = |under: &str, open_to| FolderSpec { path: format!("{under}/{name}"), open_to };
-        let group = || OpenTo::GroupOf(name.clone());
-        let program = ProgramSpec {
-            folder: folder(PROGRAMS_UNDER, OpenTo::All),
-            binary: order.binary.clone(),
-            sha256: order.sha256.clone(),
-        };
-        let configuration = ConfigurationSpec {
-            folder: folder(CONFIGURED_UNDER, group()),
-            file: String::from("server.config.yaml"),
-            user: Some(name.clone()),
-        };
-        let datastore = DatastoreSpec { folder: folder(under, group()), user: name.clone() };
-        let user = UserSpec { name: name.clone(), home: datastore.data() };
-        let beside = Beside { program: program.path(), config: configuration.path(), datastore };
-        Ok(Self { user, program, configuration, beside })
     }
 }
 

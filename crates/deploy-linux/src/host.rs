@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use deploy_core::transport::{HostFacts, free_disk};
+use deploy_core::preflight::{Check, Verdict};
+use deploy_core::transport::{FileKind, HostFacts, Transport, free_disk};
 use deploy_core::{Found, StepCx, StepError};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt as _;
@@ -25,6 +26,8 @@ const MACHINES: [(u16, &str); 3] = [(62, "x86_64"), (183, "aarch64"), (3, "i686"
 pub struct HostSpec {
     /// Bytes of memory that the server may use.
     pub memory: u64,
+    /// Processors that it may use, in thousandths.
+    pub millicpus: u64,
     /// Bytes that have to be free.
     pub disk: u64,
     /// The folder below which the data will be.
@@ -43,70 +46,93 @@ impl HostSpec {
         if cx.has_fact(HOST) {
             return Ok(Found::Done);
         }
-        let facts = HostFacts::of_linux(on.host).await?;
-        Ok(self.refused(on, &facts).await?.unwrap_or(Found::Absent))
+        let checks = self.checks(on.host).await?;
+        let unfit = checks.into_iter().find(|check| check.verdict == Verdict::Unfit);
+        Ok(unfit.map_or(Found::Absent, |check| Found::Refused {
+            expected: format!("{}: {}", check.what, check.expected),
+            found: format!("{} on {}", check.found, on.host.host()),
+            next: check.next.unwrap_or_default(),
+        }))
     }
 
     pub(crate) async fn make(&self, on: On<'_>, cx: &StepCx<'_>) -> Result<(), StepError> {
         cx.note_all(HOST, &HostFacts::of_linux(on.host).await?)
     }
 
-    async fn refused(&self, on: On<'_>, facts: &HostFacts) -> Result<Option<Found>, StepError> {
-        let refused = |expected: String, found: String, next: &str| {
-            let host = on.host.host();
-            let next = next.to_owned();
-            Ok(Some(Found::Refused { expected, found: format!("{found} on {host}"), next }))
-        };
-        if facts.kernel != "Linux" {
-            let next = "this is for Linux; another kind of deployment is for other systems";
-            return refused(String::from("Linux"), facts.kernel.clone(), next);
-        }
-        if facts.uid != 0 {
-            let next = "run it as the administrator (root): it makes a user and units";
-            return refused(String::from("the user 0"), format!("the user {}", facts.uid), next);
-        }
-        let next = "take a host that systemd leads, or deploy in a container";
-        match facts.systemd {
-            Some(version) if version >= OLDEST => {}
-            Some(version) => {
-                let found = format!("systemd {version}");
-                return refused(format!("systemd {OLDEST} or newer"), found, next);
-            }
-            None => return refused(String::from("systemd"), String::from("no systemd"), next),
-        }
+    /// Looks at everything, and changes nothing.
+    pub(crate) async fn checks(&self, host: &dyn Transport) -> Result<Vec<Check>, StepError> {
+        let facts = HostFacts::of_linux(host).await?;
         let machine = self.machine().await?;
-        if machine != facts.architecture {
-            let expected = format!("a binary for {}", facts.architecture);
-            let next = "take the package for this architecture";
-            return refused(expected, format!("one for {machine} to be run"), next);
-        }
-        if facts.memory < self.memory {
-            let expected = format!("{} MiB of memory", self.memory >> 20);
-            let found = format!("{} MiB", facts.memory >> 20);
-            return refused(expected, found, "take a smaller profile, or a larger host");
-        }
+        let smaller = "take a smaller profile, or another host";
+        let judged = |what: &str, expected: String, found: String, fits: bool, next: &str| {
+            let verdict = if fits { Verdict::Fits } else { Verdict::Unfit };
+            let check = Check::new(what, expected, found, verdict);
+            if fits { check } else { check.next(next) }
+        };
+        let mut checks = vec![
+            judged(
+                "the system",
+                String::from("Linux"),
+                format!("{}, {}", facts.kernel, facts.system),
+                facts.kernel == "Linux",
+                "this is for Linux; another kind of deployment is for other systems",
+            ),
+            judged(
+                "the user",
+                String::from("0, the administrator"),
+                facts.uid.to_string(),
+                facts.uid == 0,
+                "run it as root: it makes a user and units",
+            ),
+            judged(
+                "systemd",
+                format!("{OLDEST} or newer"),
+                facts.systemd.map_or_else(|| String::from("none"), |version| version.to_string()),
+                facts.systemd.is_some_and(|version| version >= OLDEST),
+                "take a host that systemd leads, or deploy in a container",
+            ),
+            judged(
+                "the binary",
+                format!("one for {}", facts.architecture),
+                format!("one for {machine}"),
+                machine == facts.architecture,
+                "take the package for this architecture",
+            ),
+            Check::amount("memory", self.memory, Some(facts.memory), smaller),
+            self.processors(facts.processors),
+        ];
         for folder in &self.folders {
-            if on.host.stat(folder).await?.is_none() {
-                let next = "make it, or name another one";
-                return refused(format!("a folder {folder}"), String::from("none"), next);
-            }
+            let there = host.stat(folder).await?.is_some_and(|it| it.kind == FileKind::Folder);
+            let found = if there { "there" } else { "none" };
+            let next = "make it, or name another one";
+            checks.push(judged(folder, String::from("a folder"), found.to_owned(), there, next));
         }
-        let free = free_disk(on.host, &self.data_under).await?;
-        if free < self.disk {
-            let expected = format!("{} MiB free where {} is", self.disk >> 20, self.data_under);
-            let next = "make room, take a smaller profile, or name another folder";
-            return refused(expected, format!("{} MiB", free >> 20), next);
-        }
-        let taken = listeners(on).await?;
-        let taken = self.listen.iter().find_map(|at| {
-            taken.iter().find(|listener| listener.takes(*at)).map(|listener| (at, listener))
-        });
-        if let Some((at, by)) = taken {
-            let found = format!("a process of user {} that listens at {}", by.uid, by.at);
+        let free = free_disk(host, &self.data_under).await?;
+        let what = format!("free disk at {}", self.data_under);
+        checks.push(Check::amount(&what, self.disk, Some(free), smaller));
+        let listening = listeners(host).await?;
+        let services = ["the agents' port", "the GUI", "the API", "the metrics"];
+        for (service, at) in services.into_iter().zip(self.listen) {
+            let by = listening.iter().find(|listener| listener.takes(at));
+            let found = by.map_or_else(
+                || String::from("free"),
+                |by| format!("a process of user {} listens at {}", by.uid, by.at),
+            );
             let next = "end it (ss -ltnp shows it), or take another port";
-            return refused(format!("nobody who listens at {at}"), found, next);
+            checks.push(judged(service, format!("{at} is free"), found, by.is_none(), next));
         }
-        Ok(None)
+        Ok(checks)
+    }
+
+    /// Fewer processors make a server slow, and keep none from serving.
+    fn processors(&self, there: u64) -> Check {
+        let wanted = self.millicpus.div_ceil(1000);
+        let found = there.to_string();
+        if there >= wanted {
+            return Check::new("processors", wanted.to_string(), found, Verdict::Fits);
+        }
+        Check::new("processors", wanted.to_string(), found, Verdict::Doubtful)
+            .next("expect it to be slower than its profile says")
     }
 
     /// The architecture that the binary is made for.

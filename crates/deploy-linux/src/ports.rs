@@ -3,8 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use deploy_core::StepError;
+use deploy_core::transport::Transport;
 
-use crate::on::On;
+/// Some fifty thousand connections.
+const MOST: usize = 8 * 1024 * 1024;
 
 /// The kernel's number of a socket that listens.
 const LISTENS: &str = "0A";
@@ -17,12 +19,13 @@ pub(crate) struct Listener {
 }
 
 /// Everything that listens.
-pub(crate) async fn listeners(on: On<'_>) -> Result<Vec<Listener>, StepError> {
+pub(crate) async fn listeners(host: &dyn Transport) -> Result<Vec<Listener>, StepError> {
     let mut all = Vec::new();
     for path in ["/proc/net/tcp", "/proc/net/tcp6"] {
         // Without IPv6 there is no second file.
-        let text = on.text(path).await?.unwrap_or_default();
-        all.extend(text.lines().skip(1).filter_map(parse));
+        let read = host.read(path, MOST).await?;
+        let text = read.map(|read| String::from_utf8_lossy(read.expose()).into_owned());
+        all.extend(text.unwrap_or_default().lines().skip(1).filter_map(parse));
     }
     Ok(all)
 }

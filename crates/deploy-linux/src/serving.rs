@@ -82,7 +82,7 @@ impl Serving {
     /// Ports at which it does not listen itself.
     async fn deaf(&self, on: On<'_>) -> Result<Vec<String>, StepError> {
         let uid = user::existing(on, &self.user).await?.uid;
-        let all = listeners(on).await?;
+        let all = listeners(on.host).await?;
         let deaf = self.listen.iter().filter_map(|at| {
             let mut there = all.iter().filter(|listener| listener.takes(*at));
             match there.next() {

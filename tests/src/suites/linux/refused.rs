@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use deploy_core::preflight::Verdict;
 use deploy_core::transport::{Content, NewFile, Rights, Transport};
 use deploy_core::{Progress, Silent};
 use deploy_linux::{LinuxOrder, Local};
@@ -63,11 +64,16 @@ async fn port_taken(bed: &Bed) -> anyhow::Result<()> {
 async fn no_room(bed: &Bed) -> anyhow::Result<()> {
     let before = listing::taken().await?;
     let order = LinuxOrder { data_under: String::from("/small"), ..order(bed)? };
+    let checks = order.checks(&Local).await?;
+    let unfit = checks.iter().filter(|check| check.verdict != Verdict::Fits);
+    let unfit: Vec<&str> = unfit.map(|check| check.what.as_str()).collect();
+    ensure!(unfit == ["free disk at /small"], "{checks:?}");
     let text = Site::planned(&order).await?.refused(&Silent).await?;
-    ensure!(text.contains("2048 MiB free where /small is") && text.contains("64 MiB"), "{text}");
+    let wanted = "free disk at /small: at least 2.0 GiB, found 64 MiB";
+    ensure!(text.contains(wanted), "{text}");
     let order = LinuxOrder { data_under: String::from("/not/there"), ..order };
     let text = Site::planned(&order).await?.refused(&Silent).await?;
-    ensure!(text.contains("a folder /not/there"), "{text}");
+    ensure!(text.contains("/not/there: a folder, found none"), "{text}");
     before.is_still_so().await
 }
 
@@ -91,7 +97,7 @@ async fn other_architecture(bed: &Bed) -> anyhow::Result<()> {
     std::fs::write(&binary, head)?;
     let order = LinuxOrder { binary, ..order(bed)? };
     let text = Site::planned(&order).await?.refused(&Silent).await?;
-    ensure!(text.contains("expected a binary for"), "{text}");
+    ensure!(text.contains("the binary: one for"), "{text}");
     Ok(())
 }
 
