@@ -191,7 +191,7 @@ impl Deployer for LinuxDeployer {
             LinuxStep::Datastore(datastore) => datastore.remove(on, cx).await,
             LinuxStep::Configuration(configuration) => configuration.remove(on).await,
             LinuxStep::Server { step, .. } => step.undo(cx, vault).await,
-            LinuxStep::Serving(serving) => serving.unit.remove(on).await,
+            LinuxStep::Serving(serving) => serving.remove(on, cx).await,
             LinuxStep::AgentFiles(agent) => agent.configuration.remove(on).await,
             LinuxStep::Agent(agent) => agent.remove(on, cx).await,
             LinuxStep::AgentAnswer(_) => {

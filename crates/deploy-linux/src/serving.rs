@@ -16,6 +16,9 @@ use crate::user;
 /// How long the last of four ports may take once the others answer.
 const LAST: Duration = Duration::from_secs(10);
 
+/// The fact with the SHA-256 of the configuration that the server was started with.
+const SERVED: &str = "served_configuration";
+
 /// A server's unit, and how it is seen to be well.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Serving {
@@ -42,6 +45,11 @@ impl Serving {
             Found::Done => {}
             other => return Ok(other),
         }
+        let name = &self.unit.name;
+        if !has_current(cx, vault).await? {
+            let left = format!("unit {name} (started with an earlier configuration)");
+            return Ok(Found::Half { left: vec![left] });
+        }
         let signs = self.probes.look(cx, vault).await?;
         let mut ill: Vec<String> =
             signs.iter().filter(|sign| !sign.well).map(ToString::to_string).collect();
@@ -49,7 +57,6 @@ impl Serving {
         if ill.is_empty() {
             return Ok(Found::Done);
         }
-        let name = &self.unit.name;
         Ok(Found::Half { left: vec![format!("unit {name} (not well: {})", ill.join("; "))] })
     }
 
@@ -59,6 +66,10 @@ impl Serving {
         cx: &StepCx<'_>,
         vault: &Vault,
     ) -> Result<(), StepError> {
+        // A server reads its configuration when it starts.
+        if self.unit.look(on).await? == Found::Done && !has_current(cx, vault).await? {
+            self.unit.restart(on).await?;
+        }
         self.unit.make(on).await?;
         let running = Running { unit: &self.unit, on };
         self.probes.wait(cx, vault, self.within, &running).await?;
@@ -66,6 +77,7 @@ impl Serving {
         loop {
             let deaf = self.deaf(on).await?;
             if deaf.is_empty() {
+                cx.note(SERVED, vault.config_digest(cx.id).await?);
                 return Ok(());
             }
             if begun.elapsed() >= LAST {
@@ -77,6 +89,11 @@ impl Serving {
             }
             sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    pub(crate) async fn remove(&self, on: On<'_>, cx: &StepCx<'_>) -> Result<(), StepError> {
+        cx.forget(SERVED);
+        self.unit.remove(on).await
     }
 
     /// Ports at which it does not listen itself.
@@ -95,4 +112,12 @@ impl Serving {
         });
         Ok(deaf.collect())
     }
+}
+
+/// Whether the server that was started last was started with the configuration that is kept now.
+async fn has_current(cx: &StepCx<'_>, vault: &Vault) -> Result<bool, StepError> {
+    if !cx.has_fact(SERVED) {
+        return Ok(false);
+    }
+    Ok(cx.fact::<String>(SERVED)? == vault.config_digest(cx.id).await?)
 }
