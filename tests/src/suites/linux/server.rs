@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use deploy_core::server::names;
+use deploy_core::server::{Rotation, names};
 use deploy_core::{Record, Silent, Status};
 use deploy_linux::{AgentOrder, LinuxOrder};
 use velociraptor_api::IdentityKind;
@@ -25,6 +25,11 @@ pub(super) async fn cases(cases: &mut Cases, bed: &Bed) {
         .await;
     cases
         .case_within(LIMIT, "a server that is killed is started again", async { killed(bed).await })
+        .await;
+    cases
+        .case_within(LIMIT, "a server is started again with new certificates", async {
+            rotated(bed).await
+        })
         .await;
     cases
         .case_within(LIMIT, "a server whose datastore was taken away is made anew", async {
@@ -141,6 +146,32 @@ async fn killed(bed: &Bed) -> anyhow::Result<()> {
         // Resuming waits until it is well, and finds nothing to make.
         let record = site.up(&Silent).await?;
         ensure!(record.status() == Status::Up, "{:?}", record.status());
+        Ok(())
+    };
+    let seen = seen.await;
+    site.down().await?;
+    seen?;
+    before.is_still_so().await
+}
+
+async fn rotated(bed: &Bed) -> anyhow::Result<()> {
+    let before = listing::taken().await?;
+    let order = order(bed)?;
+    let site = Site::planned(&order).await?;
+    site.up(&Silent).await?;
+    let seen = async {
+        let process = main_process(&site, "server").await?;
+        let config = site.vault.config_digest(&site.id).await?;
+        let api = format!("127.0.0.1:{}", order.listen.api.port).parse()?;
+        Rotation { days: 30, keep_keys: false }.stage(&site.vault, &site.id, &api).await?;
+        let record = site.up(&Silent).await?;
+        ensure!(record.status() == Status::Up, "{:?}", record.status());
+        ensure!(config != site.vault.config_digest(&site.id).await?, "nothing was rotated");
+        let now = main_process(&site, "server").await?;
+        ensure!(now != process, "process {now} has the old certificates still");
+        let (file, name) = (site.vault.config(&site.id).await?.render(), site.owner().name(""));
+        let found = std::fs::read_to_string(format!("/etc/{name}/server.config.yaml"))?;
+        ensure!(found == *file.expose(), "the file is not the rotated one");
         Ok(())
     };
     let seen = seen.await;
