@@ -5,6 +5,7 @@ mod api;
 mod configuration;
 mod conformance;
 mod contract;
+mod demo;
 mod deployments;
 mod docker;
 mod effects;
@@ -44,4 +45,5 @@ pub const ALL: &[Suite] = &[
     docker::SUITE,
     deployments::SUITE,
     linux::SUITE,
+    demo::SUITE,
 ];

@@ -163,7 +163,7 @@ enum Command {
     /// List, show, resume and destroy what was deployed
     #[command(subcommand)]
     Deployments(deployments::DeploymentsCommand),
-    /// Walk through an investigation on the simulated server; needs nothing else
+    /// Walk through an investigation on the simulated server, which needs nothing else, or on a real one
     Demo(demo::DemoArgs),
     /// Run the simulated server and fleet until Ctrl-C
     Lab(lab::LabArgs),

@@ -3,7 +3,10 @@
 //! This process runs the lab; a child of it is `megaraptor serve`, spoken to over standard input
 //! and output as any MCP client would. What is printed comes out of the answers, and the last
 //! lines hold the answers against the lab's ground truth.
+//!
+//! With `--real` it is a real server and agent, made for the purpose and gone afterwards ([`real`]).
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -14,6 +17,7 @@ use crate::clock;
 use crate::tool_error::{Code, ToolError};
 
 mod client;
+mod real;
 mod walk;
 
 use client::McpClient;
@@ -22,8 +26,14 @@ use walk::Walk;
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
     /// How many times faster than usual simulated work is done
-    #[arg(long, default_value_t = super::lab::DEFAULT_SPEED)]
+    #[arg(long, default_value_t = super::lab::DEFAULT_SPEED, conflicts_with = "real")]
     speed: f64,
+    /// On a real server and agent instead: child processes on loopback, gone afterwards
+    #[arg(long)]
+    real: bool,
+    /// The Velociraptor binary, for which you vouch [default: `VELOCIRAPTOR_BINARY`, else on `PATH`, by its pinned SHA-256]
+    #[arg(long, value_name = "FILE", requires = "real")]
+    binary: Option<PathBuf>,
 }
 
 pub(super) async fn run(global: &Global, args: DemoArgs) -> Result<ExitCode, ToolError> {
@@ -33,6 +43,9 @@ pub(super) async fn run(global: &Global, args: DemoArgs) -> Result<ExitCode, Too
             .next("megaraptor call TOOL --lab -o json gives the data of one tool"));
     }
     let cancel = super::call::cancel_on_interrupt();
+    if args.real {
+        return real::run(args.binary, &cancel).await;
+    }
     // What is dropped on the way out takes its folder along: there are keys in it.
     tokio::select! {
         biased;

@@ -49,7 +49,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("deployments destroy", &["megaraptor deployments destroy D-2345678923 --discard-evidence"]),
     ("deployments sweep", &["megaraptor deployments sweep --discard-evidence"]),
-    ("demo", &["megaraptor demo"]),
+    ("demo", &["megaraptor demo", "megaraptor demo --real --binary ./velociraptor"]),
     ("lab", &["megaraptor lab --folder lab-files"]),
     (
         "call",

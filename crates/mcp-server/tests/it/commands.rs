@@ -104,6 +104,10 @@ fn options_that_a_command_does_not_take_are_refused() {
     for arguments in [
         &["demo", "-o", "json"][..],
         &["demo", "--config", "api.yaml"],
+        &["demo", "--real", "-o", "json"],
+        &["demo", "--real", "--config", "api.yaml"],
+        &["demo", "--real", "--speed", "2"],
+        &["demo", "--binary", "velociraptor"],
         &["lab", "--read-only"],
         &["lab", "--config", "api.yaml"],
         &["vql", "effects", "--lab"],
@@ -112,6 +116,38 @@ fn options_that_a_command_does_not_take_are_refused() {
         let done = run(arguments);
         assert_eq!(done.status.code(), Some(2), "{arguments:?}: {done:?}");
         assert!(done.stdout.is_empty(), "{arguments:?}: {done:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_real_demo_without_a_binary_says_what_to_do_and_makes_nothing() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("velociraptor");
+    std::fs::write(&script, "#!/bin/sh\n").unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let temporary = folder.path().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let script = script.to_str().unwrap();
+    for (named, arguments, code, told) in [
+        (Some("/nowhere/velociraptor"), &["demo", "--real"][..], 3, "/nowhere/velociraptor"),
+        (None, &["demo", "--real"], 3, "--binary FILE or VELOCIRAPTOR_BINARY"),
+        (Some(script), &["demo", "--real"], 7, script),
+        (None, &["demo", "--real", "--binary", script], 7, script),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_megaraptor"));
+        command.args(arguments).env("PATH", "/nowhere").env("TMPDIR", &temporary);
+        match named {
+            Some(path) => command.env("VELOCIRAPTOR_BINARY", path),
+            None => command.env_remove("VELOCIRAPTOR_BINARY"),
+        };
+        let done = command.output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(told) && said.contains("NEXT"), "{arguments:?}: {said}");
+        assert!(done.stdout.is_empty(), "{arguments:?}: {done:?}");
+        assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "{arguments:?}");
     }
 }
 

@@ -42,7 +42,11 @@ impl McpClient {
         arguments: &[String],
         state: &Path,
     ) -> Result<Self, ToolError> {
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        // Ctrl-C on a terminal is for the demo, which ends its child.
+        #[cfg(unix)]
+        command.process_group(0);
+        let mut child = command
             .args(arguments)
             .env(guard::home::VARIABLE, state)
             .stdin(Stdio::piped())
@@ -91,6 +95,11 @@ impl McpClient {
             Ok(Err(error)) => Err(broken(&error.to_string())),
             Err(_) => Err(broken("the server did not end when its input was closed")),
         }
+    }
+
+    /// Ends the server at once, and waits until it is gone.
+    pub(super) async fn kill(mut self) -> Result<(), ToolError> {
+        self.child.kill().await.map_err(|error| broken(&error.to_string()))
     }
 
     async fn request(&mut self, method: &str, params: Value) -> Result<Value, ToolError> {

@@ -273,7 +273,7 @@ fn show_trap(rows: &[Value], notes: &Value, trap: &Injection) -> Result<bool, To
     Ok(!text.is_empty() && flagged)
 }
 
-fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     let mut shown: String = text.chars().take(QUOTED).collect();
     if shown.len() < text.len() {
         shown.push('…');
@@ -281,14 +281,14 @@ fn quote(text: &str) -> String {
     shown
 }
 
-fn array<'v>(data: &'v Value, key: &str) -> Result<&'v [Value], ToolError> {
+pub(super) fn array<'v>(data: &'v Value, key: &str) -> Result<&'v [Value], ToolError> {
     data[key].as_array().map(Vec::as_slice).ok_or_else(|| wrong(&format!("no {key} in the answer")))
 }
 
-fn say(line: &str) {
+pub(super) fn say(line: &str) {
     output::result(line);
 }
 
-fn wrong(what: &str) -> ToolError {
+pub(super) fn wrong(what: &str) -> ToolError {
     ToolError::new(Code::Internal, format!("the demo went wrong: {what}"))
 }
