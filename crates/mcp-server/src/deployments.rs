@@ -9,11 +9,13 @@ use std::sync::Arc;
 use credstore::{AskPassphrase, CredentialStore, Expired, FileStore, open_text};
 use deploy_core::registry::{Files, Read, RegistryError};
 use deploy_core::server::{ServerOrder, Vault, names};
+use deploy_core::transport::Transport;
 use deploy_core::{
     Deployer, DeploymentId, Engine, EngineError, Record, StateRegistry as _, Status, StepError,
     TargetKind,
 };
 use deploy_docker::{Daemon, DockerDeployer, DockerHost};
+use deploy_linux::LinuxDeployer;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use velociraptor_api::config::Origin;
@@ -23,16 +25,16 @@ use crate::credentials;
 use crate::services::Target;
 use crate::tool_error::{Code, ToolError};
 
-mod docker;
 mod live;
 mod package;
 mod running;
 mod shown;
+mod wish;
 
-pub use docker::{On, Planned, Wish, digest as plan_digest};
 pub use live::Live;
 pub use running::Ended;
 pub use shown::{Brief, StepShown, Whole};
+pub use wish::{On, Planned, Wish, digest as plan_digest};
 
 /// The address of the Docker daemon, as Docker's own programs read it.
 const DOCKER_HOST: &str = "DOCKER_HOST";
@@ -141,6 +143,9 @@ impl Deployments {
         if kind.0 == DockerDeployer::KIND {
             return Ok(Box::new(DockerDeployer::new(daemon().await?, self.vault())));
         }
+        if kind.0 == LinuxDeployer::KIND {
+            return Ok(Box::new(LinuxDeployer::new(this_host()?, self.vault())));
+        }
         Err(ToolError::new(Code::Conflict, format!("this program cannot deploy on {kind}"))
             .next("use the version that made the deployment"))
     }
@@ -194,6 +199,19 @@ impl Deployments {
             gui: shown::gui(record),
         })
     }
+}
+
+/// This very host.
+#[cfg(unix)]
+fn this_host() -> Result<Arc<dyn Transport>, ToolError> {
+    Ok(Arc::new(deploy_linux::Local))
+}
+
+/// This very host, which is no Linux.
+#[cfg(not(unix))]
+fn this_host() -> Result<Arc<dyn Transport>, ToolError> {
+    Err(ToolError::new(Code::Conflict, "this machine is no Linux host")
+        .next("run megaraptor on the host, or deploy on docker"))
 }
 
 /// The daemon that `DOCKER_HOST` names, else the usual one of this machine.

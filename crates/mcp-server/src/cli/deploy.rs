@@ -13,11 +13,25 @@ use crate::tool_error::{Code, ToolError};
 #[derive(Debug, Subcommand)]
 pub(super) enum DeployCommand {
     /// In containers on the Docker daemon of this machine (DOCKER_HOST names another socket)
-    Docker(DockerArgs),
+    Docker(ServerArgs),
+    /// As a systemd service of a Linux host; needs root there
+    Linux(LinuxArgs),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct DockerArgs {
+pub(super) struct LinuxArgs {
+    /// On this very host
+    #[arg(long, required = true)]
+    local: bool,
+    /// Enrol this host too, and wait until it has answered a collection
+    #[arg(long)]
+    agent: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServerArgs {
     /// Where agents reach the server
     #[arg(long, value_name = "HOST:PORT")]
     agents_at: String,
@@ -66,9 +80,14 @@ pub(super) struct DockerArgs {
 }
 
 pub(super) async fn run(global: &Global, command: DeployCommand) -> Result<ExitCode, ToolError> {
-    let DeployCommand::Docker(args) = command;
+    let (deployment_type, agent, args) = match command {
+        DeployCommand::Docker(args) => (On::Docker, false, args),
+        // There is no other host than this yet; the flag keeps the command from meaning another.
+        DeployCommand::Linux(LinuxArgs { local: _, agent, server }) => (On::Linux, agent, server),
+    };
     let wish = Wish {
-        deployment_type: On::Docker,
+        deployment_type,
+        agent,
         agents_at: args.agents_at,
         profile: Some(args.profile),
         case: args.case,

@@ -39,6 +39,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "megaraptor deploy docker --profile rapid --agents-at vr.example.org:8000 --case IR-17",
         ],
     ),
+    (
+        "deploy linux",
+        &["megaraptor deploy linux --local --agent --agents-at vr.example.org:8000 --case IR-17"],
+    ),
     ("deployments list", &["megaraptor deployments list --all"]),
     ("deployments show", &["megaraptor deployments show D-2345678923"]),
     ("deployments resume", &["megaraptor deployments resume D-2345678923"]),

@@ -6,6 +6,7 @@ use credstore::CredentialStore as _;
 use deploy_core::server::{ANSWERED, ServerOrder, ServerStep, VERSION, Vault, names};
 use deploy_core::{Record, Status};
 use deploy_docker::DockerStep;
+use deploy_linux::{LinuxDeployer, LinuxStep};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -188,9 +189,22 @@ impl Deployments {
 
 /// What was decided about the server, as its plan has it.
 pub(super) fn order(record: &Record) -> Option<ServerOrder> {
-    record.plan.steps().iter().find_map(|step| match step.settings::<DockerStep>().ok()? {
-        DockerStep::Server { step: ServerStep::Keys(order), .. } => Some(*order),
-        _ => None,
+    record.plan.steps().iter().find_map(|step| {
+        let step = if record.kind.0 == LinuxDeployer::KIND {
+            match step.settings::<LinuxStep>().ok()? {
+                LinuxStep::Server { step, .. } => step,
+                _ => return None,
+            }
+        } else {
+            match step.settings::<DockerStep>().ok()? {
+                DockerStep::Server { step, .. } => step,
+                _ => return None,
+            }
+        };
+        match step {
+            ServerStep::Keys(order) => Some(*order),
+            _ => None,
+        }
     })
 }
 

@@ -8,7 +8,7 @@ use velociraptor_api::{Permission, Session};
 use crate::answer::{Answer, Render};
 use crate::clock;
 use crate::context::ToolCx;
-use crate::deployments::{Ended, On, Planned, Whole, Wish};
+use crate::deployments::{Ended, Planned, Whole, Wish};
 use crate::gateway::{Go, Work};
 use crate::table;
 use crate::tool::{Acts, Effect, Place, Tool};
@@ -41,9 +41,10 @@ pub(super) struct Output {
 impl Tool for DeployServer {
     const NAME: &'static str = "deploy_server";
     const TITLE: &'static str = "Deploy a server";
-    const DESCRIPTION: &'static str = "Makes a Velociraptor server in containers on this machine's \
-        Docker daemon: keys, image, network, volumes, container, API users. Ends only when each \
-        API user was answered a query; else all is taken back. GUI and API stay on loopback unless \
+    const DESCRIPTION: &'static str = "Makes a Velociraptor server on this machine, in containers or as a \
+        systemd service: keys, configuration, program, API users. Ends only when each API user was \
+        answered a query (and with agent, when this machine answered a collection); else all is \
+        taken back. GUI and API stay on loopback unless \
         gui_on or api_on say otherwise. Secrets stay in the store; the answer has references. The \
         deployment's id is then a server for other tools. validate_only shows plan and checks.";
     const EFFECT: Effect = Effect::Deploy;
@@ -68,7 +69,6 @@ impl Acts for DeployServer {
         _session: &Session<'_>,
         wish: Wish,
     ) -> Result<(Work, Prepared), ToolError> {
-        let On::Docker = wish.deployment_type;
         let planned = cx.services.deployments()?.plan(&wish, cx).await?;
         let (validate_only, keep) = (wish.validate_only, wish.keep_on_failure);
         let prepared = Prepared { planned, validate_only, keep };

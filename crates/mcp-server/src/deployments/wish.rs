@@ -1,4 +1,4 @@
-//! What somebody wishes for on Docker, checked and made a plan.
+//! What somebody wishes for, checked and made a plan.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -8,13 +8,14 @@ use deploy_core::preflight::{Check, Verdict};
 use deploy_core::server::{HEALTH_TIMEOUT, Place};
 use deploy_core::{About, DeploymentId, Plan, PlanError, Record, TargetKind};
 use deploy_docker::{DockerDeployer, DockerOrder};
+use deploy_linux::{AgentOrder, LinuxDeployer, LinuxOrder};
 use jiff::{SignedDuration, Timestamp};
 use packages::Digest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use velociraptor_config::Profile;
+use velociraptor_config::{Bind, Listen, Profile};
 
-use super::{Deployments, daemon, package};
+use super::{Deployments, daemon, package, this_host};
 use crate::context::ToolCx;
 use crate::tool_error::{Code, ToolError};
 
@@ -24,6 +25,7 @@ const HEALTH: &str = "MEGARAPTOR_HEALTH_TIMEOUT";
 /// The ports that are tried first, and how many beyond them.
 const GUI: u16 = 8889;
 const API: u16 = 8001;
+const METRICS: u16 = 8003;
 const BEYOND: u16 = 100;
 
 /// On what a server is deployed.
@@ -33,6 +35,8 @@ pub enum On {
     /// Containers on the Docker daemon of this machine
     #[default]
     Docker,
+    /// A systemd service on this machine
+    Linux,
 }
 
 /// What is wished for.
@@ -81,6 +85,9 @@ pub struct Wish {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 3600))]
     pub health_timeout: Option<u64>,
+    /// Enrol this machine too; with linux only
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub agent: bool,
     /// Only look and plan; change nothing
     #[serde(default, skip_serializing_if = "is_off")]
     pub validate_only: bool,
@@ -101,7 +108,30 @@ pub struct Planned {
     pub record: Record,
     /// What was looked at.
     pub checks: Vec<Check>,
-    order: DockerOrder,
+    order: Order,
+}
+
+/// What was decided, on one platform or the other.
+#[derive(Debug)]
+enum Order {
+    Docker(Box<DockerOrder>),
+    Linux(Box<LinuxOrder>),
+}
+
+impl Order {
+    fn plan(&self, id: &DeploymentId) -> Result<Plan, PlanError> {
+        match self {
+            Self::Docker(order) => order.plan(id),
+            Self::Linux(order) => order.plan(id),
+        }
+    }
+
+    fn kind(&self) -> TargetKind {
+        TargetKind(String::from(match self {
+            Self::Docker(_) => DockerDeployer::KIND,
+            Self::Linux(_) => LinuxDeployer::KIND,
+        }))
+    }
 }
 
 impl Planned {
@@ -175,26 +205,62 @@ impl Deployments {
             .unwrap_or_else(|| SocketAddr::new(anywhere, agents_at.port()));
         let (gui_on, api_on) = (on(&wish.gui_on, "gui_on")?, on(&wish.api_on, "api_on")?);
         let health = health(wish.health_timeout)?;
-        let daemon = daemon().await?;
         let asked = package::Asked {
             version: wish.version.clone(),
             file: wish.binary.clone(),
             sha256: wish.sha256.clone(),
         };
-        let found = package::bring(&asked, &daemon.facts().architecture, &self.home, cx).await?;
-        let order = DockerOrder {
-            profile,
-            agents_on,
-            gui_on: gui_on.unwrap_or_else(|| free(GUI)),
-            api_on: api_on.unwrap_or_else(|| free(API)),
-            agents_at,
-            gui_user: String::from("admin"),
-            labels: wish.labels.clone(),
-            binary: found.path().to_owned(),
-            sha256: found.sha256().to_string(),
-            health,
+        let (gui_on, api_on) =
+            (gui_on.unwrap_or_else(|| free(GUI)), api_on.unwrap_or_else(|| free(API)));
+        let gui_user = String::from("admin");
+        let (order, mut checks, found) = match wish.deployment_type {
+            On::Docker if wish.agent => {
+                return Err(ToolError::invalid("agent is true, and there is none in a container")
+                    .next("deploy on linux, or install the agent on a host"));
+            }
+            On::Docker => {
+                let daemon = daemon().await?;
+                let architecture = &daemon.facts().architecture;
+                let found = package::bring(&asked, architecture, &self.home, cx).await?;
+                let order = DockerOrder {
+                    profile,
+                    agents_on,
+                    gui_on,
+                    api_on,
+                    agents_at,
+                    gui_user,
+                    labels: wish.labels.clone(),
+                    binary: found.path().to_owned(),
+                    sha256: found.sha256().to_string(),
+                    health,
+                };
+                let checks = order.checks(&daemon);
+                (Order::Docker(Box::new(order)), checks, found)
+            }
+            On::Linux => {
+                let here = std::env::consts::ARCH;
+                let found = package::bring(&asked, here, &self.home, cx).await?;
+                let bind = |at: SocketAddr| Bind { address: at.ip(), port: at.port() };
+                let listen = Listen {
+                    frontend: bind(agents_on),
+                    gui: bind(gui_on),
+                    api: bind(api_on),
+                    monitoring: bind(free(METRICS)),
+                };
+                let (path, sha256) = (found.path().to_owned(), found.sha256().to_string());
+                let order = LinuxOrder {
+                    listen,
+                    gui_user,
+                    labels: wish.labels.clone(),
+                    health,
+                    agent: wish.agent.then(AgentOrder::default),
+                    ..LinuxOrder::new(profile, agents_at, path, sha256)
+                };
+                let checks = order.checks(this_host()?.as_ref()).await;
+                let checks = checks.map_err(|error| super::told_step(&error))?;
+                (Order::Linux(Box::new(order)), checks, found)
+            }
         };
-        let mut checks = order.checks(&daemon);
         checks.insert(0, package::check(&found));
         let id = DeploymentId::generate()
             .map_err(|error| ToolError::new(Code::Internal, error.to_string()))?;
@@ -209,8 +275,7 @@ impl Deployments {
             profile: profile.name.to_owned(),
             due,
         };
-        let kind = TargetKind(DockerDeployer::KIND.to_owned());
-        Ok(Planned { record: Record::new(id, kind, about, plan), checks, order })
+        Ok(Planned { record: Record::new(id, order.kind(), about, plan), checks, order })
     }
 }
 
