@@ -113,6 +113,11 @@ impl ApiConfig {
         &self.file.api_connection_string
     }
 
+    /// The CA that it trusts, as PEM.
+    pub fn authority(&self) -> &str {
+        &self.file.ca_certificate
+    }
+
     /// The user that it was made for.
     pub fn user(&self) -> &str {
         &self.file.name

@@ -87,8 +87,12 @@ impl ClientConfig {
 
     /// The file's text. Who has its nonce may enrol.
     pub fn render(&self) -> Secret<String> {
+        yaml::render(&self.tree())
+    }
+
+    pub(crate) fn tree(&self) -> Value {
         let tree = serde_json::to_value(&self.file).unwrap_or_default();
-        yaml::render(&json!({ "Client": tree }))
+        json!({ "Client": tree })
     }
 
     /// Whether agents with this file belong to that server: the same CA and nonce.

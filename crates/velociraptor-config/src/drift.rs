@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::masked::NOT_SHOWN;
 use crate::server::ServerConfig;
 
 /// Sections, and single keys, whose values may be shown. Everything else is a secret until somebody
@@ -41,6 +42,18 @@ const SHOWN: &[&str] = &[
     "defaults",
     "lockdown",
     "security.certificate_validity_days",
+];
+
+/// Words in the names of what is never shown.
+const SECRET_NAMES: &[&str] = &[
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "nonce",
+    "private",
+    "credential",
+    "connection_string",
 ];
 
 /// What the program that wrote a file says of itself: it is no decision of anybody.
@@ -122,12 +135,34 @@ fn is_nothing(value: Option<&Value>) -> bool {
 
 fn shown(path: &str, value: Option<&Value>) -> Option<String> {
     let value = value.filter(|value| !is_nothing(Some(value)))?;
+    if is_shown(path) && !has_secret_names(value) {
+        Some(value.to_string())
+    } else {
+        Some(NOT_SHOWN.to_owned())
+    }
+}
+
+/// Whether the value at a place may be shown.
+pub(crate) fn is_shown(path: &str) -> bool {
     let within = |known: &str| {
         path.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    if SHOWN.iter().any(|known| within(known)) {
-        Some(value.to_string())
-    } else {
-        Some("(not shown)".to_owned())
+    SHOWN.iter().any(|known| within(known)) && !names_a_secret(path)
+}
+
+/// Whether the last name of a place is that of a secret, also within a section that is shown: a
+/// datastore can have a password.
+pub(crate) fn names_a_secret(path: &str) -> bool {
+    let name = path.rsplit('.').next().unwrap_or(path).to_ascii_lowercase();
+    SECRET_NAMES.iter().any(|word| name.contains(word))
+}
+
+fn has_secret_names(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => {
+            map.iter().any(|(name, value)| names_a_secret(name) || has_secret_names(value))
+        }
+        Value::Array(items) => items.iter().any(has_secret_names),
+        _ => false,
     }
 }

@@ -293,6 +293,21 @@ impl ServerConfig {
         Ok(Self { file })
     }
 
+    /// The same with what was drawn by lot for another: nonces, and the first users of the GUI. So
+    /// two configurations can be compared by what somebody decided.
+    pub fn with_lots_of(&self, other: &Self) -> Self {
+        let mut file = self.file.clone();
+        file.client.nonce = other.file.client.nonce.clone();
+        file.obfuscation_nonce = other.file.obfuscation_nonce.clone();
+        file.gui.initial_users = other.file.gui.initial_users.clone();
+        Self { file }
+    }
+
+    /// Labels that agents get when they enrol.
+    pub fn labels(&self) -> &[String] {
+        &self.file.client.labels
+    }
+
     /// The same without the CA's key, for a server whose key is kept elsewhere. It can then neither
     /// mint nor renew.
     pub fn without_ca_key(&self) -> Self {
