@@ -18,6 +18,7 @@ use crate::id::StepName;
 use crate::plan::{PlanError, Step};
 
 mod answer;
+mod certificates;
 mod further;
 mod health;
 mod https;
@@ -28,6 +29,7 @@ mod rotation;
 mod users;
 mod vault;
 
+pub use certificates::{Certificate, certificates};
 pub use further::{FurtherFile, FurtherUser};
 pub use health::{Alive, HEALTH_TIMEOUT, Probes, Sign, reached};
 pub use order::{Place, ServerOrder};

@@ -7,12 +7,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use velociraptor_api::queries::WHO_AM_I;
 use velociraptor_api::{Call, IdentityKind, Limits, OrgId};
 
 use super::https::Trust;
 use super::{Vault, names};
 use crate::deployer::{StepCx, StepError};
+use crate::id::DeploymentId;
+use crate::preflight::{Check, Verdict};
 
 /// How long a server may take to be well, unless it is said otherwise. By hand it took 1.5 s; with
 /// a store of large numbers of artifacts and a slow disk it takes minutes.
@@ -62,6 +65,18 @@ pub fn reached(on: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, on.port())
 }
 
+impl Sign {
+    /// As something that was looked at.
+    pub fn check(&self) -> Check {
+        let Self { probe, well, expected, found } = self;
+        if *well {
+            return Check::new(probe, expected, found, Verdict::Fits);
+        }
+        Check::new(probe, expected, found, Verdict::Unfit)
+            .next("look whether the server runs, and at the end of its log; resuming mends it")
+    }
+}
+
 /// Whether what runs the server still does.
 #[async_trait]
 pub trait Alive: Send + Sync {
@@ -79,13 +94,27 @@ impl Probes {
     ///
     /// Where keys are missing. That the server does not answer is in the signs.
     pub async fn look(&self, cx: &StepCx<'_>, vault: &Vault) -> Result<[Sign; 3], StepError> {
-        let config = vault.config(cx.id).await?;
+        self.signs(cx.id, cx.cancel, vault).await
+    }
+
+    /// The same outside of a step.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Probes::look`].
+    pub async fn signs(
+        &self,
+        id: &DeploymentId,
+        cancel: &CancellationToken,
+        vault: &Vault,
+    ) -> Result<[Sign; 3], StepError> {
+        let config = vault.config(id).await?;
         let trust = Trust::only(&config.keys().ca_certificate)
             .map_err(|error| StepError::failed(error, "report this"))?;
         let (agents, gui, api) = tokio::join!(
             page(&trust, "the agents' port", self.agents, "/healthz", 200),
             page(&trust, "the GUI", self.gui, "/app/index.html", 401),
-            api(cx, vault),
+            api(id, cancel, vault),
         );
         Ok([agents, gui, api?])
     }
@@ -142,12 +171,16 @@ async fn page(trust: &Trust, probe: &str, at: SocketAddr, path: &str, wanted: u1
 }
 
 /// A query of the administrator, under the wanted name.
-async fn api(cx: &StepCx<'_>, vault: &Vault) -> Result<Sign, StepError> {
+async fn api(
+    id: &DeploymentId,
+    cancel: &CancellationToken,
+    vault: &Vault,
+) -> Result<Sign, StepError> {
     let kind = IdentityKind::Administrator;
     let wanted = names::user(kind);
-    let server = vault.server(cx.id, &[kind]).await?;
+    let server = vault.server(id, &[kind]).await?;
     let root = OrgId::root();
-    let call = Call { org: &root, limits: Limits::READ.time(PROBE), cancel: cx.cancel };
+    let call = Call { org: &root, limits: Limits::READ.time(PROBE), cancel };
     let mut sign = Sign {
         probe: String::from("the API"),
         well: false,

@@ -132,6 +132,18 @@ impl ServerOrder {
         Ok(())
     }
 
+    /// The configuration that was meant by it, with the keys and lots of the real one: where the two
+    /// differ, somebody decided otherwise since.
+    ///
+    /// # Errors
+    ///
+    /// Where no configuration can be made of it, in words.
+    pub fn meant(&self, real: &ServerConfig) -> Result<ServerConfig, String> {
+        let (anybody, _) = Administrator::with_random_password(&self.gui_user)
+            .map_err(|error| error.to_string())?;
+        Ok(self.config(real.keys(), anybody)?.with_lots_of(real))
+    }
+
     /// The configuration with these keys.
     pub(super) fn config(
         &self,
