@@ -214,7 +214,7 @@ impl ContainerSpec {
         }
     }
 
-    fn host(&self) -> HostConfig {
+    pub(crate) fn host(&self) -> HostConfig {
         let bindings = self.published.iter().map(|port| {
             let binding = PortBinding {
                 host_ip: Some(port.outside.ip().to_string()),
@@ -249,7 +249,7 @@ impl ContainerSpec {
         }
     }
 
-    async fn inspect(
+    pub(crate) async fn inspect(
         &self,
         daemon: &Daemon,
     ) -> Result<Option<ContainerInspectResponse>, StepError> {

@@ -102,6 +102,14 @@ impl DockerDeployer {
     pub const fn new(daemon: Daemon, vault: Vault) -> Self {
         Self { daemon, vault }
     }
+
+    pub(crate) const fn daemon(&self) -> &Daemon {
+        &self.daemon
+    }
+
+    pub(crate) const fn vault(&self) -> &Vault {
+        &self.vault
+    }
 }
 
 #[async_trait]

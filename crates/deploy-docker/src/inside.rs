@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use deploy_core::server::{Ended, Program, Vault};
 use deploy_core::{Found, StepCx, StepError};
+use secret::Secret;
 use serde::{Deserialize, Serialize};
 
 use crate::daemon::Daemon;
@@ -69,6 +70,23 @@ impl Inside {
             None => format!("volume {} without a configuration", self.config),
         };
         Ok(Found::Half { left: vec![left] })
+    }
+
+    /// The text of the configuration that is in place; nothing where there is none.
+    pub(crate) async fn file(
+        &self,
+        daemon: &Daemon,
+        owner: &Owner,
+    ) -> Result<Option<Secret<String>>, StepError> {
+        match self.volume().look(daemon, owner).await? {
+            Found::Done => {}
+            _ => return Ok(None),
+        }
+        let Some(bytes) = self.errand(daemon, owner).get(&path()).await? else { return Ok(None) };
+        let text = String::from_utf8(bytes.expose().clone()).map_err(|_| {
+            StepError::failed("the configuration in place is no text", "resume the deployment")
+        })?;
+        Ok(Some(Secret::new(text)))
     }
 
     pub(crate) async fn make(

@@ -17,6 +17,7 @@ mod inside;
 mod network;
 mod owner;
 mod serving;
+mod standing;
 mod volume;
 
 pub use container::{ContainerSpec, Limits, MountedVolume, Published};
