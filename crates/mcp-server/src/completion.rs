@@ -130,7 +130,7 @@ fn kind(reference: &Reference, name: &str) -> Result<Option<Kind>, ToolError> {
                 ToolError::new(Code::NotFound, text)
             })?;
             Ok(match argument.values {
-                Values::Text => None,
+                Values::Text | Values::Count => None,
                 Values::Client => Some(Kind::Host),
                 Values::Scope => Some(Kind::Scope),
                 Values::Timeframe => Some(Kind::Words(&["1h", "24h", "7d", "30d"])),

@@ -25,14 +25,18 @@ use crate::credentials;
 use crate::services::Target;
 use crate::tool_error::{Code, ToolError};
 
+mod checked;
+mod handbook;
 mod live;
 mod package;
 mod running;
 mod shown;
 mod wish;
 
+pub use handbook::Handbook;
 pub use live::Live;
 pub use running::Ended;
+pub(crate) use shown::order;
 pub use shown::{Brief, StepShown, Whole};
 pub use wish::{On, Planned, Wish, digest as plan_digest};
 
@@ -132,7 +136,7 @@ impl Deployments {
     ///
     /// Where its plan has no server: it is of another program.
     pub fn order(&self, record: &Record) -> Result<ServerOrder, ToolError> {
-        shown::order(record).ok_or_else(|| {
+        order(record).ok_or_else(|| {
             let why = format!("the plan of {} has no server that this program knows", record.id);
             ToolError::new(Code::Conflict, why).next("use the version that made the deployment")
         })

@@ -11,13 +11,14 @@ use crate::services::Services;
 use crate::tool_error::{Code, ToolError};
 
 mod definitions;
+mod deploying;
 mod given;
 mod hosts;
 mod plan;
 mod text;
 mod timeframe;
 
-use definitions::PROMPTS;
+use definitions::{DEPLOYING, PROMPTS};
 pub(crate) use definitions::{Values, argument};
 use given::Given;
 
@@ -36,6 +37,7 @@ pub struct Written {
 pub fn listed(services: &Services) -> Vec<Prompt> {
     PROMPTS
         .iter()
+        .filter(|prompt| offered(services, prompt.name))
         .map(|prompt| {
             let mut arguments: Vec<PromptArgument> = prompt
                 .arguments
@@ -46,10 +48,11 @@ pub fn listed(services: &Services) -> Vec<Prompt> {
                         .with_required(argument.required)
                 })
                 .collect();
+            let asks = !DEPLOYING.contains(&prompt.name);
             for (name, offered) in
                 [("server", services.many_servers()), ("org", services.many_orgs())]
             {
-                if offered {
+                if offered && asks {
                     arguments.push(PromptArgument::new(name).with_required(false));
                 }
             }
@@ -57,6 +60,11 @@ pub fn listed(services: &Services) -> Vec<Prompt> {
                 .with_title(prompt.title)
         })
         .collect()
+}
+
+/// Whether the configuration has what a prompt is about.
+fn offered(services: &Services, prompt: &str) -> bool {
+    !DEPLOYING.contains(&prompt) || services.tools().any(|tool| tool.name == "list_deployments")
 }
 
 /// Writes a prompt.
@@ -72,11 +80,19 @@ pub async fn write(
     cancel: CancellationToken,
     progress: &dyn Progress,
 ) -> Result<Written, ToolError> {
-    let prompt = PROMPTS.iter().find(|prompt| prompt.name == name).ok_or_else(|| {
-        let names: Vec<_> = PROMPTS.iter().map(|prompt| prompt.name).collect();
+    let known = || PROMPTS.iter().filter(|prompt| offered(services, prompt.name));
+    let prompt = known().find(|prompt| prompt.name == name).ok_or_else(|| {
+        let names: Vec<_> = known().map(|prompt| prompt.name).collect();
         ToolError::new(Code::NotFound, format!("there is no prompt {name:?}"))
             .next(format!("the prompts are {}", names.join(", ")))
     })?;
+    if DEPLOYING.contains(&prompt.name) {
+        let given = Given::check(prompt, arguments)?;
+        let cx = ToolCx::here(services, cancel, progress);
+        let text = deploying::write(&cx, prompt.name, &given).await?;
+        let text = evidence::text(&text).into_owned();
+        return Ok(Written { description: prompt.description, text, identity: None });
+    }
     // Arguments are checked before a server is looked for: they are wrong with any.
     let mut targets = Map::new();
     for target in ["server", "org"] {

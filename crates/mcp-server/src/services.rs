@@ -189,6 +189,24 @@ impl Services {
         self.servers.iter().chain(deployed.iter().filter(seen)).cloned().collect()
     }
 
+    /// The server of a deployment, also of one that was brought up by another process meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Where its API files cannot be opened.
+    pub async fn deployed(&self, record: &deploy_core::Record) -> Result<Target, ToolError> {
+        let name = record.id.as_str();
+        let known =
+            |all: &Vec<Target>| all.iter().find(|target| target.server.name() == name).cloned();
+        let target = known(&self.deployed.read().unwrap_or_else(PoisonError::into_inner));
+        if let Some(target) = target {
+            return Ok(target);
+        }
+        let (deployments, record) = (self.deployments()?.clone(), record.clone());
+        let opened = tokio::task::spawn_blocking(move || deployments.target(&record)).await;
+        opened.map_err(|error| ToolError::new(Code::Internal, error.to_string()))?
+    }
+
     /// What is switched on.
     pub const fn switches(&self) -> &Switches {
         &self.switches

@@ -18,6 +18,8 @@ use crate::real::{Ports, Process, find_binary};
 use crate::suite::{Cases, Halt, Running, Suite};
 use crate::wait;
 
+mod known;
+
 pub(super) const SUITE: Suite = Suite {
     name: "deployments",
     about: "the program on a real daemon: deployed, asked, killed at every step, resumed, destroyed",
@@ -47,6 +49,8 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
     cases.case_within(LIMIT, rotation, bed.rotation()).await;
     cases.case_within(LIMIT, "validate-only changes nothing", bed.validate_only()).await;
     cases.case_within(LIMIT, "two at once work on two deployments", bed.two_at_once()).await;
+    let known = "checked, shown, its agents asked, written down, and what was changed is seen";
+    cases.case_within(LIMIT, known, bed.known()).await;
     for step in 1..=STEPS {
         let name = format!("killed in step {step}, resumed, killed again, destroyed");
         cases.case_within(LIMIT, name, bed.killed(step)).await;

@@ -1,12 +1,19 @@
 //! `megaraptor deployments`: what was deployed, and its end.
 
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
+use velociraptor_config::ClientConfig;
 
-use super::{Form, Global, output, persons_word};
-use crate::tool_error::ToolError;
+use super::{Form, Global, credential, output, persons_word};
+use crate::deployments::Deployments;
+use crate::tool_error::{Code, ToolError};
+
+/// The exit code of a deployment that is not as it should be, or of which that is not known.
+const NOT_VALID: u8 = 9;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DeploymentsCommand {
@@ -23,6 +30,32 @@ pub(super) enum DeploymentsCommand {
     Show {
         /// Its id
         id: String,
+    },
+    /// Check one from all sides, and say of each check what was expected and found
+    Validate {
+        /// Its id
+        id: String,
+    },
+    /// Show a configuration with its secrets masked, or write that of agents to a file
+    Config(ConfigArgs),
+    /// Show which agents are enrolled on its server
+    Agents {
+        /// Its id
+        id: String,
+        /// A host that is to be enrolled; repeat it for more [default: all that are]
+        #[arg(long, value_name = "HOST")]
+        host: Vec<String>,
+        /// A label that each is to have; repeat it for more
+        #[arg(long, value_name = "LABEL")]
+        label: Vec<String>,
+    },
+    /// Write what is to be known of one, as Markdown and as a page
+    Docs {
+        /// Its id
+        id: String,
+        /// Where; a folder for its owner only, made where there is none
+        #[arg(long, value_name = "FOLDER")]
+        folder: PathBuf,
     },
     /// Carry one on that was stopped or failed, or make anew what was taken away from it
     Resume {
@@ -69,6 +102,24 @@ pub(super) enum DeploymentsCommand {
     },
 }
 
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    /// Its id
+    id: String,
+    /// Of the server, or of its agents
+    #[arg(long, default_value = "server", value_parser = ["server", "client"])]
+    what: String,
+    /// In which form it is shown
+    #[arg(long, default_value = "yaml", value_parser = ["yaml", "json"], conflicts_with = "out")]
+    format: String,
+    /// Only where the server's differs from what its profile and plan say
+    #[arg(long, conflicts_with = "out")]
+    differences: bool,
+    /// Write the agents' file, whole, with what lets them enrol; for its owner only
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
 pub(super) async fn run(
     global: &Global,
     command: DeploymentsCommand,
@@ -81,6 +132,18 @@ pub(super) async fn run(
         DeploymentsCommand::Show { id } => {
             let arguments = object(json!({ "deployment_id": id }));
             persons_word::print(global, "get_deployment_status", arguments).await
+        }
+        DeploymentsCommand::Validate { id } => validate(global, &id).await,
+        DeploymentsCommand::Config(args) => config(global, args).await,
+        DeploymentsCommand::Agents { id, host, label } => {
+            let wish = json!({ "deployment_id": id, "hosts": host, "labels": label });
+            persons_word::print(global, "check_agent_deployment", object(wish)).await
+        }
+        DeploymentsCommand::Docs { id, folder } => {
+            let folder = std::path::absolute(folder)
+                .map_err(|error| ToolError::invalid(format!("--folder: {error}")))?;
+            let arguments = object(json!({ "deployment_id": id, "folder": folder }));
+            persons_word::print(global, "export_deployment_docs", arguments).await
         }
         DeploymentsCommand::Resume { id } => {
             let arguments = object(json!({ "deployment_id": id }));
@@ -103,6 +166,67 @@ pub(super) async fn run(
         }
         DeploymentsCommand::Sweep { discard_evidence } => sweep(global, discard_evidence).await,
     }
+}
+
+/// What does not fit is no success for a script either.
+async fn validate(global: &Global, id: &str) -> Result<ExitCode, ToolError> {
+    let arguments = object(json!({ "deployment_id": id }));
+    let done = persons_word::call(global, "validate_deployment", arguments).await?;
+    let data = done.data()?;
+    let valid = data.get("valid") == Some(&Value::Bool(true));
+    match global.output {
+        Form::Text => output::passed(&done.text),
+        Form::Json => output::passed_json(&Value::Object(data))?,
+    }
+    Ok(if valid { ExitCode::SUCCESS } else { ExitCode::from(NOT_VALID) })
+}
+
+async fn config(global: &Global, args: ConfigArgs) -> Result<ExitCode, ToolError> {
+    let ConfigArgs { id, what, format, differences, out } = args;
+    let wish = json!({
+        "deployment_id": id, "what": what, "output_format": format, "differences": differences,
+    });
+    let Some(file) = out else {
+        return persons_word::print(global, "generate_server_config", object(wish)).await;
+    };
+    if what != "client" {
+        return Err(ToolError::invalid("the server's configuration has all its keys")
+            .next("megaraptor credential show names it to a person on a terminal"));
+    }
+    // By way of the tool, so that it may be done and is on record.
+    persons_word::call(global, "generate_server_config", object(wish)).await?;
+    let deployments = Deployments::of(&global.home()?, credential::person());
+    let id =
+        id.parse().map_err(|error: deploy_core::BadId| ToolError::invalid(error.to_string()))?;
+    let kept = deployments.vault().config(&id).await;
+    let kept =
+        kept.map_err(|error| ToolError::new(Code::Conflict, error.to_string()).next(error.next()))?;
+    let text = ClientConfig::of(&kept).render();
+    let file = std::path::absolute(&file)
+        .map_err(|error| ToolError::invalid(format!("--out: {error}")))?;
+    keep(&file, text.expose())?;
+    let told = format!(
+        "{} has what lets agents of {id} enrol: give it to nobody else, and delete it when it is not \
+         needed any longer",
+        file.display()
+    );
+    match global.output {
+        Form::Text => output::result(&told),
+        Form::Json => {
+            output::json(&json!({ "deployment_id": id, "what": "client", "file": file }))?
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a file for its owner only; one that is there stays as it is.
+fn keep(file: &Path, text: &str) -> Result<(), ToolError> {
+    let failed = |error: String| {
+        ToolError::new(Code::Conflict, error).next("name a file that is not there yet with --out")
+    };
+    let mut made = owner_only::create(file).map_err(|error| failed(error.to_string()))?;
+    let written = made.write_all(text.as_bytes()).and_then(|()| made.sync_all());
+    written.map_err(|error| failed(format!("writing {}: {error}", file.display())))
 }
 
 async fn destroy(global: &Global, id: &str, discard: bool) -> Result<ExitCode, ToolError> {

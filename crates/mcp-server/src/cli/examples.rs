@@ -45,6 +45,16 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("deployments list", &["megaraptor deployments list --all"]),
     ("deployments show", &["megaraptor deployments show D-2345678923"]),
+    ("deployments validate", &["megaraptor deployments validate D-2345678923"]),
+    (
+        "deployments config",
+        &[
+            "megaraptor deployments config D-2345678923 --differences",
+            "megaraptor deployments config D-2345678923 --what client --out client.config.yaml",
+        ],
+    ),
+    ("deployments agents", &["megaraptor deployments agents D-2345678923 --host FIN-WS07"]),
+    ("deployments docs", &["megaraptor deployments docs D-2345678923 --folder IR-17-server"]),
     ("deployments resume", &["megaraptor deployments resume D-2345678923"]),
     ("deployments rotate", &["megaraptor deployments rotate D-2345678923 --days 90"]),
     (

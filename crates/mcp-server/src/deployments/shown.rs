@@ -188,7 +188,7 @@ impl Deployments {
 }
 
 /// What was decided about the server, as its plan has it.
-pub(super) fn order(record: &Record) -> Option<ServerOrder> {
+pub(crate) fn order(record: &Record) -> Option<ServerOrder> {
     record.plan.steps().iter().find_map(|step| {
         let step = if record.kind.0 == LinuxDeployer::KIND {
             match step.settings::<LinuxStep>().ok()? {

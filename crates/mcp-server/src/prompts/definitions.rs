@@ -11,6 +11,8 @@ pub(crate) enum Values {
     Scope,
     /// A length of time such as `24h`.
     Timeframe,
+    /// A whole number; `unknown` where nothing is said.
+    Count,
     /// One of these; the first where nothing is said.
     Words(&'static [&'static str]),
 }
@@ -124,7 +126,74 @@ pub(super) static PROMPTS: &[PromptDef] = &[
             },
         ],
     },
+    PromptDef {
+        name: "rapid_ir_deployment",
+        title: "A server for an incident",
+        description: "From nothing to a server with enrolled agents, and what was proved of it",
+        arguments: &[
+            Argument {
+                name: "target_count",
+                description: "How many endpoints, as a number, or unknown (default)",
+                required: false,
+                values: Values::Count,
+            },
+            Argument {
+                name: "environment",
+                description: "mixed (default), windows_domain, linux, cloud",
+                required: false,
+                values: Values::Words(&["mixed", "windows_domain", "linux", "cloud"]),
+            },
+        ],
+    },
+    PromptDef {
+        name: "deploy_and_triage",
+        title: "Deploy, then triage",
+        description: "A server for an incident, its agents on the affected hosts, their triage",
+        arguments: &[
+            Argument {
+                name: "incident_type",
+                description: "ransomware, intrusion, malware, data_breach, unknown",
+                required: true,
+                values: Values::Words(&[
+                    "unknown",
+                    "ransomware",
+                    "intrusion",
+                    "malware",
+                    "data_breach",
+                ]),
+            },
+            Argument {
+                name: "affected_systems",
+                description: "Host names, separated by commas",
+                required: true,
+                values: Values::Text,
+            },
+        ],
+    },
+    PromptDef {
+        name: "offline_collection_kit",
+        title: "Collect from hosts without a network",
+        description: "A collector that runs by itself: made, carried, run, brought back, imported",
+        arguments: &[
+            Argument {
+                name: "target_os",
+                description: "windows, linux, macos",
+                required: true,
+                values: Values::Words(&["windows", "linux", "macos"]),
+            },
+            Argument {
+                name: "collection_type",
+                description: "triage (default), full, memory, custom",
+                required: false,
+                values: Values::Words(&["triage", "full", "memory", "custom"]),
+            },
+        ],
+    },
 ];
+
+/// Those that are about deployments: offered where the tools are, and written without a server.
+pub(super) const DEPLOYING: &[&str] =
+    &["rapid_ir_deployment", "deploy_and_triage", "offline_collection_kit"];
 
 /// The argument of that name of that prompt.
 pub(crate) fn argument(prompt: &str, name: &str) -> Option<&'static Argument> {

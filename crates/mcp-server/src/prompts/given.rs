@@ -71,6 +71,16 @@ fn value_of(argument: &Argument, value: String) -> Result<String, ToolError> {
                 words.join(", ")
             )))
         }
+        Values::Count if value.is_empty() || value.eq_ignore_ascii_case("unknown") => {
+            Ok(String::from("unknown"))
+        }
+        Values::Count => match value.parse::<u32>() {
+            Ok(count) if count > 0 => Ok(count.to_string()),
+            _ => Err(ToolError::invalid(format!(
+                "{} is a whole number from 1 on, or unknown, not {value:?}",
+                argument.name
+            ))),
+        },
         Values::Timeframe if value.is_empty() => Ok(String::from("24h")),
         Values::Timeframe => match timeframe::parse(&value) {
             Some(_) => Ok(value),
@@ -110,6 +120,11 @@ mod tests {
         assert!(error.err().unwrap().message.contains("persistence"));
         let error = check("lateral_movement", &json!({"scope": "all", "timeframe": "soon"}));
         assert!(error.err().unwrap().message.contains("24h"));
+        let error = check("rapid_ir_deployment", &json!({"target_count": "many"}));
+        assert!(error.err().unwrap().message.contains("whole number"));
+        let wrong = json!({"incident_type": "data_exfil", "affected_systems": "a"});
+        let error = check("deploy_and_triage", &wrong);
+        assert!(error.err().unwrap().message.contains("data_breach"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What resources there are: their addresses, and where the contents of each come from.
 
 use crate::services::Services;
+use crate::tool::Place;
 
 /// One kind of resource.
 pub(super) struct Entry {
@@ -91,6 +92,20 @@ pub(super) static ENTRIES: &[Entry] = &[
         source: tool("get_artifact", &[("name", "name")], false),
     },
     Entry {
+        path: "deployments",
+        name: "deployments",
+        title: "Deployments",
+        description: "Servers that were deployed from this machine, as they are on record",
+        source: tool("list_deployments", &[], false),
+    },
+    Entry {
+        path: "deployments/{id}",
+        name: "deployment",
+        title: "Deployment",
+        description: "One deployment: what is on record, and each step as it is found now",
+        source: tool("get_deployment_status", &[("id", "deployment_id")], false),
+    },
+    Entry {
         path: "server-info",
         name: "server-info",
         title: "Server",
@@ -124,13 +139,19 @@ impl Entry {
         }
     }
 
+    /// Whether it is about this machine, so that it names no server and no org.
+    fn is_here(&self, services: &Services) -> bool {
+        let Source::Tool { tool, .. } = self.source else { return false };
+        services.tools().any(|known| known.name == tool && known.place == Place::Here)
+    }
+
     /// The parameters that may follow the address.
     pub(super) fn parameters(&self, services: &Services) -> Vec<&'static str> {
         let mut names = Vec::new();
         if matches!(self.source, Source::Tool { paged: true, .. }) {
             names.push("cursor");
         }
-        if !matches!(self.source, Source::Guide) {
+        if !matches!(self.source, Source::Guide) && !self.is_here(services) {
             if services.many_servers() {
                 names.push("server");
             }

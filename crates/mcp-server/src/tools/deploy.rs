@@ -1,17 +1,24 @@
 //! Family `deploy`: servers that are made, shown and taken down.
 
 use deploy_core::{BadId, DeploymentId};
+use velociraptor_api::OrgId;
 
+use crate::context::ToolCx;
 use crate::tool::{Family, ToolDef};
-use crate::tool_error::ToolError;
+use crate::tool_error::{Code, ToolError};
 
+mod agents;
+mod config;
 mod credentials;
 mod destroy;
+mod docs;
 mod list;
+mod looked;
 mod resume;
 mod rotate;
 mod server;
 mod status;
+mod validate;
 
 /// Off unless it is named.
 pub static FAMILY: Family = Family {
@@ -26,6 +33,10 @@ pub static FAMILY: Family = Family {
         ToolDef::acts::<rotate::RotateCertificates>(),
         ToolDef::acts::<credentials::GenerateApiCredentials>(),
         ToolDef::acts::<destroy::DestroyDeployment>(),
+        ToolDef::reads::<validate::ValidateDeployment>(),
+        ToolDef::reads::<config::GenerateServerConfig>(),
+        ToolDef::reads::<agents::CheckAgentDeployment>(),
+        ToolDef::acts::<docs::ExportDeploymentDocs>(),
     ],
 };
 
@@ -34,4 +45,17 @@ fn id(text: &str) -> Result<DeploymentId, ToolError> {
     text.parse().map_err(|error: BadId| {
         ToolError::invalid(error.to_string()).next("list_deployments shows the ids")
     })
+}
+
+/// One whose server the caller may see: others do not exist for a token that is not for them.
+fn covered(cx: &ToolCx<'_>, text: &str) -> Result<DeploymentId, ToolError> {
+    let id = id(text)?;
+    if cx.services.covers(id.as_str(), OrgId::root().as_str()) {
+        return Ok(id);
+    }
+    Err(ToolError::new(
+        Code::NotFound,
+        format!("this connection's token covers no deployment {id}"),
+    )
+    .next("a person can make another with megaraptor token create NAME --servers"))
 }

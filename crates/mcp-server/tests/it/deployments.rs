@@ -17,6 +17,9 @@ use crate::outlet::{ORDER, planted, seen, texts};
 use crate::simulated::with_policy;
 use crate::wire::Wire;
 
+mod tools;
+mod up;
+
 /// The family is on, and nobody is asked.
 fn deploying() -> Switches {
     let switches = with_policy(&["deploy=allow", "destroy=allow"]);

@@ -197,8 +197,18 @@ impl Planted {
             "generate_api_credentials" => {
                 vec![(json!({ "deployment_id": named(), "client_name": named() }), false)]
             }
-            "get_deployment_status" | "resume_deployment" | "rotate_certificates" => {
+            "get_deployment_status"
+            | "resume_deployment"
+            | "rotate_certificates"
+            | "validate_deployment"
+            | "generate_server_config" => {
                 vec![(json!({ "deployment_id": named() }), false)]
+            }
+            "check_agent_deployment" => {
+                vec![(json!({ "deployment_id": named(), "hosts": [named()] }), false)]
+            }
+            "export_deployment_docs" => {
+                vec![(json!({ "deployment_id": named(), "folder": named() }), false)]
             }
             "destroy_deployment" => {
                 vec![(json!({ "deployment_id": named(), "discard_evidence": true }), false)]

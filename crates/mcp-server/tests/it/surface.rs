@@ -160,12 +160,15 @@ fn the_tools_of_the_specification_are_there_by_name() {
     names.sort_unstable();
     let wanted = [
         "cancel_flow",
+        "check_agent_deployment",
         "collect_artifact",
         "create_hunt",
         "deploy_server",
         "destroy_deployment",
         "emergency_stop",
+        "export_deployment_docs",
         "generate_api_credentials",
+        "generate_server_config",
         "get_artifact",
         "get_client_info",
         "get_deployment_status",
@@ -184,6 +187,7 @@ fn the_tools_of_the_specification_are_there_by_name() {
         "resume_deployment",
         "rotate_certificates",
         "run_vql",
+        "validate_deployment",
         "vql_help",
     ];
     assert_eq!(names, wanted);

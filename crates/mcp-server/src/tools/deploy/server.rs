@@ -5,29 +5,17 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use velociraptor_api::{Permission, Session};
 
+use super::looked::Looked;
 use crate::answer::{Answer, Render};
 use crate::clock;
 use crate::context::ToolCx;
 use crate::deployments::{Ended, Planned, Whole, Wish};
 use crate::gateway::{Go, Work};
-use crate::table;
 use crate::tool::{Acts, Effect, Place, Tool};
 use crate::tool_error::ToolError;
 
 /// `deploy_server`.
 pub(super) struct DeployServer;
-
-/// What was looked at.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Looked {
-    what: String,
-    expected: String,
-    found: String,
-    /// fits, doubtful, unfit or not_looked
-    verdict: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
-}
 
 /// What came of it.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -116,32 +104,11 @@ fn doubts(checks: &[Check], warnings: &[String]) -> Vec<String> {
     warnings.iter().cloned().chain(told).collect()
 }
 
-impl Looked {
-    fn of(check: &Check) -> Self {
-        let Check { what, expected, found, verdict, next } = check.clone();
-        let verdict = match verdict {
-            Verdict::Fits => "fits",
-            Verdict::Doubtful => "doubtful",
-            Verdict::Unfit => "unfit",
-            Verdict::NotLooked => "not_looked",
-        };
-        Self { what, expected, found, verdict, next }
-    }
-}
-
 impl Render for Output {
     fn render(&self, out: &mut String) {
         if self.planned_only {
             out.push_str("PLANNED ONLY: nothing was done\n");
-            let rows = self.checks.iter().map(|check| {
-                let Looked { what, expected, found, verdict, .. } = check;
-                vec![(*verdict).to_owned(), what.clone(), expected.clone(), found.clone()]
-            });
-            table::write(out, &["", "what", "expected", "found"], rows);
-            for next in self.checks.iter().filter_map(|check| check.next.as_ref()) {
-                out.push_str("\nNEXT ");
-                out.push_str(next);
-            }
+            Looked::write(&self.checks, out);
             out.push('\n');
         }
         self.deployment.write(out);
