@@ -12,7 +12,7 @@ use crate::deployments::Deployments;
 use crate::gateway::{Gateway, Guardian, MEND};
 use crate::keeping::{self, Keeping};
 use crate::policy as policies;
-use crate::services::{Services, Switches, Target};
+use crate::services::{CORE, Services, Switches, Target};
 use crate::settings::{self, Sources};
 use crate::tool_error::{Code, ToolError};
 
@@ -124,7 +124,7 @@ struct Global {
         help_heading = RECORD
     )]
     audit_copy: Option<String>,
-    /// Only these families of tools
+    /// Only these families of tools; core is all that are on by default
     #[arg(long, global = true, value_delimiter = ',', value_name = "FAMILY", help_heading = MAY_RUN)]
     families: Vec<String>,
     /// What is printed
@@ -303,7 +303,8 @@ impl Global {
     }
 
     fn switches(&self, targets: &[Target], families: &[String]) -> Result<Switches, ToolError> {
-        let known = || crate::tools::FAMILIES.iter().map(|family| family.id);
+        let ids = crate::tools::FAMILIES.iter().map(|family| family.id);
+        let known = || std::iter::once(CORE).chain(ids.clone());
         if let Some(unknown) = families.iter().find(|name| !known().any(|id| id == *name)) {
             let names: Vec<_> = known().collect();
             return Err(ToolError::invalid(format!(

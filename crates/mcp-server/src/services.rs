@@ -17,6 +17,9 @@ use crate::tools::{self, FAMILIES};
 /// The name of this machine where a server's name stands.
 pub const HERE: &str = "this machine";
 
+/// All families that are on by default, where families are named.
+pub const CORE: &str = "core";
+
 /// The servers and the switches.
 #[derive(Debug)]
 pub struct Services {
@@ -252,7 +255,7 @@ impl Services {
             if families.is_empty() {
                 family.default
             } else {
-                families.iter().any(|f| f == family.id)
+                families.iter().any(|f| f == family.id || (f == CORE && family.default))
             }
         };
         FAMILIES

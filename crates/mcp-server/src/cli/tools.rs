@@ -11,6 +11,7 @@ use super::{Form, Global, output};
 use crate::services::Services;
 use crate::tool::{Effect, ToolDef};
 use crate::tool_error::ToolError;
+use crate::tools::FAMILIES;
 
 #[derive(Debug, Args)]
 pub(super) struct ToolsArgs {
@@ -20,7 +21,9 @@ pub(super) struct ToolsArgs {
 
 pub(super) fn run(global: &Global, args: &ToolsArgs) -> Result<ExitCode, ToolError> {
     // A person reads about every tool, whether or not it may run now, and without a server.
-    let switches = global.switches(&[], &global.families)?;
+    let every = || FAMILIES.iter().map(|family| family.id.to_owned()).collect();
+    let families = if global.families.is_empty() { every() } else { global.families.clone() };
+    let switches = global.switches(&[], &families)?;
     let services = Services::new(Vec::new(), switches);
     match (&args.tool, global.output) {
         (Some(name), Form::Text) => output::result(&describe(services.tool(name)?)),
@@ -40,7 +43,8 @@ fn list(services: &Services) -> String {
     });
     let mut out = fitted(COLUMNS, &rows.collect::<Vec<_>>(), output::width());
     out.push_str(
-        "\n\nRead tools run as they are; for the others the policy says whether a person is asked.\n\
+        "\n\nThose that deploy and destroy are on with --families core,deploy.\n\
+         Read tools run as they are; for the others the policy says whether a person is asked.\n\
          megaraptor tools NAME shows a tool's arguments.",
     );
     out

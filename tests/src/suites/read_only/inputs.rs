@@ -29,7 +29,8 @@ pub(super) struct Registry {
 
 impl Registry {
     pub(super) fn of(program: &Path) -> anyhow::Result<Self> {
-        let listed = Command::new(program).args(["tools", "--output=json"]).output()?;
+        let listed =
+            Command::new(program).args(["tools", "--families=core", "--output=json"]).output()?;
         ensure!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
         let listed: Value = serde_json::from_slice(&listed.stdout).context("no JSON")?;
         let listed = listed.as_array().context("no list of tools")?;
