@@ -223,8 +223,8 @@ fn told(plan: &Plan<'_>) -> Staged {
         old_ends: planned.old.not_after,
         ends: planned.not_after,
     });
-    // A configuration of ours has its nonces in it, and the old one is kept.
-    let known = |note: &Note| !matches!(note, Note::NoncesExplicit);
+    // A configuration of ours has its nonces in it, and the server is started anew by what follows.
+    let known = |note: &Note| !matches!(note, Note::NoncesExplicit | Note::Restart);
     let notes = plan.notes().into_iter().filter(known).map(|note| note.to_string());
     Staged { replaced: replaced.collect(), notes: notes.collect() }
 }
