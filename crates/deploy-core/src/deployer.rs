@@ -125,6 +125,9 @@ impl Progress for Silent {
     fn say(&self, _step: usize, _of: usize, _what: &str) {}
 }
 
+/// The fact with what tells the target from all others.
+const TARGET: &str = "target";
+
 /// What a step may use: narrow on purpose.
 pub struct StepCx<'a> {
     /// The deployment.
@@ -192,6 +195,27 @@ impl<'a> StepCx<'a> {
     pub fn same(&self, one: &str, other: &str) -> bool {
         let facts = lock(&self.facts);
         facts.get(one) == facts.get(other)
+    }
+
+    /// Notes on which target this is, by what tells it from all others, and refuses another than the
+    /// one where it began: what is not found there may well be where it is.
+    ///
+    /// # Errors
+    ///
+    /// [`StepError::Unreachable`], so that record and secrets are kept.
+    pub fn stays_on(&self, what: &str, target: &str) -> Result<(), StepError> {
+        let mut facts = lock(&self.facts);
+        match facts.get(TARGET).and_then(Value::as_str) {
+            None => {
+                facts.insert(TARGET.to_owned(), Value::from(target));
+                Ok(())
+            }
+            Some(known) if known == target => Ok(()),
+            Some(known) => Err(StepError::Unreachable {
+                target: format!("{what} {known}, where {} is", self.id),
+                cause: format!("it is another one that answers here: {target}"),
+            }),
+        }
     }
 
     /// Takes back what was found out.

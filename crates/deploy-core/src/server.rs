@@ -122,7 +122,11 @@ impl ServerStep {
     pub async fn undo(&self, cx: &StepCx<'_>, vault: &Vault) -> Result<(), StepError> {
         match self {
             // Keys go last, so whatever else is in the group goes with them.
-            Self::Keys(_) => vault.remove_all(cx.id).await,
+            Self::Keys(_) => {
+                vault.remove_all(cx.id).await?;
+                cx.forget(keys::CA);
+                Ok(())
+            }
             Self::Administrator { .. } => mint::forget(cx, vault).await,
             Self::Users { .. } => users::forget(cx, vault).await,
             Self::Answer => {

@@ -69,6 +69,8 @@ pub struct DaemonFacts {
     pub version: String,
     /// The processor, as in `x86_64`.
     pub architecture: String,
+    /// What tells it from all other daemons; empty where it does not say.
+    pub id: String,
     /// The folder of its images and volumes, on its own machine.
     pub root: PathBuf,
     /// Memory of the machine in bytes.
@@ -144,6 +146,7 @@ impl Daemon {
         let facts = DaemonFacts {
             version: info.server_version.unwrap_or_default(),
             architecture: info.architecture.unwrap_or_default(),
+            id: info.id.unwrap_or_default(),
             root: PathBuf::from(info.docker_root_dir.unwrap_or_default()),
             memory: info.mem_total.and_then(|n| n.try_into().ok()).unwrap_or_default(),
             cpus: info.ncpu.and_then(|n| n.try_into().ok()).unwrap_or_default(),

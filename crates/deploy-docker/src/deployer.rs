@@ -112,6 +112,16 @@ impl DockerDeployer {
     }
 }
 
+impl DockerDeployer {
+    /// Another daemon has nothing of the deployment, which is not the same as that it is gone.
+    fn is_the_daemon(&self, cx: &StepCx<'_>) -> Result<(), StepError> {
+        match self.daemon.facts().id.as_str() {
+            "" => Ok(()),
+            id => cx.stays_on("the Docker daemon", id),
+        }
+    }
+}
+
 #[async_trait]
 impl Deployer for DockerDeployer {
     fn kind(&self) -> TargetKind {
@@ -119,6 +129,7 @@ impl Deployer for DockerDeployer {
     }
 
     async fn look(&self, cx: &StepCx<'_>, step: &Step) -> Result<Found, StepError> {
+        self.is_the_daemon(cx)?;
         let (daemon, owner) = (&self.daemon, Owner::new(cx.id.clone()));
         match read(step)? {
             DockerStep::Image(image) => image.look(daemon, &owner).await,
@@ -139,6 +150,7 @@ impl Deployer for DockerDeployer {
     }
 
     async fn apply(&self, cx: &StepCx<'_>, step: &Step) -> Result<(), StepError> {
+        self.is_the_daemon(cx)?;
         let (daemon, owner) = (&self.daemon, Owner::new(cx.id.clone()));
         match read(step)? {
             DockerStep::Image(image) => image.make(daemon, &owner, cx).await,
@@ -156,6 +168,7 @@ impl Deployer for DockerDeployer {
     }
 
     async fn undo(&self, cx: &StepCx<'_>, step: &Step) -> Result<(), StepError> {
+        self.is_the_daemon(cx)?;
         let (daemon, owner) = (&self.daemon, Owner::new(cx.id.clone()));
         match read(step)? {
             DockerStep::Image(image) => image.remove(daemon, &owner).await,

@@ -130,6 +130,21 @@ impl LinuxDeployer {
     }
 }
 
+/// What systemd tells hosts apart by, and the most that is read of it.
+const MACHINE: (&str, usize) = ("/etc/machine-id", 100);
+
+impl LinuxDeployer {
+    /// Another host has nothing of the deployment, which is not the same as that it is gone.
+    async fn is_the_host(&self, cx: &StepCx<'_>) -> Result<(), StepError> {
+        let (path, most) = MACHINE;
+        let Some(read) = self.host.read(path, most).await? else { return Ok(()) };
+        match String::from_utf8_lossy(read.expose()).trim() {
+            "" => Ok(()),
+            id => cx.stays_on("the host with the machine id", id),
+        }
+    }
+}
+
 #[async_trait]
 impl Deployer for LinuxDeployer {
     fn kind(&self) -> TargetKind {
@@ -137,6 +152,7 @@ impl Deployer for LinuxDeployer {
     }
 
     async fn look(&self, cx: &StepCx<'_>, step: &Step) -> Result<Found, StepError> {
+        self.is_the_host(cx).await?;
         let owner = Owner::new(cx.id.clone());
         let (on, vault) = (On { host: self.host.as_ref(), owner: &owner }, &self.vault);
         match read(step)? {
@@ -160,6 +176,7 @@ impl Deployer for LinuxDeployer {
     }
 
     async fn apply(&self, cx: &StepCx<'_>, step: &Step) -> Result<(), StepError> {
+        self.is_the_host(cx).await?;
         let owner = Owner::new(cx.id.clone());
         let (on, vault) = (On { host: self.host.as_ref(), owner: &owner }, &self.vault);
         match read(step)? {
@@ -179,6 +196,7 @@ impl Deployer for LinuxDeployer {
     }
 
     async fn undo(&self, cx: &StepCx<'_>, step: &Step) -> Result<(), StepError> {
+        self.is_the_host(cx).await?;
         let owner = Owner::new(cx.id.clone());
         let (on, vault) = (On { host: self.host.as_ref(), owner: &owner }, &self.vault);
         match read(step)? {

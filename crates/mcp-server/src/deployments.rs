@@ -161,13 +161,15 @@ impl Deployments {
         if !self.home.join("deployments").exists() {
             return (targets, faults);
         }
-        let records = match self
+        let mut records = match self
             .registry()
             .and_then(|registry| registry.read_all().map_err(|error| told_registry(&error)))
         {
             Ok(records) => records,
             Err(error) => return (targets, vec![error.to_string()]),
         };
+        // The oldest first, so that the one that is asked by default does not change with each new one.
+        records.sort_by_key(|(_, record)| record.as_ref().ok().map(|record| record.made));
         for (id, record) in records {
             let target = match record {
                 Ok(record) if record.status() != Status::Up => continue,

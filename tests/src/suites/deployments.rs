@@ -120,7 +120,7 @@ impl Bed {
             let before = home.heard_of().await?;
             let user = ["deployments", "api-user", &id, "siem", "--days", "7"];
             let made = home.json(&user).await?;
-            ensure!(made["reference"] == format!("cred:{id}/api-siem"), "{made}");
+            ensure!(made["reference"] == format!("cred:{id}/user-siem"), "{made}");
             let (code, refused) = home.run(&user).await?;
             ensure!(code != 0 && refused.to_string().contains("another name"), "{refused}");
             let rotated = home.json(&["deployments", "rotate", &id, "--days", "9"]).await?;

@@ -43,7 +43,8 @@ impl FurtherUser {
         id: &DeploymentId,
         api: &Place,
     ) -> Result<FurtherFile, StepError> {
-        let secret = format!("api-{}", self.name);
+        // Beside the names that rotation uses.
+        let secret = format!("user-{}", self.name);
         let taken = || {
             StepError::failed(
                 format!("{id} has an API file of {} already", self.name),
@@ -63,6 +64,15 @@ impl FurtherUser {
         let server = vault.server(id, &[IdentityKind::Administrator]).await?;
         let (root, never) = (OrgId::root(), CancellationToken::new());
         let session = Session::new(&server, &root, &never);
+        let there = velociraptor_api::users::find(&session, &self.name).await.map_err(|fault| {
+            StepError::failed(fault.to_string(), "look whether the server is well")
+        })?;
+        if let Some(user) = there {
+            return Err(StepError::failed(
+                format!("the server has a user {} already", user.name),
+                "choose another name: a certificate for it would be that user's",
+            ));
+        }
         velociraptor_api::users::create(&session, &self.name, self.kind).await.map_err(
             |fault| {
                 StepError::failed(

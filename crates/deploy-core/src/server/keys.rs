@@ -4,10 +4,14 @@ use credstore::Kind;
 use jiff::Timestamp;
 use pki::{AUTHORITY_DAYS, Order, Pinned, Validity, make_all};
 use secret::Secret;
+use sha2::{Digest as _, Sha256};
 use velociraptor_config::{Administrator, ServerKeys};
 
 use super::{ServerOrder, Vault, names, rotation};
 use crate::deployer::{Found, StepCx, StepError};
+
+/// The fact with the SHA-256 of the deployment's CA.
+pub(super) const CA: &str = "ca";
 
 pub(super) async fn look(cx: &StepCx<'_>, vault: &Vault) -> Result<Found, StepError> {
     if rotation::is_staged(vault, cx.id).await? {
@@ -15,12 +19,37 @@ pub(super) async fn look(cx: &StepCx<'_>, vault: &Vault) -> Result<Found, StepEr
     }
     // The configuration is put last: where it is, all is.
     if vault.has(cx.id, names::CONFIG).await? {
+        let found = ca(vault, cx).await?;
+        if cx.has_fact(CA) && cx.fact::<String>(CA)? != found {
+            return Ok(lost(cx, "one of another CA"));
+        }
+        cx.note(CA, found);
         return Ok(Found::Done);
+    }
+    if cx.has_fact(CA) {
+        return Ok(lost(cx, "none"));
     }
     Ok(match vault.count(cx.id).await? {
         0 => Found::Absent,
         left => Found::Half { left: vec![format!("{left} secrets in the store")] },
     })
+}
+
+/// The SHA-256 of the CA's certificate, as it stands in the configuration.
+async fn ca(vault: &Vault, cx: &StepCx<'_>) -> Result<String, StepError> {
+    let certificate = vault.config(cx.id).await?.keys().ca_certificate;
+    Ok(Sha256::digest(certificate).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A new CA would cut off every agent, so none is made where there was one.
+fn lost(cx: &StepCx<'_>, found: &str) -> Found {
+    Found::Refused {
+        expected: format!("the configuration of {} in the store of secrets, with its CA", cx.id),
+        found: found.to_owned(),
+        next: String::from(
+            "restore the store of secrets from a copy; a new CA would cut off every agent",
+        ),
+    }
 }
 
 pub(super) async fn make(
@@ -43,7 +72,9 @@ pub(super) async fn make(
         StepError::failed(error, "mend what it names, or plan the deployment anew")
     })?;
     vault.put(cx.id, names::GUI_PASSWORD, Kind::Password, None, password).await?;
-    vault.put(cx.id, names::CONFIG, Kind::ServerConfig, None, config).await
+    vault.put(cx.id, names::CONFIG, Kind::ServerConfig, None, config).await?;
+    cx.note(CA, ca(vault, cx).await?);
+    Ok(())
 }
 
 /// The configuration's text and the password. Keeps all cores busy for some tenths of a second.

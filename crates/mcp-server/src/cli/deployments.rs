@@ -251,9 +251,14 @@ async fn sweep(global: &Global, discard: bool) -> Result<ExitCode, ToolError> {
     }
     let mut worst = ExitCode::SUCCESS;
     for id in due {
-        let code = destroy(global, id, discard).await?;
-        if code != ExitCode::SUCCESS {
-            worst = code;
+        match destroy(global, id, discard).await {
+            Ok(code) if code == ExitCode::SUCCESS => {}
+            Ok(code) => worst = code,
+            // The others are due all the same.
+            Err(error) => {
+                worst = ExitCode::from(error.code.exit_code());
+                output::error(&format!("{id}: {error}"));
+            }
         }
     }
     Ok(worst)

@@ -33,7 +33,7 @@ pub(super) async fn call(
         && error.code == Code::ApprovalRequired
         && person::needs_terminal("approving").is_ok()
     {
-        let waiting = waiting(&gateway, tool)?;
+        let waiting = waiting(&gateway, &caller, tool, &arguments)?;
         output::error(&waiting.card(Timestamp::now()));
         let typed = person::ask(
             "To do this, type the first 4 digits of its digest; anything else leaves all as it is:",
@@ -76,9 +76,21 @@ async fn once(
 }
 
 /// The request that was just made.
-fn waiting(gateway: &Gateway, tool: &str) -> Result<Approval, ToolError> {
+fn waiting(
+    gateway: &Gateway,
+    caller: &Caller,
+    tool: &str,
+    arguments: &Map<String, Value>,
+) -> Result<Approval, ToolError> {
     let all = gateway.guardian().approvals().list().map_err(approvals::told)?;
-    let fits = |one: &Approval| one.state == State::Pending && one.asked.tool == tool;
+    let who = caller.as_asked();
+    // Somebody else's request, or one for another deployment, is not the one that is shown here.
+    let fits = |one: &Approval| {
+        one.state == State::Pending
+            && one.asked.tool == tool
+            && one.asked.caller == who
+            && arguments.iter().all(|(name, value)| one.asked.arguments.get(name) == Some(value))
+    };
     all.into_iter().filter(fits).max_by_key(|one| one.void_after).ok_or_else(|| {
         ToolError::new(Code::Internal, "what was asked for is not among the requests")
     })

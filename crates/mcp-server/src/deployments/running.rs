@@ -66,7 +66,10 @@ impl Deployments {
                 () = cx.cancel.cancelled() => {
                     return Err(ToolError::new(
                         Code::Cancelled,
-                        format!("nobody waits for {id} any longer; it goes on by itself"),
+                        format!(
+                            "nobody waits for {id} any longer; it goes on while this program runs, and is \
+                             stopped in order when that ends"
+                        ),
                     )
                     .next(format!("get_deployment_status, or megaraptor deployments show {id}")));
                 }

@@ -88,7 +88,7 @@ impl Acts for GenerateApiCredentials {
         _session: &Session<'_>,
         input: Input,
     ) -> Result<(Work, Prepared), ToolError> {
-        let id = super::id(&input.deployment_id)?;
+        let id = super::covered(cx, &input.deployment_id)?;
         let name = input.client_name;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         let begins = name.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());

@@ -63,7 +63,7 @@ impl Acts for DestroyDeployment {
         _session: &Session<'_>,
         input: Input,
     ) -> Result<(Work, Prepared), ToolError> {
-        let id = super::id(&input.deployment_id)?;
+        let id = super::covered(cx, &input.deployment_id)?;
         let record = cx.services.deployments()?.load(&id).await?;
         if !input.discard_evidence && record.status() != Status::Gone {
             return Err(ToolError::invalid(format!(
@@ -96,8 +96,9 @@ impl Acts for DestroyDeployment {
     ) -> Result<Answer<Output>, ToolError> {
         let deployments = cx.services.deployments()?;
         let by = word(go.authority());
-        let record = deployments.carry_out(cx, &id, Ended::Gone { by }, true).await?;
+        let record = deployments.carry_out(cx, &id, Ended::Gone { by }, true).await;
         let faults = cx.services.refresh().await;
+        let record = record?;
         let gone = record.plan.steps().iter().rev().map(|step| step.name.to_string()).collect();
         let output =
             Output { deployment_id: id.to_string(), status: record.status().as_str(), gone };

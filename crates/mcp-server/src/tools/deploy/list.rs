@@ -2,12 +2,12 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use velociraptor_api::Permission;
+use velociraptor_api::{OrgId, Permission};
 
 use crate::answer::{Answer, Render, State};
 use crate::clock;
 use crate::context::ToolCx;
-use crate::deployments::Brief;
+use crate::deployments::{Brief, Listed};
 use crate::table;
 use crate::tool::{Effect, Place, Reads, Tool};
 use crate::tool_error::ToolError;
@@ -53,7 +53,11 @@ impl Reads for ListDeployments {
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
         let now = clock::now();
         let all = cx.services.deployments()?.list().await?;
-        let mut deployments: Vec<Brief> = all.iter().map(|listed| Brief::of(listed, now)).collect();
+        // Those of others do not exist for a token that is not for them.
+        let root = OrgId::root();
+        let seen = |listed: &&Listed| cx.services.covers(listed.id.as_str(), root.as_str());
+        let mut deployments: Vec<Brief> =
+            all.iter().filter(seen).map(|listed| Brief::of(listed, now)).collect();
         deployments.retain(|brief| {
             let profile = input.profile_filter.as_ref().is_none_or(|wanted| {
                 brief.profile.as_ref().is_some_and(|profile| profile.eq_ignore_ascii_case(wanted))

@@ -57,7 +57,7 @@ impl Acts for ResumeDeployment {
         _session: &Session<'_>,
         input: Input,
     ) -> Result<(Work, Prepared), ToolError> {
-        let id = super::id(&input.deployment_id)?;
+        let id = super::covered(cx, &input.deployment_id)?;
         let record = cx.services.deployments()?.load(&id).await?;
         if record.goal == Goal::Gone {
             let status = record.status().as_str();
@@ -81,8 +81,10 @@ impl Acts for ResumeDeployment {
         Prepared { id }: Prepared,
     ) -> Result<Answer<Output>, ToolError> {
         let deployments = cx.services.deployments()?;
-        let record = deployments.carry_out(cx, &id, Ended::Up, true).await?;
-        let faults = cx.services.refresh().await;
+        let record = deployments.carry_out(cx, &id, Ended::Up, true).await;
+        // It may have ended a rotation: what is known of the server is opened anew.
+        let faults = cx.services.renew(id.as_str()).await;
+        let record = record?;
         let deployment = deployments.whole(&record, clock::now());
         Ok(Answer::complete(cx, Output { deployment }).warn(faults))
     }

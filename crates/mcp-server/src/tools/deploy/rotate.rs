@@ -85,7 +85,7 @@ impl Acts for RotateCertificates {
         _session: &Session<'_>,
         input: Input,
     ) -> Result<(Work, Prepared), ToolError> {
-        let id = super::id(&input.deployment_id)?;
+        let id = super::covered(cx, &input.deployment_id)?;
         if input.rotate_ca {
             return Err(ToolError::invalid(
                 "rotate_ca is true: a new CA would cut off every agent, which holds the old one",
@@ -130,8 +130,9 @@ impl Acts for RotateCertificates {
         let api = deployments.order(&record)?.api_at;
         let staged = rotation.stage(&deployments.vault(), &id, &api).await;
         let Staged { replaced, notes } = staged.map_err(|error| told_step(&error))?;
-        let record = deployments.carry_out(cx, &id, Ended::Up, true).await?;
+        let record = deployments.carry_out(cx, &id, Ended::Up, true).await;
         let faults = cx.services.renew(id.as_str()).await;
+        let record = record?;
         let replaced = replaced.into_iter().map(|one| Replaced {
             what: one.what,
             old: one.old,

@@ -46,7 +46,7 @@ impl Tool for GetDeploymentStatus {
 impl Reads for GetDeploymentStatus {
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
         let deployments = cx.services.deployments()?;
-        let id = super::id(&input.deployment_id)?;
+        let id = super::covered(&cx, &input.deployment_id)?;
         let record = deployments.load(&id).await?;
         let live = deployments.look(&record, &cx).await?;
         let whole = live.iter().all(Live::is_as_recorded);
