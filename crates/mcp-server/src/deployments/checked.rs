@@ -89,10 +89,9 @@ impl Deployments {
             }]
         };
         if record.kind.0 != DockerDeployer::KIND {
-            let found = format!("this program cannot look at {}", record.kind);
-            return vec![
-                not_looked(what, expected, &found).next("use the version that made the deployment"),
-            ];
+            let found = format!("checks of a server on {} are not made yet", record.kind);
+            let next = format!("megaraptor deployments show {} looks at each step", record.id);
+            return vec![not_looked(what, expected, &found).next(next)];
         }
         let profile: &'static Profile = match record.about.profile.parse() {
             Ok(profile) => profile,

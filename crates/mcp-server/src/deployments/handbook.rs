@@ -78,8 +78,12 @@ impl Deployments {
             .next(format!("megaraptor deployments show {id}")));
         }
         let parts = Parts::of(record).ok_or_else(|| {
-            ToolError::new(Code::Conflict, format!("the plan of {id} is not one of this program's"))
-                .next("use the version that made the deployment")
+            let on = &record.kind;
+            ToolError::new(
+                Code::Conflict,
+                format!("servers on {on} are not written down yet: {id}"),
+            )
+            .next(format!("megaraptor deployments show {id}"))
         })?;
         let certificates = certificates(&self.vault(), id, now).await.map_err(|error| {
             ToolError::new(Code::Conflict, error.to_string()).next(error.next())
