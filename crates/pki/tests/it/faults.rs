@@ -74,33 +74,31 @@ fn trust_that_was_not_looked_at_is_said_not_to_be() {
 
 #[test]
 fn times_are_told_with_how_much() {
-    let day = |days: i64| Timestamp::now() + SignedDuration::from_hours(days * 24);
-    let at = |days: i64| {
-        let expected = Expected { now: day(days), ..expected(Role::Frontend, Some(SERVER)) };
+    // All moments are taken from the certificate: a clock may be set while tests run.
+    let says = look(&made().frontend.certificate).chain[0].clone();
+    let at = |now: Timestamp| {
+        let expected = Expected { now, ..expected(Role::Frontend, Some(SERVER)) };
         inspect(&made().frontend.certificate, &expected).unwrap()
     };
-    let report = at(368);
+    let report = at(says.not_after + SignedDuration::from_hours(3 * 24 + 1));
     let fault = only(&report);
     assert!(matches!(fault, Fault::Expired { .. }) && !report.is_usable());
     assert!(fault.to_string().contains("expired 3 days ago, on "), "{fault}");
     assert!(fault.remedy().contains("same CA"), "{}", fault.remedy());
 
     // Before its beginning the CA's has not come either; both were made at once.
-    let report = at(-9);
+    let report = at(says.not_before - SignedDuration::from_hours(2 * 24));
     assert!(report.faults.iter().all(|fault| matches!(fault, Fault::NotYetValid { .. })));
     assert_eq!(report.faults.len(), 2);
     assert_eq!(report.trust, Trust::Proved);
-    let begins = report.chain[0].not_before;
-    // The two were made within the same minute.
-    let now = begins - SignedDuration::from_hours(73);
-    let report = inspect(
-        &server_made_in(0, 90),
-        &Expected { now, ca: None, ..expected(Role::Frontend, Some(SERVER)) },
-    );
+    let other = server_made_in(0, 90);
+    let now = look(&other).chain[0].not_before - SignedDuration::from_hours(73);
+    let report =
+        inspect(&other, &Expected { now, ca: None, ..expected(Role::Frontend, Some(SERVER)) });
     let fault = only(&report.unwrap()).to_string();
     assert!(fault.contains("is not valid for another 3 days, until "), "{fault}");
 
-    let report = at(340);
+    let report = at(says.not_after - SignedDuration::from_hours(24 * 24 + 23));
     assert!(matches!(only(&report), Fault::EndsSoon { .. }) && report.is_usable());
     assert!(only(&report).to_string().contains("ends in 24 days"), "{}", only(&report));
 }
