@@ -18,8 +18,17 @@ pub use summary::{KeyKind, Summary};
 pub(crate) use summary::{public_key, summary};
 pub(crate) use verify::{prove, signed_by};
 
-/// From so long before its end on a certificate is to be renewed.
-pub const ENDS_SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// From so long before its end on a certificate is to be renewed, unless its whole life is short.
+const ENDS_SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// A short life is near its end in its last part, one of so many: what is made for thirty days is
+/// not to be renewed on its first day.
+const LAST_PART: i32 = 3;
+
+/// From so long before its end on this certificate is to be renewed.
+fn ends_soon(of: &Summary) -> SignedDuration {
+    ENDS_SOON.min(of.not_after.duration_since(of.not_before) / LAST_PART)
+}
 
 /// Why a certificate cannot be inspected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -147,7 +156,7 @@ fn time(of: &Summary, what: &'static str, now: Timestamp, faults: &mut Vec<Fault
         faults.push(Fault::Expired { what, subject, ended: of.not_after, now });
     } else if now < of.not_before {
         faults.push(Fault::NotYetValid { what, subject, begins: of.not_before, now });
-    } else if of.not_after.duration_since(now) < ENDS_SOON {
+    } else if of.not_after.duration_since(now) < ends_soon(of) {
         faults.push(Fault::EndsSoon { what, subject, ends: of.not_after, now });
     }
 }

@@ -39,7 +39,7 @@ mod validity;
 
 pub use authority::{Authority, LoadError};
 pub use inspect::{
-    ENDS_SOON, Expected, Fault, InspectError, KeyKind, Report, Summary, Trust, inspect, summaries,
+    Expected, Fault, InspectError, KeyKind, Report, Summary, Trust, inspect, summaries,
 };
 pub use issue::{IssueError, Pair};
 pub use key::{KeyError, RsaKey};

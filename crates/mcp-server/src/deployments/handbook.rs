@@ -329,7 +329,7 @@ fn care(
     let ends = certificates.iter().skip(1).filter_map(Certificate::summary).map(|it| it.not_after);
     if let Some(first) = ends.min() {
         page.line(format!(
-            "The first certificate below the CA ends {}; {} says so thirty days before.",
+            "The first certificate below the CA ends {}; {} says so in good time.",
             clock::to_second(first),
             code("megaraptor deployments validate")
         ));

@@ -104,6 +104,21 @@ fn times_are_told_with_how_much() {
 }
 
 #[test]
+fn a_short_life_is_near_its_end_in_its_last_third_only() {
+    let pem = server_made_in(0, 30);
+    let says = look(&pem).chain[0].clone();
+    let at = |left: i64| {
+        let now = says.not_after - SignedDuration::from_hours(left * 24);
+        inspect(&pem, &Expected { now, ..expected(Role::Frontend, Some(SERVER)) }).unwrap().faults
+    };
+    // It begins a week before it was made: a third of 37 days is twelve and some hours.
+    for left in [30, 13] {
+        assert_eq!(at(left), []);
+    }
+    assert!(matches!(at(12).as_slice(), [Fault::EndsSoon { .. }]));
+}
+
+#[test]
 fn the_wrong_ca_is_told_with_all_that_is_needed_to_pin_it() {
     let pair = stranger()
         .issue(

@@ -68,7 +68,7 @@ async fn d49_certificates_are_looked_at_and_not_only_found() {
     }
     assert_eq!(of(&checked, "the CA's certificate")["verdict"], "fits", "{checked}");
 
-    let soon = up(Wanted { days: (30, 10), ..Wanted::default() }).await;
+    let soon = up(Wanted { days: (30, 20), ..Wanted::default() }).await;
     let mut wire_of = wire(&soon).await;
     let checked = wire_of.call("validate_deployment", json!({ "deployment_id": soon.id })).await;
     let check = of(&checked, "the server's certificate");
