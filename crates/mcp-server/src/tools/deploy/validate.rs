@@ -35,7 +35,7 @@ pub(super) struct Counts {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Output {
     deployment_id: String,
-    /// Each check was looked at, and fits.
+    /// Each check was looked at, and none is unfit.
     valid: bool,
     counts: Counts,
     checks: Vec<Looked>,
@@ -47,7 +47,7 @@ impl Tool for ValidateDeployment {
     const DESCRIPTION: &'static str = "Checks one deployment from all sides: record, due time, \
         secrets, certificates, and on its platform configuration against the kept one, limits, \
         confinement, ports, exposure, disk, three probes. Each check says what was expected and \
-        found. Valid only where all were looked at and fit. Changes nothing.";
+        found. Valid where all were looked at and none is unfit; doubts are told. Changes nothing.";
     const EFFECT: Effect = Effect::Read;
     const NEEDS: &'static [Permission] = &[];
     const PLACE: Place = Place::Here;
@@ -65,7 +65,7 @@ impl Reads for ValidateDeployment {
         let state = if counts.not_looked == 0 { State::Complete } else { State::Partial };
         let output = Output {
             deployment_id: id.to_string(),
-            valid: counts.fits == checks.len(),
+            valid: counts.unfit + counts.not_looked == 0,
             counts,
             checks: checks.iter().map(Looked::of).collect(),
         };
@@ -91,12 +91,13 @@ impl Counts {
 impl Render for Output {
     fn render(&self, out: &mut String) {
         use std::fmt::Write;
-        let word = match (self.valid, self.counts.unfit + self.counts.doubtful) {
-            (true, _) => "VALID",
-            (false, 0) => "NOT ESTABLISHED",
-            (false, _) => "NOT VALID",
-        };
         let Counts { fits, doubtful, unfit, not_looked } = self.counts;
+        let word = match (unfit, not_looked, doubtful) {
+            (0, 0, 0) => "VALID",
+            (0, 0, _) => "VALID, WITH DOUBTS",
+            (0, ..) => "NOT ESTABLISHED",
+            _ => "NOT VALID",
+        };
         let _ = writeln!(
             out,
             "{} {word}: {fits} fit, {doubtful} doubtful, {unfit} unfit, {not_looked} not looked at",
