@@ -38,6 +38,7 @@ pub use live::Live;
 pub use running::Ended;
 pub(crate) use shown::order;
 pub use shown::{Brief, StepShown, Whole};
+pub(crate) use wish::ANY;
 pub use wish::{On, Planned, Wish, digest as plan_digest};
 
 /// The address of the Docker daemon, as Docker's own programs read it.

@@ -190,8 +190,14 @@ async fn config(global: &Global, args: ConfigArgs) -> Result<ExitCode, ToolError
         return persons_word::print(global, "generate_server_config", object(wish)).await;
     };
     if what != "client" {
-        return Err(ToolError::invalid("the server's configuration has all its keys")
-            .next("megaraptor credential show names it to a person on a terminal"));
+        return Err(ToolError::invalid(format!(
+            "--out writes the agents' configuration only, and --what is {what}: the server's has \
+             all its keys"
+        ))
+        .next(format!(
+            "add --what client; or see the server's on a terminal: megaraptor credential show \
+             cred:{id}/server-config"
+        )));
     }
     // By way of the tool, so that it may be done and is on record.
     persons_word::call(global, "generate_server_config", object(wish)).await?;

@@ -173,7 +173,7 @@ impl Planned {
 }
 
 /// An id that no deployment has, for plans that are read and not carried out.
-const ANY: &str = "D-2222222222";
+pub(crate) const ANY: &str = "D-2222222222";
 
 impl Deployments {
     /// Looks, and makes a plan of a wish. Changes nothing, but for a package that is fetched into

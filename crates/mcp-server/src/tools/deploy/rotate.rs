@@ -155,9 +155,9 @@ impl Render for Output {
         let _ = writeln!(out, "ROTATED {} is {}", self.deployment_id, self.status.to_uppercase());
         let rows = self.replaced.iter().map(|one| {
             let short = one.old.get(..16).unwrap_or(&one.old).to_owned();
-            vec![one.what.clone(), short, one.old_ends.clone(), one.ends.clone()]
+            vec![one.what.clone(), short, one.ends.clone()]
         });
-        table::write(out, &["what", "old SHA-256", "held until", "holds until"], rows);
+        table::write(out, &["what", "instead of", "holds until"], rows);
         for note in &self.notes {
             let _ = write!(out, "\nNOTE {note}");
         }

@@ -9,7 +9,7 @@ use super::looked::Looked;
 use crate::answer::{Answer, Render};
 use crate::clock;
 use crate::context::ToolCx;
-use crate::deployments::{Ended, Planned, Whole, Wish};
+use crate::deployments::{ANY, Ended, Planned, Whole, Wish};
 use crate::gateway::{Go, Work};
 use crate::tool::{Acts, Effect, Place, Tool};
 use crate::tool_error::ToolError;
@@ -68,7 +68,7 @@ impl Acts for DeployServer {
         let work = Work::that("deploys a Velociraptor server, step by step")
             .stepwise(&plan)
             .bound_to("plan_sha256", &digest)
-            .noting(doubts(&prepared.planned.checks, plan.warnings()))
+            .noting(notes(&prepared.planned.checks, plan.warnings()))
             .undone_by("destroy_deployment takes all of it away, its evidence too")
             .proved_by("a query that each API user is answered");
         Ok((work, prepared))
@@ -97,11 +97,12 @@ impl Acts for DeployServer {
 }
 
 /// What a person should know before they say yes.
-fn doubts(checks: &[Check], warnings: &[String]) -> Vec<String> {
+fn notes(checks: &[Check], warnings: &[String]) -> Vec<String> {
     let doubtful = checks.iter().filter(|check| check.verdict != Verdict::Fits);
     let told = doubtful
         .map(|check| format!("{}: expected {}, found {}", check.what, check.expected, check.found));
-    warnings.iter().cloned().chain(told).collect()
+    let id = format!("the deployment gets its id when it begins; {ANY} stands for it here");
+    std::iter::once(id).chain(warnings.iter().cloned()).chain(told).collect()
 }
 
 impl Render for Output {
