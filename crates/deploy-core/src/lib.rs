@@ -23,7 +23,7 @@ pub mod server;
 pub mod transport;
 
 pub use deployer::{Deployer, Found, Progress, Silent, StepCx, StepError};
-pub use engine::{Consent, Engine, EngineError, OnFailure, Run};
+pub use engine::{Change, Consent, Engine, EngineError, OnFailure, Run};
 pub use id::{BadId, DeploymentId, StepName};
 pub use plan::{Plan, PlanError, Step};
 pub use record::{About, Facts, Generation, Goal, Phase, Record, Status, TargetKind, Trouble};

@@ -33,7 +33,7 @@ pub use certificates::{Certificate, certificates};
 pub use further::{FurtherFile, FurtherUser};
 pub use health::{Alive, HEALTH_TIMEOUT, Probes, Sign, reached};
 pub use order::{Place, ServerOrder};
-pub use rotation::{Replaced, Rotation, Staged};
+pub use rotation::{Replaced, Rotating, Rotation, Staged, staged};
 pub use vault::{Vault, names};
 
 pub use crate::transport::Ended;

@@ -269,6 +269,8 @@ fn told(error: &EngineError) -> ToolError {
         EngineError::Registry(error) => told_registry(error),
         EngineError::OtherKind { .. } | EngineError::OtherConsent { .. } => with(Code::Internal),
         EngineError::Leaving(_) => with(Code::Conflict),
+        EngineError::Unchanged { cause, .. } => told_step(cause),
+        EngineError::Unproved { cause, .. } => with(Code::ServerFailed).next(cause.next()),
         EngineError::Stopped { id, .. } => with(Code::Cancelled)
             .next(format!("megaraptor deployments resume {id}, or destroy {id}")),
         EngineError::Failed { id, cause, left_as_it_is, .. } => {

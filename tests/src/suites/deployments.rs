@@ -126,6 +126,16 @@ impl Bed {
             let rotated = home.json(&["deployments", "rotate", &id, "--days", "9"]).await?;
             let count = rotated["replaced"].as_array().map_or(0, Vec::len);
             ensure!(count == 5 && rotated["status"] == "up", "{rotated}");
+            let replaced = rotated["replaced"].as_array().context("replaced")?;
+            ensure!(
+                replaced.iter().all(|it| it["new"].is_string() && it["new"] != it["old"]),
+                "{rotated}"
+            );
+            // The server itself shows the new one: that is one of the checks.
+            let (_, valid) = home.run(&["deployments", "validate", &id]).await?;
+            let valid = valid.to_string();
+            let new = replaced[0]["new"].as_str().and_then(|new| new.get(..16)).context("new")?;
+            ensure!(valid.contains(&format!("under the certificate {new}")), "{new}: {valid}");
             home.heard_after(&before).await.context("after the rotation")?;
             // Killed while the server is started anew; what was staged is ended by resuming.
             let again = ["deployments", "rotate", &id].map(String::from);

@@ -9,8 +9,10 @@ use super::*;
 use crate::contract;
 use crate::deployer::{Found, Silent, StepCx};
 use crate::plan::{Plan, Step};
-use crate::record::{About, Status};
+use crate::record::{About, Status, TargetKind};
 use crate::registry::{Claim, Memory};
+
+mod change;
 
 /// Keeps what is there as names, and fails where it is told to.
 #[derive(Debug, Default)]

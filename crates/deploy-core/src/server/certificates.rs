@@ -96,6 +96,21 @@ pub async fn certificates(
     Ok(all)
 }
 
+/// What a certificate says, whoever signed it.
+pub(super) fn summary(role: Role, pem: &str) -> Result<Summary, String> {
+    let expected = Expected { role, ca: None, name: None, key: None, now: Timestamp::now() };
+    let chain = looked(pem, &expected)?.chain;
+    chain.into_iter().next().ok_or_else(|| format!("{} is empty", role.words()))
+}
+
+/// What a certificate is for, and for whom.
+pub(super) fn names_of(role: Role, certificate: &Summary) -> String {
+    match role {
+        Role::Api => format!("{} ({})", role.words(), certificate.common_name),
+        role => role.words().to_owned(),
+    }
+}
+
 fn looked(pem: &str, expected: &Expected<'_>) -> Result<Report, String> {
     inspect(pem, expected).map_err(|error| error.to_string())
 }

@@ -5,14 +5,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use pki::Role;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use velociraptor_api::queries::WHO_AM_I;
 use velociraptor_api::{Call, IdentityKind, Limits, OrgId};
 
-use super::https::Trust;
-use super::{Vault, names};
+use super::https::{Answered, Trust};
+use super::{Vault, certificates, names};
 use crate::deployer::{StepCx, StepError};
 use crate::id::DeploymentId;
 use crate::preflight::{Check, Verdict};
@@ -108,12 +109,14 @@ impl Probes {
         cancel: &CancellationToken,
         vault: &Vault,
     ) -> Result<[Sign; 3], StepError> {
-        let config = vault.config(id).await?;
-        let trust = Trust::only(&config.keys().ca_certificate)
-            .map_err(|error| StepError::failed(error, "report this"))?;
+        let keys = vault.config(id).await?.keys();
+        let report = |error| StepError::failed(error, "report this");
+        let trust = Trust::only(&keys.ca_certificate).map_err(report)?;
+        let kept = certificates::summary(Role::Frontend, &keys.frontend_certificate);
+        let kept = kept.map_err(report)?.sha256;
         let (agents, gui, api) = tokio::join!(
-            page(&trust, "the agents' port", self.agents, "/healthz", 200),
-            page(&trust, "the GUI", self.gui, "/app/index.html", 401),
+            page(&trust, "the agents' port", self.agents, ("/healthz", 200), Some(&kept)),
+            page(&trust, "the GUI", self.gui, ("/app/index.html", 401), None),
             api(id, cancel, vault),
         );
         Ok([agents, gui, api?])
@@ -160,14 +163,41 @@ impl Probes {
     }
 }
 
-async fn page(trust: &Trust, probe: &str, at: SocketAddr, path: &str, wanted: u16) -> Sign {
-    let status = timeout(PROBE, trust.status(at, path)).await;
-    let (well, found) = match status {
-        Ok(Ok(status)) => (status == wanted, format!("{at} answers with {status}")),
+/// A page, and the certificate under which it is to be served. A server that was started with another
+/// configuration of the same CA answers as well as the right one.
+async fn page(
+    trust: &Trust,
+    probe: &str,
+    at: SocketAddr,
+    (path, wanted): (&str, u16),
+    certificate: Option<&str>,
+) -> Sign {
+    let answered = timeout(PROBE, trust.ask(at, path)).await;
+    let (well, found) = match answered {
+        Ok(Ok(Answered { status, served })) => match certificate {
+            Some(kept) => match certificates::summary(Role::Frontend, &served) {
+                Ok(served) if served.sha256 == kept => {
+                    (status == wanted, format!("{at} answers with {status}"))
+                }
+                Ok(served) => {
+                    let other = short(&served.sha256);
+                    (false, format!("{at} answers with {status}, under the certificate {other}"))
+                }
+                Err(why) => (false, format!("{at} shows a certificate that cannot be read: {why}")),
+            },
+            None => (status == wanted, format!("{at} answers with {status}")),
+        },
         Ok(Err(why)) => (false, format!("{at}: {why}")),
         Err(_) => (false, format!("{at} does not answer within {} s", PROBE.as_secs())),
     };
-    Sign { probe: probe.to_owned(), well, expected: format!("status {wanted}"), found }
+    let under = certificate.map(|kept| format!(", under the certificate {}", short(kept)));
+    let expected = format!("status {wanted}{}", under.unwrap_or_default());
+    Sign { probe: probe.to_owned(), well, expected, found }
+}
+
+/// Enough of a SHA-256 to tell one from another.
+fn short(sha256: &str) -> &str {
+    sha256.get(..16).unwrap_or(sha256)
 }
 
 /// A query of the administrator, under the wanted name.
@@ -204,3 +234,6 @@ async fn api(
     }
     Ok(sign)
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,13 @@ use tokio_rustls::TlsConnector;
 #[derive(Clone)]
 pub(super) struct Trust(TlsConnector);
 
+/// What was answered, and under which certificate.
+pub(super) struct Answered {
+    pub(super) status: u16,
+    /// The certificate, as PEM.
+    pub(super) served: String,
+}
+
 impl Trust {
     /// Nobody but this CA, given as PEM.
     pub(super) fn only(ca: &str) -> Result<Self, String> {
@@ -35,11 +42,13 @@ impl Trust {
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }
 
-    /// Asks for a page, and returns the status of the answer.
-    pub(super) async fn status(&self, at: SocketAddr, path: &str) -> Result<u16, String> {
+    /// Asks for a page.
+    pub(super) async fn ask(&self, at: SocketAddr, path: &str) -> Result<Answered, String> {
         let tcp = TcpStream::connect(at).await.map_err(|error| plain(&error))?;
         let name = ServerName::try_from(pki::SERVER).map_err(|error| error.to_string())?;
         let tls = self.0.connect(name, tcp).await.map_err(|error| plain(&error))?;
+        let served = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let served = served.map(|der| pki::certificate_pem(der)).unwrap_or_default();
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tls))
             .await
             .map_err(|error| error.to_string())?;
@@ -47,15 +56,17 @@ impl Trust {
             .header(HOST, at.to_string())
             .body(Empty::<Bytes>::new())
             .map_err(|error| error.to_string())?;
-        // The connection is driven beside the request, and ends with it.
+        let mut answer = std::pin::pin!(sender.send_request(request));
+        // The connection is driven beside the request. A server may close it with its answer, which
+        // is there then all the same.
         let answer = tokio::select! {
-            answer = sender.send_request(request) => answer.map_err(|error| error.to_string())?,
-            ended = connection => return Err(ended.map_or_else(
+            answer = &mut answer => answer.map_err(|error| error.to_string())?,
+            ended = connection => answer.await.map_err(|_| ended.map_or_else(
                 |error| error.to_string(),
                 |()| String::from("it closed the connection without an answer"),
-            )),
+            ))?,
         };
-        Ok(answer.status().as_u16())
+        Ok(Answered { status: answer.status().as_u16(), served })
     }
 }
 

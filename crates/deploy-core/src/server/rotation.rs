@@ -1,11 +1,12 @@
 //! New certificates under the same CA, while agents and clients of the API keep talking.
 //!
-//! A rotation is a change of what is wanted. [`stage`] makes the new configuration and the new API
-//! files and keeps them beside those in use; nothing is changed by that. Bringing the deployment up
-//! then does the rest: the step that makes keys puts the new ones in the place of the old ones, which
-//! are kept, and each later step finds that it is no longer as wanted. So a rotation that was killed
-//! is resumed as any deployment is.
+//! A rotation is a [`Change`] of what is wanted. It begins with the new configuration and the new API
+//! files, which are made and kept beside those in use; nothing is changed by that. Bringing the
+//! deployment up does the rest: the step that makes keys puts the new ones in the place of the old
+//! ones, which are kept, and each later step finds that it is no longer as wanted. So a rotation that
+//! was killed is resumed as any deployment is.
 
+use async_trait::async_trait;
 use credstore::Kind;
 use jiff::Timestamp;
 use pki::{Authority, Held, Keys, Note, Pair, Pinned, Plan, Role, Rotated, Validity};
@@ -13,9 +14,12 @@ use secret::Secret;
 use velociraptor_api::IdentityKind;
 use velociraptor_config::{ApiConfig, ServerConfig, ServerKeys};
 
+use super::certificates::{self, names_of};
 use super::{Place, Vault, names};
 use crate::deployer::StepError;
+use crate::engine::Change;
 use crate::id::DeploymentId;
+use crate::record::{Record, Status};
 
 /// What a rotation is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +39,9 @@ pub struct Replaced {
     pub old: String,
     /// Until when that holds.
     pub old_ends: Timestamp,
-    /// Until when the new one will.
+    /// The SHA-256 of the new one, once it is made.
+    pub new: Option<String>,
+    /// Until when the new one will hold.
     pub ends: Timestamp,
 }
 
@@ -71,25 +77,59 @@ impl Rotation {
         .await
     }
 
-    /// Makes the new configuration and API files and keeps them beside those in use. The deployment
-    /// is to be brought up then.
-    ///
-    /// # Errors
-    ///
-    /// As of [`Rotation::look`]; nothing is changed then.
-    pub async fn stage(
-        &self,
-        vault: &Vault,
-        id: &DeploymentId,
-        api: &Place,
-    ) -> Result<Staged, StepError> {
-        let (this, material) = (*self, material(vault, id).await?);
-        let at = (api.host().clone(), api.port());
+    /// The change of a deployment whose API is reached there. The engine carries it out.
+    pub const fn of<'a>(self, vault: &'a Vault, api: &'a Place) -> Rotating<'a> {
+        Rotating { rotation: self, vault, api }
+    }
+
+    fn plan<'a>(&self, authority: &'a Authority, held: Vec<Held>) -> Result<Plan<'a>, StepError> {
+        let validity = Validity::days(Timestamp::now(), self.days)
+            .map_err(|error| StepError::failed(error.to_string(), "give other days"))?;
+        let keys = if self.keep_keys { Keys::Keep } else { Keys::New };
+        Plan::new(authority, &Pinned::default(), held, keys, validity).map_err(|error| {
+            StepError::failed(error.to_string(), "mend what it names; nothing was changed")
+        })
+    }
+}
+
+/// A rotation of one deployment.
+#[derive(Clone, Copy, Debug)]
+pub struct Rotating<'a> {
+    rotation: Rotation,
+    vault: &'a Vault,
+    api: &'a Place,
+}
+
+#[async_trait]
+impl Change for Rotating<'_> {
+    type Wanted = Staged;
+
+    /// Makes the new configuration and API files and keeps them beside those in use.
+    async fn begin(&self, record: &Record) -> Result<Staged, StepError> {
+        let (id, vault) = (&record.id, self.vault);
+        let resume = "resume the deployment, then rotate it";
+        if record.status() != Status::Up {
+            let found = record.status().as_str();
+            return Err(StepError::failed(
+                format!("expected one that is up, found {found}"),
+                resume,
+            ));
+        }
+        if is_staged(vault, id).await? {
+            let cause = "an earlier rotation was begun and is not ended";
+            return Err(StepError::failed(cause, resume));
+        }
+        let (rotation, material) = (self.rotation, material(vault, id).await?);
+        let at = (self.api.host().clone(), self.api.port());
         let (staged, config, files) = off(move || {
             let authority = authority(&material.config)?;
-            let plan = this.plan(&authority, material.held)?;
-            let staged = told(&plan);
+            let plan = rotation.plan(&authority, material.held)?;
+            let mut staged = told(&plan);
             let rotated = plan.carry_out().map_err(|error| failed(&error))?;
+            for (replaced, one) in staged.replaced.iter_mut().zip(&rotated) {
+                let new = certificates::summary(one.role, &one.new.certificate);
+                replaced.new = Some(new.map_err(|error| failed(&error))?.sha256);
+            }
             let config = with(&material.config, &rotated)?;
             let new = rotated.iter().filter(|one| one.role == Role::Api);
             let files = material.files.iter().zip(new).map(|(file, one)| {
@@ -109,19 +149,79 @@ impl Rotation {
         Ok(staged)
     }
 
-    fn plan<'a>(&self, authority: &'a Authority, held: Vec<Held>) -> Result<Plan<'a>, StepError> {
-        let validity = Validity::days(Timestamp::now(), self.days)
-            .map_err(|error| StepError::failed(error.to_string(), "give other days"))?;
-        let keys = if self.keep_keys { Keys::Keep } else { Keys::New };
-        Plan::new(authority, &Pinned::default(), held, keys, validity).map_err(|error| {
-            StepError::failed(error.to_string(), "mend what it names; nothing was changed")
-        })
+    /// Compares the certificates that are kept with those that were staged. That the server answers
+    /// with them was seen when it was waited for.
+    async fn prove(&self, record: &Record, wanted: &Staged) -> Result<(), StepError> {
+        let held = material(self.vault, &record.id).await?.held;
+        let mut other = Vec::new();
+        for (replaced, one) in wanted.replaced.iter().zip(&held) {
+            let found = certificates::summary(one.role, &one.pair.certificate);
+            let found = found.map_err(|error| failed(&error))?.sha256;
+            if replaced.new.as_ref() != Some(&found) {
+                let expected = replaced.new.as_deref().unwrap_or("none");
+                other.push(format!("{}: expected {expected}, found {found}", replaced.what));
+            }
+        }
+        if other.is_empty() && held.len() == wanted.replaced.len() {
+            return Ok(());
+        }
+        Err(StepError::failed(
+            format!("the certificates that are kept are not the new ones: {}", other.join("; ")),
+            "megaraptor deployments validate shows which are in use; rotate it again",
+        ))
     }
 }
 
 /// Whether a rotation was staged and not finished.
 pub(super) async fn is_staged(vault: &Vault, id: &DeploymentId) -> Result<bool, StepError> {
     vault.has(id, &next(names::CONFIG)).await
+}
+
+/// What is still to be replaced of a rotation that was staged and not finished; nothing where there
+/// is none. Bringing the deployment up ends it.
+///
+/// # Errors
+///
+/// Where the store of secrets cannot be opened, or what is in it is none.
+pub async fn staged(vault: &Vault, id: &DeploymentId) -> Result<Option<Vec<Replaced>>, StepError> {
+    if !is_staged(vault, id).await? {
+        return Ok(None);
+    }
+    let parse = |text: &Secret<String>| ServerConfig::parse(text).map_err(|error| failed(&error));
+    let (old, new) = (vault.config(id).await?.keys(), {
+        let text = vault.open(id, &next(names::CONFIG)).await?;
+        parse(&text)?.keys()
+    });
+    let mut pairs = vec![
+        (Role::Frontend, old.frontend_certificate, new.frontend_certificate),
+        (Role::Gateway, old.gateway_certificate, new.gateway_certificate),
+    ];
+    for kind in IdentityKind::ALL {
+        let (name, staged) = (names::api(kind), next(names::api(kind)));
+        // Without one of them it was put in place already, or is made anew.
+        if vault.has(id, name).await? && vault.has(id, &staged).await? {
+            let file = |text: &Secret<String>| {
+                ApiConfig::parse(text).map(|file| file.pair().0).map_err(|error| failed(&error))
+            };
+            let (old, new) = (vault.open(id, name).await?, vault.open(id, &staged).await?);
+            pairs.push((Role::Api, file(&old)?, file(&new)?));
+        }
+    }
+    let mut replaced = Vec::new();
+    for (role, old, new) in pairs {
+        let read = |pem| certificates::summary(role, pem).map_err(|error| failed(&error));
+        let (old, new) = (read(&old)?, read(&new)?);
+        if old.sha256 != new.sha256 {
+            replaced.push(Replaced {
+                what: names_of(role, &old),
+                old: old.sha256,
+                old_ends: old.not_after,
+                new: Some(new.sha256),
+                ends: new.not_after,
+            });
+        }
+    }
+    Ok(Some(replaced))
 }
 
 /// Puts what was staged in the place of what is in use, which is kept. Doing it twice, or after it
@@ -215,12 +315,10 @@ fn with(config: &ServerConfig, rotated: &[Rotated]) -> Result<ServerConfig, Step
 
 fn told(plan: &Plan<'_>) -> Staged {
     let replaced = plan.planned().iter().map(|planned| Replaced {
-        what: match planned.role {
-            Role::Api => format!("{} ({})", planned.role.words(), planned.old.common_name),
-            role => role.words().to_owned(),
-        },
+        what: names_of(planned.role, &planned.old),
         old: planned.old.sha256.clone(),
         old_ends: planned.old.not_after,
+        new: None,
         ends: planned.not_after,
     });
     // A configuration of ours has its nonces in it, and the server is started anew by what follows.
@@ -239,3 +337,6 @@ async fn off<T: Send + 'static>(
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| StepError::Panicked(error.to_string()))?
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use deploy_core::server::{Rotation, Staged};
 use deploy_core::{Consent, DeploymentId, Engine, OnFailure, Progress, Record, Run};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -47,12 +48,56 @@ impl Deployments {
         keep: bool,
     ) -> Result<Record, ToolError> {
         let on_failure = if keep { OnFailure::Keep } else { OnFailure::TakeBack };
+        let (this, which) = (self.clone(), id.clone());
+        self.beside(
+            cx,
+            id,
+            |progress| async move { this.run(&which, end, on_failure, progress).await },
+        )
+        .await
+    }
+
+    /// Rotates the certificates of a deployment in a task of its own, and waits for it, as
+    /// [`Deployments::carry_out`] does.
+    ///
+    /// # Errors
+    ///
+    /// Why it was not begun, why the deployment is not up, or that the new ones are not in use.
+    pub async fn rotate(
+        &self,
+        cx: &ToolCx<'_>,
+        id: &DeploymentId,
+        rotation: Rotation,
+    ) -> Result<(Record, Staged), ToolError> {
+        let (this, which) = (self.clone(), id.clone());
+        self.beside(cx, id, |progress| async move {
+            let registry = this.registry()?;
+            let record = this.load(&which).await?;
+            let (api, vault) = (this.order(&record)?.api_at, this.vault());
+            let deployer = this.deployer(&record.kind).await?;
+            let engine = Engine::new(&registry, deployer.as_ref());
+            let (cancel, progress) = (&this.stop, progress.as_ref());
+            let run = Run { cancel, progress, on_failure: OnFailure::Keep };
+            let rotated = engine.bring_up_after(&which, &run, &rotation.of(&vault, &api)).await;
+            rotated.map_err(|error| told(&error))
+        })
+        .await
+    }
+
+    async fn beside<T: Send + 'static, F>(
+        &self,
+        cx: &ToolCx<'_>,
+        id: &DeploymentId,
+        work: impl FnOnce(Arc<dyn Progress>) -> F,
+    ) -> Result<T, ToolError>
+    where
+        F: Future<Output = Result<T, ToolError>> + Send + 'static,
+    {
         let (tell, mut told) = mpsc::unbounded_channel();
         let (done, mut ended) = oneshot::channel();
-        let (this, which) = (self.clone(), id.clone());
+        let work = work(Arc::new(Told(tell)));
         self.tracker.spawn(async move {
-            let result = this.run(&which, end, on_failure, Arc::new(Told(tell))).await;
-            let _ = done.send(result);
+            let _ = done.send(work.await);
         });
         loop {
             tokio::select! {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use deploy_core::server::{Rotation, names};
+use deploy_core::server::names;
 use deploy_core::{Record, Silent, Status};
 use deploy_linux::{AgentOrder, LinuxOrder};
 use velociraptor_api::IdentityKind;
@@ -163,8 +163,7 @@ async fn rotated(bed: &Bed) -> anyhow::Result<()> {
         let process = main_process(&site, "server").await?;
         let config = site.vault.config_digest(&site.id).await?;
         let api = format!("127.0.0.1:{}", order.listen.api.port).parse()?;
-        Rotation { days: 30, keep_keys: false }.stage(&site.vault, &site.id, &api).await?;
-        let record = site.up(&Silent).await?;
+        let record = site.rotate(&api).await?;
         ensure!(record.status() == Status::Up, "{:?}", record.status());
         ensure!(config != site.vault.config_digest(&site.id).await?, "nothing was rotated");
         let now = main_process(&site, "server").await?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use credstore::MemoryStore;
-use deploy_core::server::Vault;
+use deploy_core::server::{Place, Rotation, Vault};
 use deploy_core::{
     About, Consent, Deployer, DeploymentId, Engine, EngineError, OnFailure, Progress, Record, Run,
     Silent, registry,
@@ -66,6 +66,14 @@ impl Site {
 
     pub(super) async fn up(&self, progress: &dyn Progress) -> Result<Record, EngineError> {
         Engine::new(&self.registry, &self.deployer).bring_up(&self.id, &self.run(progress)).await
+    }
+
+    pub(super) async fn rotate(&self, api: &Place) -> Result<Record, EngineError> {
+        let change = Rotation { days: 30, keep_keys: false };
+        let engine = Engine::new(&self.registry, &self.deployer);
+        let run = self.run(&Silent);
+        let rotated = engine.bring_up_after(&self.id, &run, &change.of(&self.vault, api)).await;
+        rotated.map(|(record, _)| record)
     }
 
     pub(super) async fn down(&self) -> anyhow::Result<()> {

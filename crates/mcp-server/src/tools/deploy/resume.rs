@@ -1,5 +1,6 @@
 //! `resume_deployment`.
 
+use deploy_core::server::{Replaced, staged};
 use deploy_core::{DeploymentId, Goal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use velociraptor_api::{Permission, Session};
 use crate::answer::{Answer, Render};
 use crate::clock;
 use crate::context::ToolCx;
-use crate::deployments::{Ended, Whole, plan_digest};
+use crate::deployments::{Ended, Whole, plan_digest, told_step};
 use crate::gateway::{Go, Work};
 use crate::tool::{Acts, Effect, Place, Tool};
 use crate::tool_error::{Code, ToolError};
@@ -58,17 +59,25 @@ impl Acts for ResumeDeployment {
         input: Input,
     ) -> Result<(Work, Prepared), ToolError> {
         let id = super::covered(cx, &input.deployment_id)?;
-        let record = cx.services.deployments()?.load(&id).await?;
+        let deployments = cx.services.deployments()?;
+        let record = deployments.load(&id).await?;
         if record.goal == Goal::Gone {
             let status = record.status().as_str();
             return Err(ToolError::new(Code::Conflict, format!("{id} is {status}")).next(
                 "destroy_deployment ends what was begun; a new one is made with deploy_server",
             ));
         }
+        let staged = staged(&deployments.vault(), &id).await;
+        let staged = staged.map_err(|error| told_step(&error))?;
+        let mut notes = record.plan.warnings().to_vec();
+        notes.extend(staged.as_deref().map(ends));
+        let new = staged.as_deref().unwrap_or_default().iter().map(|one| one.new.as_deref());
+        let new: Vec<&str> = new.map(Option::unwrap_or_default).collect();
         let work = Work::that(format!("carries on {id}, step by step"))
             .stepwise(&record.plan)
             .bound_to("plan_sha256", &plan_digest(&record.plan)?)
-            .noting(record.plan.warnings().to_vec())
+            .bound_to("new_certificates", &new)
+            .noting(notes)
             .undone_by("destroy_deployment takes all of it away, its evidence too")
             .proved_by("a query that each API user is answered");
         Ok((work, Prepared { id }))
@@ -88,6 +97,19 @@ impl Acts for ResumeDeployment {
         let deployment = deployments.whole(&record, clock::now());
         Ok(Answer::complete(cx, Output { deployment }).warn(faults))
     }
+}
+
+/// What becomes of a rotation that was begun, for whoever agrees.
+fn ends(replaced: &[Replaced]) -> String {
+    let what: Vec<String> = replaced
+        .iter()
+        .map(|one| format!("{} until {}", one.what, clock::to_second(one.ends)))
+        .collect();
+    let what = if what.is_empty() { String::from("none is left") } else { what.join(", ") };
+    format!(
+        "a rotation of certificates was begun and is ended by this: it puts the new ones in place \
+         ({what}), and starts the server anew"
+    )
 }
 
 impl Render for Output {

@@ -9,7 +9,7 @@ use velociraptor_api::{Permission, Session};
 use crate::answer::{Answer, Render};
 use crate::clock;
 use crate::context::ToolCx;
-use crate::deployments::{Ended, told_step};
+use crate::deployments::told_step;
 use crate::gateway::{Go, Work};
 use crate::table;
 use crate::tool::{Acts, Effect, Place, Tool};
@@ -42,6 +42,8 @@ pub(super) struct Replaced {
     what: String,
     /// SHA-256 of the one that was in use
     old: String,
+    /// SHA-256 of the one that is kept now
+    new: String,
     old_ends: String,
     ends: String,
 }
@@ -62,8 +64,8 @@ impl Tool for RotateCertificates {
     const DESCRIPTION: &'static str = "Replaces the certificates and keys of a deployment's server, \
         its gateway and Megaraptor's API users under the same CA: agents keep their configuration \
         and come back by themselves. The server is started anew with the new configuration; the \
-        old one is kept, for offline collections that were sealed for it. Ends when each API user \
-        was answered a query. A rotation that was interrupted is ended by resume_deployment.";
+        old one is kept, for offline collections that were sealed for it. Ends when the server shows \
+        its new certificate and each API user was answered a query. A rotation that was interrupted is ended by resume_deployment.";
     const EFFECT: Effect = Effect::Deploy;
     const NEEDS: &'static [Permission] = &[];
     const PLACE: Place = Place::Here;
@@ -115,7 +117,10 @@ impl Acts for RotateCertificates {
             .noting(staged.notes.clone())
             .bound_to("certificates", &old)
             .undone_by("nothing: the old configuration is kept, and is not used again")
-            .proved_by("a query that each API user is answered with its new certificate");
+            .proved_by(
+                "the certificate that the agents' port shows, and a query that each API user is \
+                 answered with its new one",
+            );
         Ok((work, Prepared { id, rotation }))
     }
 
@@ -126,16 +131,13 @@ impl Acts for RotateCertificates {
         Prepared { id, rotation }: Prepared,
     ) -> Result<Answer<Output>, ToolError> {
         let deployments = cx.services.deployments()?;
-        let record = deployments.load(&id).await?;
-        let api = deployments.order(&record)?.api_at;
-        let staged = rotation.stage(&deployments.vault(), &id, &api).await;
-        let Staged { replaced, notes } = staged.map_err(|error| told_step(&error))?;
-        let record = deployments.carry_out(cx, &id, Ended::Up, true).await;
+        let rotated = deployments.rotate(cx, &id, rotation).await;
         let faults = cx.services.renew(id.as_str()).await;
-        let record = record?;
+        let (record, Staged { replaced, notes }) = rotated?;
         let replaced = replaced.into_iter().map(|one| Replaced {
             what: one.what,
             old: one.old,
+            new: one.new.unwrap_or_default(),
             old_ends: clock::to_second(one.old_ends).to_string(),
             ends: clock::to_second(one.ends).to_string(),
         });
@@ -154,10 +156,10 @@ impl Render for Output {
         use std::fmt::Write;
         let _ = writeln!(out, "ROTATED {} is {}", self.deployment_id, self.status.to_uppercase());
         let rows = self.replaced.iter().map(|one| {
-            let short = one.old.get(..16).unwrap_or(&one.old).to_owned();
-            vec![one.what.clone(), short, one.ends.clone()]
+            let short = |sha256: &str| sha256.get(..16).unwrap_or(sha256).to_owned();
+            vec![one.what.clone(), short(&one.new), short(&one.old), one.ends.clone()]
         });
-        table::write(out, &["what", "instead of", "holds until"], rows);
+        table::write(out, &["what", "new SHA-256", "instead of", "holds until"], rows);
         for note in &self.notes {
             let _ = write!(out, "\nNOTE {note}");
         }
