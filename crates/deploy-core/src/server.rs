@@ -23,15 +23,18 @@ mod further;
 mod health;
 mod https;
 mod keys;
+mod lot;
 mod mint;
 mod order;
 mod rotation;
+pub mod served;
 mod users;
 mod vault;
 
 pub use certificates::{Certificate, certificates};
 pub use further::{FurtherFile, FurtherUser};
 pub use health::{Alive, HEALTH_TIMEOUT, Probes, Sign, reached};
+pub use lot::draw_lot;
 pub use order::{Place, ServerOrder};
 pub use rotation::{Replaced, Rotating, Rotation, Staged, staged};
 pub use vault::{Vault, names};

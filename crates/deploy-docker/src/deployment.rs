@@ -84,7 +84,8 @@ impl DockerOrder {
                 found: error.text,
                 next: String::from("report this"),
             })?;
-            Ok(step.step(name)?.within(self.health + BESIDE))
+            // Twice: a server that ran and is not well is started again, and waited for again.
+            Ok(step.step(name)?.within(self.health.saturating_mul(2) + BESIDE))
         };
         let mut plan = Plan::new(steps.into_iter().map(step).collect::<Result<_, _>>()?)?;
         for exposure in self.published_as().exposures() {

@@ -3,16 +3,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use deploy_core::server::{Alive, Probes, Vault};
+use deploy_core::server::{Alive, Probes, Vault, served};
 use deploy_core::{Found, StepCx, StepError};
 use serde::{Deserialize, Serialize};
 
 use crate::container::ContainerSpec;
 use crate::daemon::Daemon;
 use crate::owner::Owner;
-
-/// The fact with the SHA-256 of the configuration that the server was started with.
-const SERVED: &str = "served_configuration";
 
 /// A server's container, and how it is seen to be well.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +38,7 @@ impl Serving {
         let ill: Vec<String> =
             signs.iter().filter(|sign| !sign.well).map(ToString::to_string).collect();
         let name = &self.container.name;
-        if !self.has_current(cx, vault).await? {
+        if !served::is_current(cx, vault).await? {
             let left = format!("container {name} (started with an earlier configuration)");
             return Ok(Found::Half { left: vec![left] });
         }
@@ -58,16 +55,24 @@ impl Serving {
         cx: &StepCx<'_>,
         vault: &Vault,
     ) -> Result<(), StepError> {
-        // A server reads its configuration when it starts.
-        let current = self.has_current(cx, vault).await?;
-        if !current {
+        if !served::is_current(cx, vault).await? {
             self.container.remove(daemon, owner).await?;
         }
+        let ran = self.container.look(daemon, owner).await? == Found::Done;
         self.container.make(daemon, owner).await?;
         let running = Running { container: &self.container, daemon };
-        self.probes.wait(cx, vault, self.within, &running).await?;
-        cx.note(SERVED, vault.config_digest(cx.id).await?);
-        Ok(())
+        let mut ill = self.probes.ill(cx, vault, self.within, &running).await?;
+        if let Some(why) = ill.as_ref().filter(|_| ran) {
+            // One that ran before may be stuck. Once only: what it does not mend, it never will.
+            cx.say(&format!("starting {} again: {why}", self.container.name));
+            self.container.remove(daemon, owner).await?;
+            self.container.make(daemon, owner).await?;
+            ill = self.probes.ill(cx, vault, self.within, &running).await?;
+        }
+        match ill {
+            Some(why) => Err(why),
+            None => served::note(cx, vault).await,
+        }
     }
 
     pub(crate) async fn remove(
@@ -76,16 +81,8 @@ impl Serving {
         owner: &Owner,
         cx: &StepCx<'_>,
     ) -> Result<(), StepError> {
-        cx.forget(SERVED);
+        served::forget(cx);
         self.container.remove(daemon, owner).await
-    }
-
-    /// Whether the server that was started last was started with the configuration that is kept now.
-    async fn has_current(&self, cx: &StepCx<'_>, vault: &Vault) -> Result<bool, StepError> {
-        if !cx.has_fact(SERVED) {
-            return Ok(false);
-        }
-        Ok(cx.fact::<String>(SERVED)? == vault.config_digest(cx.id).await?)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use bollard::models::{Volume, VolumeCreateRequest};
 use bollard::query_parameters::RemoveVolumeOptions;
+use deploy_core::server::draw_lot;
 use deploy_core::{Found, StepError};
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +40,7 @@ impl VolumeSpec {
     /// What the daemon says.
     pub async fn make(&self, daemon: &Daemon, owner: &Owner) -> Result<(), StepError> {
         let mut labels = owner.labels();
-        labels.insert(LOT.to_owned(), lot()?);
+        labels.insert(LOT.to_owned(), draw_lot()?);
         let request = VolumeCreateRequest {
             name: Some(self.name.clone()),
             labels: Some(labels),
@@ -80,11 +81,4 @@ impl VolumeSpec {
         let found = daemon.docker.inspect_volume(&self.name).await;
         present(found).map_err(daemon.failed(&doing))
     }
-}
-
-fn lot() -> Result<String, StepError> {
-    let mut bytes = [0_u8; 8];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| StepError::failed(error.to_string(), "look at the system"))?;
-    Ok(format!("{:016x}", u64::from_le_bytes(bytes)))
 }

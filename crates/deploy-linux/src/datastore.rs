@@ -1,6 +1,6 @@
 //! Where a server's data are.
 
-use deploy_core::server::DATASTORE;
+use deploy_core::server::{DATASTORE, draw_lot};
 use deploy_core::transport::{Content, FileKind, NewFile, Rights};
 use deploy_core::{Found, StepCx, StepError};
 use secret::Secret;
@@ -80,7 +80,8 @@ impl DatastoreSpec {
             put(on, &lock, Vec::new(), rights(&account, 0o600)).await?;
         }
         if on.host.stat(&lot).await?.is_none() {
-            put(on, &lot, draw()?.into_bytes(), Rights::root(0o644)).await?;
+            let drawn = format!("{}\n", draw_lot()?);
+            put(on, &lot, drawn.into_bytes(), Rights::root(0o644)).await?;
         }
         Ok(())
     }
@@ -98,11 +99,4 @@ const fn rights(account: &Account, mode: u32) -> Rights {
 async fn put(on: On<'_>, path: &str, bytes: Vec<u8>, rights: Rights) -> Result<(), StepError> {
     let bytes = Secret::new(bytes);
     Ok(on.host.put(&NewFile { path, content: Content::Bytes(&bytes), rights }).await?)
-}
-
-fn draw() -> Result<String, StepError> {
-    let mut bytes = [0_u8; 8];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| StepError::failed(error.to_string(), "look at the system"))?;
-    Ok(format!("{:016x}\n", u64::from_le_bytes(bytes)))
 }

@@ -131,7 +131,9 @@ impl LinuxOrder {
             steps.push(("agent", LinuxStep::Agent(agent.clone())));
             steps.push(("agent-answer", LinuxStep::AgentAnswer(agent)));
         }
-        let most = self.agent.as_ref().map_or(self.health, |it| self.health.max(it.within));
+        // Twice: a server that ran and is not well is started again, and waited for again.
+        let server = self.health.saturating_mul(2);
+        let most = self.agent.as_ref().map_or(server, |it| server.max(it.within));
         let step = |(name, step): (&str, LinuxStep)| -> Result<Step, PlanError> {
             let name = StepName::new(name).map_err(|error| PlanError::Unfit {
                 what: String::from("the name of a step"),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use deploy_core::server::{Probes, Vault};
+use deploy_core::server::{Probes, Vault, served};
 use deploy_core::{Found, StepCx, StepError};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
@@ -15,9 +15,6 @@ use crate::user;
 
 /// How long the last of four ports may take once the others answer.
 const LAST: Duration = Duration::from_secs(10);
-
-/// The fact with the SHA-256 of the configuration that the server was started with.
-const SERVED: &str = "served_configuration";
 
 /// A server's unit, and how it is seen to be well.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +43,7 @@ impl Serving {
             other => return Ok(other),
         }
         let name = &self.unit.name;
-        if !has_current(cx, vault).await? {
+        if !served::is_current(cx, vault).await? {
             let left = format!("unit {name} (started with an earlier configuration)");
             return Ok(Found::Half { left: vec![left] });
         }
@@ -66,33 +63,55 @@ impl Serving {
         cx: &StepCx<'_>,
         vault: &Vault,
     ) -> Result<(), StepError> {
-        // A server reads its configuration when it starts.
-        if self.unit.look(on).await? == Found::Done && !has_current(cx, vault).await? {
+        let there = self.unit.look(on).await? == Found::Done;
+        let ran = there && served::is_current(cx, vault).await?;
+        if there && !ran {
             self.unit.restart(on).await?;
         }
         self.unit.make(on).await?;
+        let mut ill = self.ill(on, cx, vault).await?;
+        if let Some(why) = ill.as_ref().filter(|_| ran) {
+            // One that ran before may be stuck. Once only: what it does not mend, it never will.
+            cx.say(&format!("starting {} again: {why}", self.unit.name));
+            self.unit.restart(on).await?;
+            ill = self.ill(on, cx, vault).await?;
+        }
+        match ill {
+            Some(why) => Err(why),
+            None => served::note(cx, vault).await,
+        }
+    }
+
+    /// Waits until it is well and listens itself at each port, and says why it is not.
+    async fn ill(
+        &self,
+        on: On<'_>,
+        cx: &StepCx<'_>,
+        vault: &Vault,
+    ) -> Result<Option<StepError>, StepError> {
         let running = Running { unit: &self.unit, on };
-        self.probes.wait(cx, vault, self.within, &running).await?;
+        if let Some(ill) = self.probes.ill(cx, vault, self.within, &running).await? {
+            return Ok(Some(ill));
+        }
         let begun = Instant::now();
         loop {
             let deaf = self.deaf(on).await?;
             if deaf.is_empty() {
-                cx.note(SERVED, vault.config_digest(cx.id).await?);
-                return Ok(());
+                return Ok(None);
             }
             if begun.elapsed() >= LAST {
                 let log = self.unit.log(on).await;
-                return Err(StepError::failed(
+                return Ok(Some(StepError::failed(
                     format!("{}; its journal ends: {log}", deaf.join("; ")),
                     "look who has the port (ss -ltnp), then plan it with another one",
-                ));
+                )));
             }
             sleep(Duration::from_millis(50)).await;
         }
     }
 
     pub(crate) async fn remove(&self, on: On<'_>, cx: &StepCx<'_>) -> Result<(), StepError> {
-        cx.forget(SERVED);
+        served::forget(cx);
         self.unit.remove(on).await
     }
 
@@ -112,12 +131,4 @@ impl Serving {
         });
         Ok(deaf.collect())
     }
-}
-
-/// Whether the server that was started last was started with the configuration that is kept now.
-async fn has_current(cx: &StepCx<'_>, vault: &Vault) -> Result<bool, StepError> {
-    if !cx.has_fact(SERVED) {
-        return Ok(false);
-    }
-    Ok(cx.fact::<String>(SERVED)? == vault.config_digest(cx.id).await?)
 }

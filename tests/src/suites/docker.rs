@@ -23,13 +23,13 @@ mod server;
 pub(super) const SUITE: Suite = Suite {
     name: "docker",
     about: "a real daemon: what each step makes and removes, and whole servers from nothing to an answered query",
-    run,
+    run: all,
 };
 
 /// With the vfs driver each container copies its whole image.
 const LIMIT: Duration = Duration::from_secs(300);
 
-fn run(cases: &mut Cases) -> Running<'_> {
+fn all(cases: &mut Cases) -> Running<'_> {
     Box::pin(suite(cases))
 }
 
@@ -249,8 +249,13 @@ async fn list(id: &DeploymentId) -> anyhow::Result<Vec<String>> {
 }
 
 async fn docker(arguments: &[&str]) -> anyhow::Result<String> {
-    let ended = Command::new("docker").args(arguments).output().await.context("running docker")?;
+    run("docker", arguments).await
+}
+
+async fn run(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
+    let ended = Command::new(program).args(arguments).output().await;
+    let ended = ended.with_context(|| format!("running {program}"))?;
     let err = String::from_utf8_lossy(&ended.stderr);
-    ensure!(ended.status.success(), "docker {}: {err}", arguments.join(" "));
+    ensure!(ended.status.success(), "{program} {}: {err}", arguments.join(" "));
     Ok(String::from_utf8(ended.stdout)?)
 }

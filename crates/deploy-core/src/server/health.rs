@@ -134,13 +134,29 @@ impl Probes {
         within: Duration,
         alive: &dyn Alive,
     ) -> Result<(), StepError> {
+        self.ill(cx, vault, within, alive).await?.map_or(Ok(()), Err)
+    }
+
+    /// Waits like [`Probes::wait`], and tells a server that is not well from probes that cannot be
+    /// made: the first may be mended by starting it again.
+    ///
+    /// # Errors
+    ///
+    /// Where keys are missing, or the platform does not say whether the server runs.
+    pub async fn ill(
+        &self,
+        cx: &StepCx<'_>,
+        vault: &Vault,
+        within: Duration,
+        alive: &dyn Alive,
+    ) -> Result<Option<StepError>, StepError> {
         let (begun, mut pauses) = (Instant::now(), PAUSES.iter());
         loop {
             let signs = self.look(cx, vault).await?;
             let ill: Vec<String> =
                 signs.iter().filter(|sign| !sign.well).map(ToString::to_string).collect();
             if ill.is_empty() {
-                return Ok(());
+                return Ok(None);
             }
             let ill = ill.join("; ");
             let gone = begun.elapsed();
@@ -155,10 +171,10 @@ impl Probes {
                 }
             };
             let log = alive.log().await;
-            return Err(StepError::failed(
+            return Ok(Some(StepError::failed(
                 format!("{why}; last seen: {ill}; its log ends: {log}"),
                 "mend what the log names; MEGARAPTOR_HEALTH_TIMEOUT is how many seconds it may take",
-            ));
+            )));
         }
     }
 }

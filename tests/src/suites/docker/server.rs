@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use velociraptor_api::IdentityKind;
 use velociraptor_config::Profile;
 
-use super::{Bed, LIMIT, docker, list};
+use super::{Bed, LIMIT, docker, list, run};
 use crate::real::Ports;
 use crate::suite::Cases;
 
@@ -32,6 +32,9 @@ pub(super) async fn cases(cases: &mut Cases, bed: &Bed) {
         .case_within(LIMIT, "a server whose datastore was taken away is made anew", async {
             datastore_lost(bed).await
         })
+        .await;
+    cases
+        .case_within(LIMIT, "a server that is stuck is started again", async { stuck(bed).await })
         .await;
     cases
         .case_within(LIMIT, "a port that is taken fails it, and all is taken back", async {
@@ -159,6 +162,32 @@ async fn datastore_lost(bed: &Bed) -> anyhow::Result<()> {
         docker(&["volume", "rm", &owner.name("data")]).await?;
         let record = site.up(&Silent).await?;
         ensure!(record.status() == Status::Up, "{:?}", record.status());
+        Ok(())
+    };
+    let seen = seen.await;
+    site.down().await?;
+    seen
+}
+
+/// The process of the server, as the daemon's machine has it.
+async fn process(site: &Site) -> anyhow::Result<String> {
+    let name = Owner::new(site.id.clone()).name("server");
+    let text = docker(&["inspect", "--format", "{{.State.Pid}}", &name]).await?;
+    Ok(text.trim().to_owned())
+}
+
+async fn stuck(bed: &Bed) -> anyhow::Result<()> {
+    let mut order = order(bed)?;
+    order.health = Duration::from_secs(20);
+    let site = Site::planned(bed, &order).await?;
+    site.up(&Silent).await?;
+    let seen = async {
+        let before = process(&site).await?;
+        run("kill", &["-STOP", &before]).await?;
+        let record = site.up(&Silent).await?;
+        ensure!(record.status() == Status::Up, "{:?}", record.status());
+        let after = process(&site).await?;
+        ensure!(before != after, "the process {before} that was stopped is there still");
         Ok(())
     };
     let seen = seen.await;

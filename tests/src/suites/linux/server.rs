@@ -27,6 +27,9 @@ pub(super) async fn cases(cases: &mut Cases, bed: &Bed) {
         .case_within(LIMIT, "a server that is killed is started again", async { killed(bed).await })
         .await;
     cases
+        .case_within(LIMIT, "a server that is stuck is started again", async { stuck(bed).await })
+        .await;
+    cases
         .case_within(LIMIT, "a server is started again with new certificates", async {
             rotated(bed).await
         })
@@ -146,6 +149,26 @@ async fn killed(bed: &Bed) -> anyhow::Result<()> {
         // Resuming waits until it is well, and finds nothing to make.
         let record = site.up(&Silent).await?;
         ensure!(record.status() == Status::Up, "{:?}", record.status());
+        Ok(())
+    };
+    let seen = seen.await;
+    site.down().await?;
+    seen?;
+    before.is_still_so().await
+}
+
+async fn stuck(bed: &Bed) -> anyhow::Result<()> {
+    let before = listing::taken().await?;
+    let site =
+        Site::planned(&LinuxOrder { health: Duration::from_secs(20), ..order(bed)? }).await?;
+    site.up(&Silent).await?;
+    let seen = async {
+        let process = main_process(&site, "server").await?;
+        says("kill", &["-STOP", &process.to_string()]).await?;
+        let record = site.up(&Silent).await?;
+        ensure!(record.status() == Status::Up, "{:?}", record.status());
+        let now = main_process(&site, "server").await?;
+        ensure!(now != process, "the process {process} that was stopped is there still");
         Ok(())
     };
     let seen = seen.await;
