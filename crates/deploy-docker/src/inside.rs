@@ -1,7 +1,7 @@
 //! Where a server's program, configuration and data are inside of containers.
 
 use async_trait::async_trait;
-use deploy_core::server::{Ended, Program, Vault};
+use deploy_core::server::{Ended, Program, Vault, served};
 use deploy_core::{Found, StepCx, StepError};
 use secret::Secret;
 use serde::{Deserialize, Serialize};
@@ -61,7 +61,10 @@ impl Inside {
     ) -> Result<Found, StepError> {
         match self.volume().look(daemon, owner).await? {
             Found::Done => {}
-            other => return Ok(other),
+            other => {
+                served::forget(cx);
+                return Ok(other);
+            }
         }
         let wanted = vault.config(cx.id).await?.render();
         let left = match self.errand(daemon, owner).get(&path()).await? {
@@ -69,6 +72,8 @@ impl Inside {
             Some(_) => format!("volume {} with another configuration", self.config),
             None => format!("volume {} without a configuration", self.config),
         };
+        // Whoever put another one there may have started the server with it.
+        served::forget(cx);
         Ok(Found::Half { left: vec![left] })
     }
 
@@ -96,6 +101,7 @@ impl Inside {
         cx: &StepCx<'_>,
         vault: &Vault,
     ) -> Result<(), StepError> {
+        served::forget(cx);
         let config = vault.config(cx.id).await?.render();
         self.volume().make(daemon, owner).await?;
         self.errand(daemon, owner).put(CONFIG, FILE, config.expose().as_bytes(), USER).await

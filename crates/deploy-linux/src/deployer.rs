@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use deploy_core::server::{ServerStep, Vault};
+use deploy_core::server::{ServerStep, Vault, served};
 use deploy_core::transport::Transport;
 use deploy_core::{Deployer, Found, PlanError, Step, StepCx, StepError, StepName, TargetKind};
 use serde::{Deserialize, Serialize};
@@ -160,13 +160,20 @@ impl Deployer for LinuxDeployer {
             LinuxStep::User(user) => user.look(on, cx).await,
             LinuxStep::Program(program) => program.look(on).await,
             LinuxStep::Datastore(datastore) => datastore.look(on, cx).await,
-            LinuxStep::Configuration(configuration) => match configuration.look(on).await? {
-                Found::Done => {
-                    let wanted = vault.config(cx.id).await?.render();
-                    configuration.look_at(on, &wanted).await
+            LinuxStep::Configuration(configuration) => {
+                let found = match configuration.look(on).await? {
+                    Found::Done => {
+                        let wanted = vault.config(cx.id).await?.render();
+                        configuration.look_at(on, &wanted).await?
+                    }
+                    other => other,
+                };
+                if found != Found::Done {
+                    // Whoever put another one there may have started the server with it.
+                    served::forget(cx);
                 }
-                other => Ok(other),
-            },
+                Ok(found)
+            }
             LinuxStep::Server { step, .. } => step.look(cx, vault).await,
             LinuxStep::Serving(serving) => serving.look(on, cx, vault).await,
             LinuxStep::AgentFiles(agent) => agent.look_at_files(on, cx, vault).await,
@@ -185,6 +192,7 @@ impl Deployer for LinuxDeployer {
             LinuxStep::Program(program) => program.make(on).await,
             LinuxStep::Datastore(datastore) => datastore.make(on).await,
             LinuxStep::Configuration(configuration) => {
+                served::forget(cx);
                 configuration.make(on, &vault.config(cx.id).await?.render()).await
             }
             LinuxStep::Server { step, beside } => step.apply(cx, vault, &beside.on(on)).await,

@@ -37,6 +37,13 @@ pub(super) async fn cases(cases: &mut Cases, bed: &Bed) {
         .case_within(LIMIT, "a server that is stuck is started again", async { stuck(bed).await })
         .await;
     cases
+        .case_within(
+            LIMIT,
+            "a server that was started with another configuration is started anew",
+            async { other_configuration(bed).await },
+        )
+        .await;
+    cases
         .case_within(LIMIT, "a port that is taken fails it, and all is taken back", async {
             port_taken(bed).await
         })
@@ -188,6 +195,28 @@ async fn stuck(bed: &Bed) -> anyhow::Result<()> {
         ensure!(record.status() == Status::Up, "{:?}", record.status());
         let after = process(&site).await?;
         ensure!(before != after, "the process {before} that was stopped is there still");
+        Ok(())
+    };
+    let seen = seen.await;
+    site.down().await?;
+    seen
+}
+
+async fn other_configuration(bed: &Bed) -> anyhow::Result<()> {
+    let site = Site::planned(bed, &order(bed)?).await?;
+    site.up(&Silent).await?;
+    let owner = Owner::new(site.id.clone());
+    let seen = async {
+        let file =
+            format!("/var/lib/docker/volumes/{}/_data/server.config.yaml", owner.name("config"));
+        let text = std::fs::read_to_string(&file)?;
+        std::fs::write(&file, format!("{text}# changed\n"))?;
+        docker(&["restart", &owner.name("server")]).await?;
+        let before = process(&site).await?;
+        let record = site.up(&Silent).await?;
+        ensure!(record.status() == Status::Up, "{:?}", record.status());
+        ensure!(std::fs::read_to_string(&file)? == text, "the file is the changed one");
+        ensure!(process(&site).await? != before, "the server runs on with what was changed");
         Ok(())
     };
     let seen = seen.await;

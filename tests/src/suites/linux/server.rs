@@ -30,6 +30,13 @@ pub(super) async fn cases(cases: &mut Cases, bed: &Bed) {
         .case_within(LIMIT, "a server that is stuck is started again", async { stuck(bed).await })
         .await;
     cases
+        .case_within(
+            LIMIT,
+            "a server that was started with another configuration is started anew",
+            async { other_configuration(bed).await },
+        )
+        .await;
+    cases
         .case_within(LIMIT, "a server is started again with new certificates", async {
             rotated(bed).await
         })
@@ -169,6 +176,30 @@ async fn stuck(bed: &Bed) -> anyhow::Result<()> {
         ensure!(record.status() == Status::Up, "{:?}", record.status());
         let now = main_process(&site, "server").await?;
         ensure!(now != process, "the process {process} that was stopped is there still");
+        Ok(())
+    };
+    let seen = seen.await;
+    site.down().await?;
+    seen?;
+    before.is_still_so().await
+}
+
+async fn other_configuration(bed: &Bed) -> anyhow::Result<()> {
+    let before = listing::taken().await?;
+    let site = Site::planned(&order(bed)?).await?;
+    site.up(&Silent).await?;
+    let seen = async {
+        let file = format!("/etc/{}/server.config.yaml", site.owner().name(""));
+        let text = std::fs::read_to_string(&file)?;
+        std::fs::write(&file, format!("{text}# changed\n"))?;
+        says("systemctl", &["restart", &format!("{}.service", site.owner().name("server"))])
+            .await?;
+        let process = main_process(&site, "server").await?;
+        let record = site.up(&Silent).await?;
+        ensure!(record.status() == Status::Up, "{:?}", record.status());
+        ensure!(std::fs::read_to_string(&file)? == text, "the file is the changed one");
+        let now = main_process(&site, "server").await?;
+        ensure!(now != process, "process {process} runs on with what was changed");
         Ok(())
     };
     let seen = seen.await;
