@@ -164,6 +164,13 @@ pub trait Program: Send + Sync {
         "/dev/stdout"
     }
 
+    /// Sees to it that no server of the deployment works on the data; its own step starts it again.
+    /// What is made beside one that runs stays unknown to it for minutes. Where none of ours can run
+    /// yet there is nothing to do.
+    async fn alone(&self) -> Result<(), StepError> {
+        Ok(())
+    }
+
     /// Runs it with these arguments behind its global ones, and waits until it has ended.
     async fn run(&self, arguments: &[&str]) -> Result<Ended, StepError>;
 }

@@ -162,17 +162,7 @@ impl ContainerSpec {
     ///
     /// What the daemon says.
     pub async fn remove(&self, daemon: &Daemon, owner: &Owner) -> Result<(), StepError> {
-        let Some(found) = self.inspect(daemon).await? else { return Ok(()) };
-        if !owner.owns(found.config.and_then(|config| config.labels).as_ref()) {
-            return Ok(());
-        }
-        let doing = format!("removing the container {}", self.name);
-        let options = StopContainerOptionsBuilder::default().t(GRACE).build();
-        present(daemon.docker.stop_container(&self.name, Some(options)).await)
-            .map_err(daemon.failed(&doing))?;
-        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        let removed = daemon.docker.remove_container(&self.name, Some(options)).await;
-        present(removed).map(drop).map_err(daemon.failed(&doing))
+        remove(&self.name, daemon, owner).await
     }
 
     /// What is otherwise than wanted, for a person.
@@ -253,13 +243,35 @@ impl ContainerSpec {
         &self,
         daemon: &Daemon,
     ) -> Result<Option<ContainerInspectResponse>, StepError> {
-        let doing = format!("looking at the container {}", self.name);
-        let found = present(daemon.docker.inspect_container(&self.name, None).await);
-        let found = found.map_err(daemon.failed(&doing))?;
-        // By name: an id that begins so would be taken, too.
-        let name = format!("/{}", self.name);
-        Ok(found.filter(|container| container.name.as_deref() == Some(name.as_str())))
+        inspect(&self.name, daemon).await
     }
+}
+
+async fn inspect(
+    name: &str,
+    daemon: &Daemon,
+) -> Result<Option<ContainerInspectResponse>, StepError> {
+    let doing = format!("looking at the container {name}");
+    let found = present(daemon.docker.inspect_container(name, None).await);
+    let found = found.map_err(daemon.failed(&doing))?;
+    // By name: an id that begins so would be taken, too.
+    let name = format!("/{name}");
+    Ok(found.filter(|container| container.name.as_deref() == Some(name.as_str())))
+}
+
+/// Stops a container in order and removes it, where it is ours. Its volumes stay.
+pub(crate) async fn remove(name: &str, daemon: &Daemon, owner: &Owner) -> Result<(), StepError> {
+    let Some(found) = inspect(name, daemon).await? else { return Ok(()) };
+    if !owner.owns(found.config.and_then(|config| config.labels).as_ref()) {
+        return Ok(());
+    }
+    let doing = format!("removing the container {name}");
+    let options = StopContainerOptionsBuilder::default().t(GRACE).build();
+    present(daemon.docker.stop_container(name, Some(options)).await)
+        .map_err(daemon.failed(&doing))?;
+    let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+    let removed = daemon.docker.remove_container(name, Some(options)).await;
+    present(removed).map(drop).map_err(daemon.failed(&doing))
 }
 
 impl fmt::Display for ContainerSpec {

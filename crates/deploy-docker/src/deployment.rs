@@ -11,7 +11,7 @@ use velociraptor_config::{Bind, Listen, PlanNumbers, Profile};
 use crate::container::{ContainerSpec, Limits, MountedVolume, Published};
 use crate::deployer::DockerStep;
 use crate::image::ImageSpec;
-use crate::inside::{CONFIG, DATA, Inside, USER};
+use crate::inside::{CONFIG, DATA, Inside, SERVER, USER};
 use crate::network::NetworkSpec;
 use crate::owner::Owner;
 use crate::serving::Serving;
@@ -142,7 +142,7 @@ impl DockerOrder {
         let published = [(frontend, self.agents_on), (gui, self.gui_on), (api, self.api_on)];
         let arguments = ["-v", "frontend", "--disable-panic-guard"].map(String::from);
         let container = ContainerSpec {
-            name: owner.name("server"),
+            name: owner.name(SERVER),
             image: self.image(inside).tag,
             arguments: Inside::arguments().into_iter().chain(arguments).collect(),
             network,

@@ -6,6 +6,7 @@ use deploy_core::{Found, StepCx, StepError};
 use secret::Secret;
 use serde::{Deserialize, Serialize};
 
+use crate::container;
 use crate::daemon::Daemon;
 use crate::errand::Errand;
 use crate::owner::Owner;
@@ -16,6 +17,9 @@ pub(crate) const DATA: &str = "/datastore";
 
 /// The folder of the configuration.
 pub(crate) const CONFIG: &str = "/etc/velociraptor";
+
+/// What the name of the server's container ends with.
+pub(crate) const SERVER: &str = "server";
 
 /// The name of its file.
 const FILE: &str = "server.config.yaml";
@@ -138,6 +142,11 @@ pub(crate) struct Inner<'a> {
 
 #[async_trait]
 impl Program for Inner<'_> {
+    async fn alone(&self) -> Result<(), StepError> {
+        let name = self.owner.name(SERVER);
+        container::remove(&name, self.daemon, self.owner).await
+    }
+
     async fn run(&self, arguments: &[&str]) -> Result<Ended, StepError> {
         let inside = self.inside;
         let all = Inside::arguments();

@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::datastore::DatastoreSpec;
 use crate::on::{MOST, On};
-use crate::user;
+use crate::{unit, user};
+
+/// What the name of the server's unit ends with.
+pub(crate) const SERVER: &str = "server";
 
 /// The exit code of a program that finds the data in use.
 pub(crate) const BUSY: u8 = 75;
@@ -68,6 +71,10 @@ pub(crate) struct Inner<'a> {
 
 #[async_trait]
 impl Program for Inner<'_> {
+    async fn alone(&self) -> Result<(), StepError> {
+        unit::stop(&unit::named(self.on.owner, SERVER), self.on).await
+    }
+
     /// A file of the service's own: it cannot open a pipe again that the administrator made.
     fn output(&self) -> &str {
         &self.output

@@ -11,13 +11,14 @@ use deploy_core::{DeploymentId, Plan, PlanError, Step, StepError, StepName};
 use velociraptor_config::{Bind, Listen, PlanNumbers, Profile};
 
 use crate::agent::AgentSpec;
+use crate::beside::SERVER;
 use crate::configuration::ConfigurationSpec;
 use crate::deployer::LinuxStep;
 use crate::folder::{FolderSpec, OpenTo};
 use crate::host::HostSpec;
 use crate::owner::Owner;
 use crate::serving::Serving;
-use crate::unit::{Confinement, UnitSpec};
+use crate::unit::{self, Confinement, UnitSpec};
 
 mod site;
 
@@ -226,7 +227,7 @@ impl LinuxOrder {
         let listen = self.listens();
         let [agents, gui, ..] = listen;
         let unit = UnitSpec {
-            name: format!("{}.service", owner.name("server")),
+            name: unit::named(owner, SERVER),
             about: String::from("the server"),
             command: site.beside.command(&["-v", "frontend", "--disable-panic-guard"]),
             confinement: Confinement::Server {
@@ -258,7 +259,7 @@ impl LinuxOrder {
                 .map(str::to_owned)
                 .to_vec();
         let unit = UnitSpec {
-            name: format!("{}.service", owner.name("agent")),
+            name: unit::named(owner, "agent"),
             about: String::from("the agent"),
             command,
             confinement: Confinement::Agent,

@@ -11,6 +11,7 @@ use secret::Secret;
 use serde::{Deserialize, Serialize};
 
 use crate::on::On;
+use crate::owner::Owner;
 
 mod text;
 
@@ -132,9 +133,7 @@ impl UnitSpec {
     }
 
     async fn state(&self, on: On<'_>) -> Result<State, StepError> {
-        let said = on.say("systemctl", &["show", "--property", SHOWN, "--", &self.name]).await?;
-        let pairs = said.lines().filter_map(|line| line.split_once('='));
-        Ok(State(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()))
+        state(&self.name, on).await
     }
 
     /// What is otherwise than wanted, for a person.
@@ -195,6 +194,25 @@ impl UnitSpec {
         }
         String::from("it is empty")
     }
+}
+
+/// The name of a unit of a deployment.
+pub(crate) fn named(owner: &Owner, what: &str) -> String {
+    format!("{}.service", owner.name(what))
+}
+
+async fn state(name: &str, on: On<'_>) -> Result<State, StepError> {
+    let said = on.say("systemctl", &["show", "--property", SHOWN, "--", name]).await?;
+    let pairs = said.lines().filter_map(|line| line.split_once('='));
+    Ok(State(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()))
+}
+
+/// Stops a unit in order, where it is ours. It stays as it is otherwise.
+pub(crate) async fn stop(name: &str, on: On<'_>) -> Result<(), StepError> {
+    if !on.owner.owns(state(name, on).await?.get("Description")) {
+        return Ok(());
+    }
+    on.say("systemctl", &["stop", "--", name]).await.map(drop)
 }
 
 impl fmt::Display for UnitSpec {

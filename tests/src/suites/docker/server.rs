@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use credstore::MemoryStore;
+use credstore::{CredentialStore, MemoryStore};
 use deploy_core::server::{Vault, names};
 use deploy_core::{
     About, Consent, Deployer, DeploymentId, Engine, EngineError, OnFailure, Progress, Record, Run,
@@ -44,6 +44,13 @@ pub(super) async fn cases(cases: &mut Cases, bed: &Bed) {
         )
         .await;
     cases
+        .case_within(
+            LIMIT,
+            "an administrator whose API file was lost is made beside no server",
+            async { administrator_lost(bed).await },
+        )
+        .await;
+    cases
         .case_within(LIMIT, "a port that is taken fails it, and all is taken back", async {
             port_taken(bed).await
         })
@@ -75,6 +82,7 @@ fn order(bed: &Bed) -> anyhow::Result<DockerOrder> {
 /// A deployment with a registry and a store of secrets of its own.
 struct Site {
     deployer: DockerDeployer,
+    store: Arc<MemoryStore>,
     vault: Vault,
     registry: registry::Memory,
     id: DeploymentId,
@@ -83,12 +91,13 @@ struct Site {
 
 impl Site {
     async fn planned(bed: &Bed, order: &DockerOrder) -> anyhow::Result<Self> {
-        let vault = Vault::new(Arc::new(MemoryStore::new(credstore::Clock::of_the_machine())));
+        let store = Arc::new(MemoryStore::new(credstore::Clock::of_the_machine()));
+        let vault = Vault::new(Arc::clone(&store) as Arc<dyn CredentialStore>);
         let deployer = DockerDeployer::new(bed.daemon.clone(), vault.clone());
         let (registry, id) = (registry::Memory::default(), DeploymentId::generate()?);
         let record = Record::new(id.clone(), deployer.kind(), About::default(), order.plan(&id)?);
         Engine::new(&registry, &deployer).record(record).await?;
-        Ok(Self { deployer, vault, registry, id, cancel: CancellationToken::new() })
+        Ok(Self { deployer, store, vault, registry, id, cancel: CancellationToken::new() })
     }
 
     fn run<'a>(&'a self, progress: &'a dyn Progress) -> Run<'a> {
@@ -217,6 +226,23 @@ async fn other_configuration(bed: &Bed) -> anyhow::Result<()> {
         ensure!(record.status() == Status::Up, "{:?}", record.status());
         ensure!(std::fs::read_to_string(&file)? == text, "the file is the changed one");
         ensure!(process(&site).await? != before, "the server runs on with what was changed");
+        Ok(())
+    };
+    let seen = seen.await;
+    site.down().await?;
+    seen
+}
+
+async fn administrator_lost(bed: &Bed) -> anyhow::Result<()> {
+    let site = Site::planned(bed, &order(bed)?).await?;
+    site.up(&Silent).await?;
+    let seen = async {
+        let before = process(&site).await?;
+        let name = names::api(IdentityKind::Administrator);
+        site.store.remove(&Vault::reference(&site.id, name)?)?;
+        let record = site.up(&Silent).await?;
+        ensure!(record.status() == Status::Up, "{:?}", record.status());
+        ensure!(process(&site).await? != before, "it was made beside the running server");
         Ok(())
     };
     let seen = seen.await;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use deploy_core::server::names;
+use credstore::CredentialStore as _;
+use deploy_core::server::{Vault, names};
 use deploy_core::{Record, Silent, Status};
 use deploy_linux::{AgentOrder, LinuxOrder};
 use velociraptor_api::IdentityKind;
@@ -34,6 +35,13 @@ pub(super) async fn cases(cases: &mut Cases, bed: &Bed) {
             LIMIT,
             "a server that was started with another configuration is started anew",
             async { other_configuration(bed).await },
+        )
+        .await;
+    cases
+        .case_within(
+            LIMIT,
+            "an administrator whose API file was lost is made beside no server",
+            async { administrator_lost(bed).await },
         )
         .await;
     cases
@@ -200,6 +208,26 @@ async fn other_configuration(bed: &Bed) -> anyhow::Result<()> {
         ensure!(std::fs::read_to_string(&file)? == text, "the file is the changed one");
         let now = main_process(&site, "server").await?;
         ensure!(now != process, "process {process} runs on with what was changed");
+        Ok(())
+    };
+    let seen = seen.await;
+    site.down().await?;
+    seen?;
+    before.is_still_so().await
+}
+
+async fn administrator_lost(bed: &Bed) -> anyhow::Result<()> {
+    let before = listing::taken().await?;
+    let site = Site::planned(&order(bed)?).await?;
+    site.up(&Silent).await?;
+    let seen = async {
+        let process = main_process(&site, "server").await?;
+        let name = names::api(IdentityKind::Administrator);
+        site.store.remove(&Vault::reference(&site.id, name)?)?;
+        let record = site.up(&Silent).await?;
+        ensure!(record.status() == Status::Up, "{:?}", record.status());
+        let now = main_process(&site, "server").await?;
+        ensure!(now != process, "it was made beside the running process {process}");
         Ok(())
     };
     let seen = seen.await;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use credstore::MemoryStore;
+use credstore::{CredentialStore, MemoryStore};
 use deploy_core::server::{Place, Rotation, Vault};
 use deploy_core::{
     About, Consent, Deployer, DeploymentId, Engine, EngineError, OnFailure, Progress, Record, Run,
@@ -20,18 +20,21 @@ use crate::real::Ports;
 
 pub(super) struct Site {
     deployer: LinuxDeployer,
+    pub(super) store: Arc<MemoryStore>,
     pub(super) vault: Vault,
     registry: registry::Memory,
     pub(super) id: DeploymentId,
     cancel: CancellationToken,
 }
 
-fn vault() -> Vault {
-    Vault::new(Arc::new(MemoryStore::new(credstore::Clock::of_the_machine())))
+fn store() -> (Arc<MemoryStore>, Vault) {
+    let store = Arc::new(MemoryStore::new(credstore::Clock::of_the_machine()));
+    let vault = Vault::new(Arc::clone(&store) as Arc<dyn CredentialStore>);
+    (store, vault)
 }
 
 pub(super) fn deployer() -> LinuxDeployer {
-    LinuxDeployer::new(Arc::new(Local), vault())
+    LinuxDeployer::new(Arc::new(Local), store().1)
 }
 
 /// A small server, all of whose ports are on loopback.
@@ -48,12 +51,12 @@ pub(super) fn order(bed: &Bed) -> anyhow::Result<LinuxOrder> {
 
 impl Site {
     pub(super) async fn planned(order: &LinuxOrder) -> anyhow::Result<Self> {
-        let vault = vault();
+        let (store, vault) = store();
         let deployer = LinuxDeployer::new(Arc::new(Local), vault.clone());
         let (registry, id) = (registry::Memory::default(), DeploymentId::generate()?);
         let record = Record::new(id.clone(), deployer.kind(), About::default(), order.plan(&id)?);
         Engine::new(&registry, &deployer).record(record).await?;
-        Ok(Self { deployer, vault, registry, id, cancel: CancellationToken::new() })
+        Ok(Self { deployer, store, vault, registry, id, cancel: CancellationToken::new() })
     }
 
     pub(super) fn owner(&self) -> Owner {

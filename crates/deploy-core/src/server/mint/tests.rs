@@ -1,0 +1,54 @@
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use credstore::{Clock, MemoryStore};
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::deployer::Silent;
+use crate::id::DeploymentId;
+use crate::record::Facts;
+use crate::transport::Ended;
+
+#[test]
+fn the_lines_for_people_are_not_in_the_file() {
+    let out = b"[INFO] 2026 starting\nca_certificate: |\n  AAA\n  BBB\nname: x\n\nCreating API client file on /dev/stdout.\nDone.\n";
+    assert_eq!(yaml_of(out).unwrap().expose(), "ca_certificate: |\n  AAA\n  BBB\nname: x\n\n");
+    assert!(yaml_of(b"Done.\n").is_none());
+    assert!(yaml_of(b"").is_none());
+}
+
+/// Writes down what is asked of it, and fails.
+#[derive(Default)]
+struct Fails(Mutex<Vec<String>>);
+
+#[async_trait]
+impl Program for Fails {
+    async fn alone(&self) -> Result<(), StepError> {
+        self.0.lock().unwrap().push(String::from("alone"));
+        Ok(())
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Result<Ended, StepError> {
+        self.0.lock().unwrap().push(arguments[..2].join(" "));
+        let err = String::from("first\nsecond \u{1b}[31mred\n\nthird\nfourth\n");
+        Ok(Ended { code: 1, out: Secret::new(Vec::new()), err })
+    }
+}
+
+#[tokio::test]
+async fn no_server_runs_meanwhile_and_one_that_ran_is_started_anew() {
+    let vault = Vault::new(Arc::new(MemoryStore::new(Clock::of_the_machine())));
+    let (id, never) = (DeploymentId::generate().unwrap(), CancellationToken::new());
+    let facts = Facts::from([(String::from("served_configuration"), "ab".into())]);
+    let api = "127.0.0.1:8001".parse().unwrap();
+    // Looking already says so: what a look finds out is on record before anything is done.
+    let cx = StepCx::new(&id, facts.clone(), &never, &Silent, (1, 1));
+    assert_eq!(look(&cx, &vault).await.unwrap(), Found::Absent);
+    assert!(!cx.has_fact("served_configuration"));
+    let cx = StepCx::new(&id, facts, &never, &Silent, (1, 1));
+    let program = Fails::default();
+    make(&cx, &vault, &program, &api).await.unwrap_err();
+    assert_eq!(*program.0.lock().unwrap(), ["alone", "config api_client"]);
+    assert!(!cx.has_fact("served_configuration"));
+}
