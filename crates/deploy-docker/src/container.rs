@@ -5,8 +5,8 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, HostConfig, HostConfigLogConfig, Mount,
-    MountType, PortBinding, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerInspectResponse, HostConfig, HostConfigLogConfig, ImageInspect,
+    Mount, MountType, PortBinding, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
@@ -18,6 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::daemon::{Daemon, present};
 use crate::owner::Owner;
+
+mod aspects;
+
+pub(crate) use aspects::{ASPECTS, Aspect, EXPOSURE};
 
 /// Seconds that a server has to end by itself: what it holds in memory is written then.
 const GRACE: i32 = 30;
@@ -96,7 +100,8 @@ impl ContainerSpec {
         if !owner.owns(labels) {
             return Ok(owner.foreign("container", &self.name));
         }
-        let left = self.differs(&found);
+        let user = self.user(daemon).await?;
+        let left = self.differs(daemon, &found, user.as_deref());
         Ok(if left.is_empty() { Found::Done } else { Found::Half { left } })
     }
 
@@ -166,7 +171,12 @@ impl ContainerSpec {
     }
 
     /// What is otherwise than wanted, for a person.
-    fn differs(&self, found: &ContainerInspectResponse) -> Vec<String> {
+    fn differs(
+        &self,
+        daemon: &Daemon,
+        found: &ContainerInspectResponse,
+        user: Option<&str>,
+    ) -> Vec<String> {
         let mut left = Vec::new();
         let state = found.state.as_ref();
         if state.and_then(|state| state.running) != Some(true) {
@@ -179,15 +189,9 @@ impl ContainerSpec {
         if restarts >= RETRIES {
             left.push(format!("container {} (ended {restarts} times by itself)", self.name));
         }
-        let host = found.host_config.clone().unwrap_or_default();
-        let wanted = self.host();
-        if (host.memory, host.nano_cpus, host.pids_limit)
-            != (wanted.memory, wanted.nano_cpus, wanted.pids_limit)
-        {
-            left.push(format!("container {} (other limits)", self.name));
-        }
-        if host.port_bindings != wanted.port_bindings {
-            left.push(format!("container {} (other ports)", self.name));
+        let aspects = self.aspects(found, user, daemon.facts().limits_swap);
+        for Aspect { what, wanted, found } in aspects.into_iter().filter(|it| !it.fits()) {
+            left.push(format!("container {} ({what}: {found}; wanted {wanted})", self.name));
         }
         left
     }
@@ -237,6 +241,15 @@ impl ContainerSpec {
             }),
             ..confined()
         }
+    }
+
+    /// The user that its image says; nothing where there is no image.
+    pub(crate) async fn user(&self, daemon: &Daemon) -> Result<Option<String>, StepError> {
+        let doing = format!("looking at the image {}", self.image);
+        let image = present(daemon.docker.inspect_image(&self.image).await);
+        let image = image.map_err(daemon.failed(&doing))?;
+        let user = |image: ImageInspect| image.config.and_then(|config| config.user);
+        Ok(image.map(|image| user(image).unwrap_or_default()))
     }
 
     pub(crate) async fn inspect(

@@ -81,6 +81,8 @@ pub struct DaemonFacts {
     pub limits_memory: bool,
     /// Limits of processors take effect.
     pub limits_cpu: bool,
+    /// Limits of swap take effect.
+    pub limits_swap: bool,
 }
 
 /// A daemon that answers and fits.
@@ -152,6 +154,7 @@ impl Daemon {
             cpus: info.ncpu.and_then(|n| n.try_into().ok()).unwrap_or_default(),
             limits_memory: info.memory_limit.unwrap_or_default(),
             limits_cpu: info.cpu_cfs_quota.unwrap_or_default(),
+            limits_swap: info.swap_limit.unwrap_or_default(),
         };
         Ok(Self { docker, host, facts })
     }

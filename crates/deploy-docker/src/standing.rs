@@ -6,7 +6,7 @@ use deploy_core::{DeploymentId, Plan, StepError};
 use tokio_util::sync::CancellationToken;
 use velociraptor_config::{Profile, ServerConfig, drift};
 
-use crate::container::{ContainerSpec, Published, confined};
+use crate::container::{ASPECTS, Aspect, ContainerSpec, EXPOSURE};
 use crate::deployer::{DockerDeployer, DockerStep};
 use crate::inside::Inside;
 use crate::owner::Owner;
@@ -103,7 +103,7 @@ impl DockerDeployer {
                 |what: &&str| Check::new(*what, "as planned", found.to_owned(), Verdict::NotLooked);
             checks.iter().map(of).collect()
         };
-        let others = ["limits", "confinement", "published ports", "what others may reach"];
+        let others: Vec<&str> = ASPECTS.into_iter().chain([EXPOSURE]).collect();
         let found = match spec.inspect(self.daemon()).await {
             Err(error) => {
                 let mut all = vec![unseen(&what, "runs", &error)];
@@ -128,13 +128,18 @@ impl DockerDeployer {
             all.extend(unknown(&others, found));
             return all;
         }
-        vec![
-            runs(&what, &found),
-            spec.limits_of(&found),
-            spec.confinement_of(&found),
-            spec.ports_of(&found),
-            spec.exposure_of(&found),
-        ]
+        let exposure = spec.exposure(&found).check();
+        let mut all = vec![runs(&what, &found)];
+        match spec.user(self.daemon()).await {
+            Ok(user) => {
+                let swap = self.daemon().facts().limits_swap;
+                let aspects = spec.aspects(&found, user.as_deref(), swap);
+                all.extend(aspects.into_iter().map(Aspect::check));
+            }
+            Err(error) => all.extend(unknown(&ASPECTS, &error.to_string())),
+        }
+        all.push(exposure);
+        all
     }
 
     async fn probes(
@@ -177,96 +182,11 @@ fn runs(what: &str, found: &ContainerInspectResponse) -> Check {
     check(String::from("runs"), Verdict::Fits)
 }
 
-impl Published {
-    fn told(&self) -> String {
-        format!("{}/tcp on {}:{}", self.inside, self.outside.ip(), self.outside.port())
+impl Aspect {
+    fn check(self) -> Check {
+        let fits = self.fits();
+        let verdict = if fits { Verdict::Fits } else { Verdict::Unfit };
+        let check = Check::new(self.what, self.wanted, self.found, verdict);
+        if fits { check } else { check.next(RESUME) }
     }
-}
-
-impl ContainerSpec {
-    fn judged(what: &str, expected: String, found: String) -> Check {
-        if expected == found {
-            return Check::new(what, expected, found, Verdict::Fits);
-        }
-        Check::new(what, expected, found, Verdict::Unfit).next(RESUME)
-    }
-
-    fn limits_of(&self, found: &ContainerInspectResponse) -> Check {
-        let told = |host: &bollard::models::HostConfig| {
-            let files =
-                host.ulimits.iter().flatten().find(|it| it.name.as_deref() == Some("nofile"));
-            format!(
-                "memory {} MiB, processors {}/1000, processes {}, open files {}",
-                host.memory.unwrap_or_default() >> 20,
-                host.nano_cpus.unwrap_or_default() / 1_000_000,
-                host.pids_limit.unwrap_or_default(),
-                files.and_then(|it| it.soft).unwrap_or_default(),
-            )
-        };
-        let there = found.host_config.clone().unwrap_or_default();
-        Self::judged("limits", told(&self.host()), told(&there))
-    }
-
-    fn confinement_of(&self, found: &ContainerInspectResponse) -> Check {
-        let told = |host: &bollard::models::HostConfig| {
-            let list = |all: &Option<Vec<String>>| match all.as_deref() {
-                None | Some([]) => String::from("none"),
-                Some(all) => all.join(" "),
-            };
-            let root = if host.readonly_rootfs == Some(true) { "read-only" } else { "writable" };
-            let privileged = if host.privileged == Some(true) { ", PRIVILEGED" } else { "" };
-            format!(
-                "root {root}, capabilities dropped {}, added {}, {}{privileged}",
-                list(&host.cap_drop),
-                list(&host.cap_add),
-                list(&host.security_opt),
-            )
-        };
-        let there = found.host_config.clone().unwrap_or_default();
-        Self::judged("confinement", told(&confined()), told(&there))
-    }
-
-    fn ports_of(&self, found: &ContainerInspectResponse) -> Check {
-        let mut wanted: Vec<String> = self.published.iter().map(Published::told).collect();
-        wanted.sort();
-        Self::judged("published ports", wanted.join(", "), published(found).join(", "))
-    }
-
-    /// The first port is the agents', which is there to be reached.
-    fn exposure_of(&self, found: &ContainerInspectResponse) -> Check {
-        let open = |text: &String| {
-            let address = text.split(" on ").nth(1).and_then(|at| at.rsplit_once(':'));
-            address.is_some_and(|(ip, _)| ip != "127.0.0.1" && ip != "::1")
-        };
-        let agents = self.published.first().map(|port| format!("{}/tcp ", port.inside));
-        let agents = agents.unwrap_or_default();
-        let others = published(found).into_iter().filter(|text| !text.starts_with(&agents));
-        let reached: Vec<String> = others.filter(open).collect();
-        let meant = self.published.iter().skip(1).filter(|port| !port.outside.ip().is_loopback());
-        let mut meant: Vec<String> = meant.map(Published::told).collect();
-        meant.sort();
-        let none = |all: &[String]| match all {
-            [] => String::from("nothing but the agents' port"),
-            all => format!("the agents' port, and {}", all.join(", ")),
-        };
-        Self::judged("what others may reach", none(&meant), none(&reached))
-    }
-}
-
-/// What is published, as `INSIDE/tcp on ADDRESS:PORT`.
-fn published(found: &ContainerInspectResponse) -> Vec<String> {
-    let bindings = found.host_config.as_ref().and_then(|host| host.port_bindings.clone());
-    let mut all: Vec<String> = bindings
-        .unwrap_or_default()
-        .into_iter()
-        .flat_map(|(inside, outside)| {
-            outside.unwrap_or_default().into_iter().map(move |binding| {
-                let ip = binding.host_ip.filter(|ip| !ip.is_empty());
-                let ip = ip.unwrap_or_else(|| String::from("0.0.0.0"));
-                format!("{inside} on {ip}:{}", binding.host_port.unwrap_or_default())
-            })
-        })
-        .collect();
-    all.sort();
-    all
 }

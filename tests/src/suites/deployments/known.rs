@@ -29,7 +29,7 @@ impl Bed {
     async fn seen(&self, home: &Home<'_>, id: &str) -> anyhow::Result<()> {
         let folder = home.folder.path();
         let checked = home.json(&["deployments", "validate", id]).await?;
-        ensure!(checked["valid"] == true && checked["counts"]["fits"] == 23, "{checked}");
+        ensure!(checked["valid"] == true && checked["counts"]["fits"] == 27, "{checked}");
         let shown = home.json(&["deployments", "config", id, "--differences"]).await?;
         ensure!(shown["differences"].as_array().is_some_and(Vec::is_empty), "{shown}");
 
