@@ -161,7 +161,7 @@ impl FileStore {
 
     /// How many encrypted files no entry names.
     fn unlisted(&self, files: &[FileId], index: &Index) -> usize {
-        let mut named: Vec<_> = index.entries.iter().map(|entry| &entry.file).collect();
+        let mut named: Vec<_> = index.entries.iter().flat_map(Entry::files).collect();
         named.sort_unstable();
         let unnamed = files.iter().filter(|file| named.binary_search(file).is_err());
         // One that was removed meanwhile was in the list that was read before the index.
@@ -220,6 +220,43 @@ impl FileStore {
         Ok(Writing { store: self, head, index, _held: held })
     }
 
+    /// The store for a value that may be kept, made where there is none.
+    fn writing(
+        &self,
+        new: &NewCredential,
+        value: &Secret<Vec<u8>>,
+    ) -> Result<Writing<'_>, StoreError> {
+        let size = value.expose().len();
+        if size > LONGEST {
+            return Err(StoreError::TooLong { credential: new.credential.clone(), size });
+        }
+        match self.hold()? {
+            Some(writing) => Ok(writing),
+            None => self.make(),
+        }
+    }
+
+    /// What is in a file, which has to be what the index says.
+    fn opened(
+        &self,
+        head: &Head,
+        entry: &Entry,
+        path: &Path,
+        sealed: &[u8],
+    ) -> Result<Secret<Vec<u8>>, StoreError> {
+        if digest(sealed) != entry.sha256 {
+            return Err(sealed::damaged(path, "it is not what was written"));
+        }
+        let identity = self.unlock(head)?;
+        let unsealed = sealed::unseal(path, sealed, &identity)?;
+        let Label { credential: name, kind, made, expires, .. } = &unsealed.label;
+        let says = (&entry.credential, entry.kind, entry.made, entry.expires);
+        if (name, *kind, *made, *expires) != says {
+            return Err(sealed::damaged(path, "it holds something else than the index says"));
+        }
+        Ok(unsealed.value())
+    }
+
     fn unknown(credential: &CredentialRef) -> StoreError {
         StoreError::Unknown { credential: credential.clone() }
     }
@@ -227,15 +264,15 @@ impl FileStore {
 
 impl CredentialStore for FileStore {
     fn put(&self, new: NewCredential, value: &Secret<Vec<u8>>) -> Result<Metadata, StoreError> {
-        let size = value.expose().len();
-        if size > LONGEST {
-            return Err(StoreError::TooLong { credential: new.credential, size });
+        self.writing(&new, value)?.put(&new, value)
+    }
+
+    fn replace(&self, new: NewCredential, value: &Secret<Vec<u8>>) -> Result<Metadata, StoreError> {
+        let mut writing = self.writing(&new, value)?;
+        match writing.index.position(&new.credential) {
+            Ok(at) => writing.replace(at, &new, value),
+            Err(_) => writing.put(&new, value),
         }
-        let mut writing = match self.hold()? {
-            Some(writing) => writing,
-            None => self.make()?,
-        };
-        writing.put(&new, value)
     }
 
     fn open(
@@ -243,33 +280,29 @@ impl CredentialStore for FileStore {
         credential: &CredentialRef,
         expired: Expired,
     ) -> Result<Secret<Vec<u8>>, StoreError> {
-        let Some((head, index)) = self.load()? else { return Err(Self::unknown(credential)) };
-        let found = index.find(credential).filter(|entry| entry.is_there());
-        let entry = found.ok_or_else(|| Self::unknown(credential))?;
-        entry.metadata(self.clock.now()).refuse_expired(expired)?;
-        let path = self.path(&entry.file);
-        let Some(sealed) = form::read_if_there(&path)? else {
-            // It may have been removed since the index was read.
-            let index = Index::load(&self.folder, &head.store)?;
-            return Err(match index.find(credential) {
-                Some(entry) if entry.state == State::Kept => StoreError::Missing {
+        let Some((head, mut index)) = self.load()? else { return Err(Self::unknown(credential)) };
+        loop {
+            let found = index.find(credential).filter(|entry| entry.is_there());
+            let entry = found.ok_or_else(|| Self::unknown(credential))?;
+            entry.metadata(self.clock.now()).refuse_expired(expired)?;
+            let path = self.path(&entry.file);
+            if let Some(sealed) = form::read_if_there(&path)? {
+                return self.opened(&head, entry, &path, &sealed);
+            }
+            // It may have been removed or replaced since the index was read.
+            let newer = Index::load(&self.folder, &head.store)?;
+            if newer.find(credential) == Some(entry) && entry.state == State::Kept {
+                return Err(StoreError::Missing {
                     part: Part::Secret,
                     place: path.display().to_string(),
                     next: "put it back from a copy, or remove the secret",
-                },
-                _ => Self::unknown(credential),
-            });
-        };
-        if digest(&sealed) != entry.sha256 {
-            return Err(sealed::damaged(&path, "it is not what was written"));
+                });
+            }
+            if newer.find(credential).is_none_or(|entry| entry.state != State::Kept) {
+                return Err(Self::unknown(credential));
+            }
+            index = newer;
         }
-        let identity = self.unlock(&head)?;
-        let unsealed = sealed::unseal(&path, &sealed, &identity)?;
-        let Label { credential: name, kind, made, expires, .. } = &unsealed.label;
-        if (name, *kind, *made, *expires) != (credential, entry.kind, entry.made, entry.expires) {
-            return Err(sealed::damaged(&path, "it holds something else than the index says"));
-        }
-        Ok(unsealed.value())
     }
 
     fn find(&self, credential: &CredentialRef) -> Result<Option<Metadata>, StoreError> {
@@ -332,14 +365,51 @@ impl Writing<'_> {
             }
             Err(at) => at,
         };
+        let (entry, sealed) = self.sealed(new, value)?;
+        let metadata = entry.metadata(entry.made);
+        let path = self.store.path(&entry.file);
+        self.index.entries.insert(at, entry);
+        self.save()?;
+        owner_only::write_new(&path, &sealed)?;
+        self.index.entries[at].state = State::Kept;
+        self.save()?;
+        Ok(metadata)
+    }
+
+    /// The new file is named beside the old one before it is there, and the old one beside the new
+    /// one until it is gone. Between the two, one index takes the place of another.
+    fn replace(
+        &mut self,
+        at: usize,
+        new: &NewCredential,
+        value: &Secret<Vec<u8>>,
+    ) -> Result<Metadata, StoreError> {
+        let (entry, sealed) = self.sealed(new, value)?;
+        let metadata = entry.metadata(entry.made);
+        let path = self.store.path(&entry.file);
+        self.index.entries[at].beside = Some(entry.file.clone());
+        self.save()?;
+        owner_only::write_new(&path, &sealed)?;
+        let old = self.index.entries[at].file.clone();
+        self.index.entries[at] = Entry { state: State::Kept, beside: Some(old), ..entry };
+        self.save()?;
+        self.settle()?;
+        Ok(metadata)
+    }
+
+    /// An encrypted value, and what the index is to say of it, in a file that is still to be written.
+    fn sealed(
+        &self,
+        new: &NewCredential,
+        value: &Secret<Vec<u8>>,
+    ) -> Result<(Entry, Vec<u8>), StoreError> {
         let (now, file) = (self.store.clock.now(), FileId::random()?);
         let path = self.store.path(&file);
         let recipient = self.head.recipient(&self.store.folder)?;
-        let sealed = sealed::seal(&Label::of(new, now), value, &recipient).map_err(|source| {
-            owner_only::Error::Io { what: "encrypting", path: path.clone(), source }
-        })?;
+        let sealed = sealed::seal(&Label::of(new, now), value, &recipient)
+            .map_err(|source| owner_only::Error::Io { what: "encrypting", path, source })?;
         let entry = Entry {
-            credential,
+            credential: new.credential.clone(),
             kind: new.kind,
             made: now,
             expires: new.expires,
@@ -347,14 +417,9 @@ impl Writing<'_> {
             file,
             sha256: digest(&sealed),
             state: State::Making,
+            beside: None,
         };
-        let metadata = entry.metadata(now);
-        self.index.entries.insert(at, entry);
-        self.save()?;
-        owner_only::write_new(&path, &sealed)?;
-        self.index.entries[at].state = State::Kept;
-        self.save()?;
-        Ok(metadata)
+        Ok((entry, sealed))
     }
 
     /// Removes what is named: first said, then done, then forgotten.
@@ -373,20 +438,26 @@ impl Writing<'_> {
     }
 
     /// Brings to its end what was begun: here, or by a process that was ended. What was about to be
-    /// put is taken back, since nobody was told that it is there.
+    /// put is taken back, since nobody was told that it is there. Of one that was replaced, the file
+    /// goes that the index does not name as its own.
     fn settle(&mut self) -> Result<(), StoreError> {
         let secrets = self.store.secrets();
         for folder in [&self.store.folder, &secrets] {
             remove_unfinished(folder)?;
         }
-        let begun = |entry: &Entry| entry.state != State::Kept;
-        if !self.index.entries.iter().any(begun) {
+        if !self.index.entries.iter().any(Entry::is_begun) {
             return Ok(());
         }
-        for entry in self.index.entries.iter().filter(|entry| begun(entry)) {
-            owner_only::remove(&self.store.path(&entry.file))?;
+        for entry in self.index.entries.iter().filter(|entry| entry.is_begun()) {
+            let kept = (entry.state == State::Kept).then_some(&entry.file);
+            for file in entry.files().filter(|file| Some(*file) != kept) {
+                owner_only::remove(&self.store.path(file))?;
+            }
         }
-        self.index.entries.retain(|entry| !begun(entry));
+        self.index.entries.retain(|entry| entry.state == State::Kept);
+        for entry in &mut self.index.entries {
+            entry.beside = None;
+        }
         self.save()
     }
 }

@@ -1,8 +1,8 @@
 //! Secrets at rest: encrypted, one opened at a time, listed without opening any.
 //!
 //! A secret is put once under a name and is then spoken of by its [`CredentialRef`]. Plans, records
-//! and tools carry the reference; whoever needs the value opens it in the step that needs it. A
-//! store never overwrites: a value that changes gets a new name.
+//! and tools carry the reference; whoever needs the value opens it in the step that needs it. Putting
+//! never overwrites: what is to be replaced is replaced by that word.
 //!
 //! [`FileStore`] keeps each secret in an age file of its own, in a folder of its owner only
 //! ([design](https://age-encryption.org/v1) of the files; `docs/design/credstore.md` of the rest).
@@ -52,6 +52,15 @@ pub trait CredentialStore: Send + Sync {
     ///
     /// [`StoreError::Exists`] where the name is in use: what is there stays as it is.
     fn put(&self, new: NewCredential, value: &Secret<Vec<u8>>) -> Result<Metadata, StoreError>;
+
+    /// Keeps a value under a name, in the place of the one that is there, if there is one. Whenever it
+    /// is looked at, the old or the new one is there, whole. When this returns, the new one is on the
+    /// disk and the old one is gone.
+    ///
+    /// # Errors
+    ///
+    /// As of [`CredentialStore::put`], but for [`StoreError::Exists`].
+    fn replace(&self, new: NewCredential, value: &Secret<Vec<u8>>) -> Result<Metadata, StoreError>;
 
     /// Opens one secret, and no other.
     ///

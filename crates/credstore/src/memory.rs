@@ -51,21 +51,36 @@ impl MemoryStore {
     }
 }
 
-impl CredentialStore for MemoryStore {
-    fn put(&self, new: NewCredential, value: &Secret<Vec<u8>>) -> Result<Metadata, StoreError> {
+impl MemoryStore {
+    fn keep(
+        &self,
+        kept: &mut BTreeMap<CredentialRef, Kept>,
+        new: NewCredential,
+        value: &Secret<Vec<u8>>,
+    ) -> Result<Metadata, StoreError> {
         let (now, size) = (self.clock.now(), value.expose().len());
         if size > LONGEST {
             return Err(StoreError::TooLong { credential: new.credential, size });
-        }
-        let mut kept = self.kept();
-        if let Some(there) = kept.get(&new.credential) {
-            return Err(StoreError::Exists { credential: new.credential, made: there.made });
         }
         let credential = new.credential.clone();
         let entry = Kept { new, made: now, value: value.clone() };
         let metadata = entry.metadata(now);
         kept.insert(credential, entry);
         Ok(metadata)
+    }
+}
+
+impl CredentialStore for MemoryStore {
+    fn put(&self, new: NewCredential, value: &Secret<Vec<u8>>) -> Result<Metadata, StoreError> {
+        let mut kept = self.kept();
+        if let Some(there) = kept.get(&new.credential) {
+            return Err(StoreError::Exists { credential: new.credential, made: there.made });
+        }
+        self.keep(&mut kept, new, value)
+    }
+
+    fn replace(&self, new: NewCredential, value: &Secret<Vec<u8>>) -> Result<Metadata, StoreError> {
+        self.keep(&mut self.kept(), new, value)
     }
 
     fn open(

@@ -26,6 +26,10 @@ pub(super) struct Entry {
     /// Of the encrypted file.
     pub(super) sha256: String,
     pub(super) state: State,
+    /// Another file of it, while it is replaced: the one that is about to take its place, or the one
+    /// whose place was taken. Either is removed by the next one that writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) beside: Option<FileId>,
 }
 
 /// How far a change has come. What is not `Kept` is left by a process that was ended in between,
@@ -51,6 +55,16 @@ impl Entry {
             expired: self.expires.is_some_and(|end| end <= now),
             size: self.size,
         }
+    }
+
+    /// Whether a change of it was begun and not ended.
+    pub(super) fn is_begun(&self) -> bool {
+        self.state != State::Kept || self.beside.is_some()
+    }
+
+    /// All files that are named here.
+    pub(super) fn files(&self) -> impl Iterator<Item = &FileId> {
+        std::iter::once(&self.file).chain(&self.beside)
     }
 
     /// Whether somebody was told that it is there, and it still may be.

@@ -1,6 +1,6 @@
 //! An index that was lost, made anew from the secrets, each of which says what it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::path::PathBuf;
 
 use super::form;
@@ -51,12 +51,6 @@ impl FileStore {
                 }
             };
             let label = &unsealed.label;
-            if let Some(other) = found.get(&label.credential) {
-                let why =
-                    format!("{} is in another file too, {}", label.credential, other.file.as_str());
-                left.push((path, why));
-                continue;
-            }
             let entry = Entry {
                 credential: label.credential.clone(),
                 kind: label.kind,
@@ -66,8 +60,22 @@ impl FileStore {
                 file,
                 sha256: digest(&bytes),
                 state: State::Kept,
+                beside: None,
             };
-            found.insert(entry.credential.clone(), entry);
+            // Of one that was replaced, both files may be there: the newer one is it.
+            let older = match found.entry(entry.credential.clone()) {
+                btree_map::Entry::Vacant(place) => {
+                    place.insert(entry);
+                    continue;
+                }
+                btree_map::Entry::Occupied(mut place) if place.get().made < entry.made => {
+                    place.insert(entry)
+                }
+                btree_map::Entry::Occupied(_) => entry,
+            };
+            let newer = found[&older.credential].file.as_str();
+            let why = format!("{} is in another file too, {newer}", older.credential);
+            left.push((self.path(&older.file), why));
         }
         let old_index = self.move_index_away()?;
         let index = Index { entries: found.into_values().collect() };

@@ -90,6 +90,37 @@ fn a_removal_that_was_ended_is_named_and_finished() {
 }
 
 #[test]
+fn a_replacement_that_was_ended_leaves_one_whole_value() {
+    for written in [true, false] {
+        let bed = bed();
+        bed.store.replace(new("a"), &value("new")).unwrap();
+        let before = bed.files();
+        // The other file is the next one before it has taken the place, and the last one after it.
+        let other = FileId::random().unwrap();
+        if written {
+            owner_only::write_new(&bed.store.path(&other), b"the other file").unwrap();
+        }
+        let (head, mut index) = bed.store.load().unwrap().unwrap();
+        index.entries[0].beside = Some(other.clone());
+        index.save(&bed.store.folder, &head.store).unwrap();
+        assert_eq!(bed.names(), ["a", "b"]);
+        let opened = || bed.store.open(&reference("a"), Expired::Refused).unwrap();
+        assert_eq!(opened().expose(), b"new");
+        bed.store.remove(&reference("b")).unwrap();
+        assert_eq!(opened().expose(), b"new");
+        assert_eq!(bed.names(), ["a"]);
+        assert!(!bed.store.path(&other).exists());
+        assert_eq!(bed.files(), before - 1, "the other file is gone");
+        // Whatever is left of it goes with it.
+        index.entries[0].beside = Some(other.clone());
+        index.entries.truncate(1);
+        index.save(&bed.store.folder, &head.store).unwrap();
+        bed.store.remove(&reference("a")).unwrap();
+        assert_eq!(bed.files(), before - 2);
+    }
+}
+
+#[test]
 fn half_written_files_are_cleared_away_and_never_read() {
     let bed = bed();
     let before = bed.files();

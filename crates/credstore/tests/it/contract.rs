@@ -52,6 +52,30 @@ fn nothing_is_overwritten() {
 }
 
 #[test]
+fn what_is_replaced_is_the_new_one_with_its_own_end() {
+    each(|store, hand| {
+        let first = NewCredential { kind: Kind::ApiFile, expires: Some(at(10)), ..new("D-1/a") };
+        store.put(first, &value("first")).unwrap();
+        store.put(new("D-1/b"), &value("other")).unwrap();
+        hand.set(20);
+        let second = NewCredential { kind: Kind::ApiFile, expires: Some(at(100)), ..new("D-1/a") };
+        let made = store.replace(second, &value("a longer second")).unwrap();
+        assert_eq!((made.made, made.expires, made.size), (at(20), Some(at(100)), 15));
+        assert_eq!(store.find(&reference("D-1/a")).unwrap(), Some(made));
+        let opened = store.open(&reference("D-1/a"), Expired::Refused).unwrap();
+        assert_eq!(opened.expose(), b"a longer second");
+        // Where there is none it is put.
+        store.replace(new("D-1/c"), &value("new")).unwrap();
+        assert_eq!(listed(store), ["cred:D-1/a", "cred:D-1/b", "cred:D-1/c"]);
+        // What cannot be kept changes nothing.
+        let long = Secret::new(vec![7; LONGEST + 1]);
+        assert_eq!(kind(store.replace(new("D-1/a"), &long)), "TooLong");
+        let opened = store.open(&reference("D-1/a"), Expired::Refused).unwrap();
+        assert_eq!(opened.expose(), b"a longer second");
+    });
+}
+
+#[test]
 fn expired_ones_are_kept_listed_and_refused() {
     each(|store, hand| {
         let given = NewCredential { expires: Some(at(10)), ..new("D-1/a") };

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use credstore::{CredentialStore, Expired, PageRequest, Part, StoreError};
+use credstore::{CredentialStore, Expired, Options, PageRequest, Part, StoreError};
 
-use crate::bed::{Bed, kind, listed, new, reference, value};
+use crate::bed::{Bed, Hand, kind, listed, new, reference, value};
 
 fn filled() -> Bed {
     let bed = Bed::key_file();
@@ -127,6 +127,28 @@ fn a_lost_a_cut_and_a_flipped_secret_are_told_apart_and_the_others_open() {
         assert_eq!(listed(&store).len(), 3);
     }
     opens("D-1/a").unwrap();
+}
+
+#[test]
+fn an_index_made_anew_names_the_newer_of_two_files() {
+    // The names of files are drawn: the older one comes first, or last.
+    for _ in 0..8 {
+        let (mut bed, hand) = (Bed::key_file(), Hand::default());
+        bed.options = Options { clock: hand.clock(), ..bed.options };
+        let store = bed.store();
+        store.put(new("D-1/a"), &value("old")).unwrap();
+        let old = bed.secrets().remove(0);
+        let text = fs::read(&old).unwrap();
+        hand.set(9);
+        store.replace(new("D-1/a"), &value("new")).unwrap();
+        assert!(!old.exists(), "the old one is gone");
+        owner_only::write_new(&old, &text).unwrap();
+        let rebuilt = store.rebuild().unwrap();
+        let left: Vec<_> = rebuilt.left.into_iter().map(|(path, _)| path).collect();
+        assert_eq!((rebuilt.kept, left), (1, vec![old]));
+        let opened = store.open(&reference("D-1/a"), Expired::Refused).unwrap();
+        assert_eq!(opened.expose(), b"new");
+    }
 }
 
 #[test]

@@ -118,3 +118,46 @@ fn a_process_that_is_killed_loses_nothing_that_it_reported() {
         assert_eq!(stray.count(), 0);
     }
 }
+
+#[test]
+fn a_process_that_is_killed_while_it_replaces_leaves_the_old_or_the_new_one() {
+    const NAME: &str = "D-1/a";
+    if let Some((store, _)) = part() {
+        // Until it is killed.
+        for number in 0.. {
+            store.replace(new(NAME), &value(&format!("{number:05}"))).unwrap();
+        }
+        return;
+    }
+    for round in 0..12_u64 {
+        let bed = Bed::key_file();
+        let store = bed.store();
+        store.put(new(NAME), &value("first")).unwrap();
+        let test = "a_process_that_is_killed_while_it_replaces_leaves_the_old_or_the_new_one";
+        let mut writer = again(test, &bed, 0);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        // Looked at while it is replaced: there is one at every moment, and it is whole.
+        let mut last = String::new();
+        while last.parse::<u64>().unwrap_or_default() < 3 + round % 5 {
+            assert!(Instant::now() < deadline, "it has come to {last:?} only");
+            assert!(writer.try_wait().unwrap().is_none(), "it ended by itself");
+            let opened = store.open(&reference(NAME), Expired::Refused).unwrap();
+            let found = String::from_utf8(opened.expose().clone()).unwrap();
+            assert!(found == "first" || last.is_empty() || found >= last, "{found} after {last}");
+            last = if found == "first" { last } else { found };
+        }
+        let spin = Instant::now() + Duration::from_micros(round * 900);
+        while Instant::now() < spin {
+            std::hint::spin_loop();
+        }
+        writer.kill().unwrap();
+        writer.wait().unwrap();
+        let page = store.list(None, &PageRequest::first(10)).unwrap();
+        assert_eq!((page.total, page.unlisted), (1, 0));
+        let kept = || store.open(&reference(NAME), Expired::Refused).unwrap();
+        let before = kept();
+        store.put(new("next/one"), &value("x")).unwrap();
+        assert_eq!(kept().expose(), before.expose());
+        assert_eq!(bed.secrets().len(), 2, "files and names are the same number");
+    }
+}

@@ -98,7 +98,8 @@ impl Vault {
         self.with(move |store| Ok(store.list(Some(&group), &PageRequest::first(MOST))?.total)).await
     }
 
-    /// Keeps a text. What has the name is replaced: it is of a step that ran by half.
+    /// Keeps a text. What has the name is replaced at once: whenever this is ended, the old or the
+    /// new one is there, whole.
     pub(super) async fn put(
         &self,
         id: &DeploymentId,
@@ -109,11 +110,8 @@ impl Vault {
     ) -> Result<(), StepError> {
         let credential = Self::reference(id, name)?;
         self.with(move |store| {
-            if store.find(&credential)?.is_some() {
-                store.remove(&credential)?;
-            }
             let value = Secret::new(text.expose().clone().into_bytes());
-            store.put(NewCredential { credential, kind, expires }, &value).map(drop)
+            store.replace(NewCredential { credential, kind, expires }, &value).map(drop)
         })
         .await
     }
