@@ -72,19 +72,41 @@ impl Check {
 
     /// Whether a port of this machine can be listened on.
     pub fn port(what: &str, at: SocketAddr) -> Self {
-        let expected = format!("{at} is free");
-        let (found, verdict) = match TcpListener::bind(at) {
-            Ok(_) => (String::from("free"), Verdict::Fits),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                (String::from("something listens there"), Verdict::Unfit)
-            }
-            Err(error) => (error.to_string(), Verdict::Unfit),
+        Self::bound(what, at, TcpListener::bind(at).map(drop))
+    }
+
+    /// What came of listening there.
+    fn bound(what: &str, at: SocketAddr, bound: io::Result<()>) -> Self {
+        let (address, port) = (at.ip(), at.port());
+        let Err(error) = bound else {
+            return Self::new(what, format!("{at} is free"), "free", Verdict::Fits);
         };
-        let check = Self::new(what, expected, found, verdict);
-        if verdict == Verdict::Fits {
-            return check;
-        }
-        check.next(format!("end what listens on port {}, or choose another", at.port()))
+        let (found, verdict, next) = match error.kind() {
+            io::ErrorKind::AddrInUse => (
+                String::from("something listens there"),
+                Verdict::Unfit,
+                format!("end what listens on port {port} (ss -ltnp shows it), or choose another"),
+            ),
+            // Whether it is free is another matter: who is to listen there may be allowed to.
+            io::ErrorKind::PermissionDenied => (
+                format!("this account may not listen on port {port}, so it was not tried"),
+                Verdict::NotLooked,
+                format!(
+                    "look yourself whether port {port} is free (ss -ltn), or choose one above 1023"
+                ),
+            ),
+            io::ErrorKind::AddrNotAvailable => (
+                format!("{address} is no address of this machine"),
+                Verdict::Unfit,
+                String::from("name an address that this machine has (ip address shows them)"),
+            ),
+            _ => (
+                error.to_string(),
+                Verdict::Unfit,
+                format!("mend what it names, or choose another address than {at}"),
+            ),
+        };
+        Self::new(what, format!("{at} is free"), found, verdict).next(next)
     }
 
     /// Whether there is so much of something.
@@ -145,6 +167,26 @@ mod tests {
         );
         drop(taken);
         assert_eq!(Check::port("the GUI", at).verdict, Verdict::Fits);
+    }
+
+    #[test]
+    fn a_port_that_could_not_be_tried_is_not_looked_at() {
+        let at: SocketAddr = "0.0.0.0:443".parse().unwrap();
+        let denied = io::Error::from(io::ErrorKind::PermissionDenied);
+        let check = Check::bound("the agents' port", at, Err(denied));
+        assert_eq!(check.verdict, Verdict::NotLooked);
+        assert!(check.found.contains("may not listen on port 443"), "{check:?}");
+        assert!(check.next.as_deref().is_some_and(|next| next.contains("above 1023")), "{check:?}");
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_said_to_be_one() {
+        // An address of documentation, which no machine has.
+        let check = Check::port("the GUI", "192.0.2.7:0".parse().unwrap());
+        assert_eq!(check.verdict, Verdict::Unfit);
+        assert_eq!(check.found, "192.0.2.7 is no address of this machine");
+        let next = check.next.unwrap_or_default();
+        assert!(next.contains("ip address") && !next.contains("end what listens"), "{next}");
     }
 
     #[test]
