@@ -18,6 +18,8 @@ use crate::id::StepName;
 use crate::plan::{PlanError, Step};
 
 mod answer;
+#[cfg(test)]
+mod bed;
 mod certificates;
 mod further;
 mod health;

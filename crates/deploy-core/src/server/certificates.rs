@@ -103,6 +103,11 @@ pub(super) fn summary(role: Role, pem: &str) -> Result<Summary, String> {
     chain.into_iter().next().ok_or_else(|| format!("{} is empty", role.words()))
 }
 
+/// When an API file can no longer be used: the end of its certificate.
+pub(super) fn end_of(file: &ApiConfig) -> Result<Timestamp, String> {
+    summary(Role::Api, &file.pair().0).map(|summary| summary.not_after)
+}
+
 /// What a certificate is for, and for whom.
 pub(super) fn names_of(role: Role, certificate: &Summary) -> String {
     match role {

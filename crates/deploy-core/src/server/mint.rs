@@ -5,6 +5,7 @@ use secret::Secret;
 use velociraptor_api::IdentityKind;
 use velociraptor_config::ApiConfig;
 
+use super::certificates::end_of;
 use super::{DATASTORE, Place, Program, Vault, names, served};
 use crate::deployer::{Found, StepCx, StepError};
 
@@ -53,7 +54,8 @@ pub(super) async fn make(
     }
     // The file names the port that the server binds, which may be published as another.
     let file = file.at((api.host(), api.port())).map_err(|error| failed(error.to_string()))?;
-    vault.put(cx.id, names::api(KIND), Kind::ApiFile, None, file.render()).await?;
+    let ends = end_of(&file).map_err(failed)?;
+    vault.put(cx.id, names::api(KIND), Kind::ApiFile, Some(ends), file.render()).await?;
     let datastore: String = cx.fact(DATASTORE)?;
     cx.note(MADE_IN, datastore);
     Ok(())

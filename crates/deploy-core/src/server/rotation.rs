@@ -14,7 +14,7 @@ use secret::Secret;
 use velociraptor_api::IdentityKind;
 use velociraptor_config::{ApiConfig, ServerConfig, ServerKeys};
 
-use super::certificates::{self, names_of};
+use super::certificates::{self, end_of, names_of};
 use super::{Place, Vault, names};
 use crate::deployer::StepError;
 use crate::engine::Change;
@@ -142,7 +142,9 @@ impl Change for Rotating<'_> {
         })
         .await?;
         for (kind, file) in IdentityKind::ALL.into_iter().zip(files) {
-            vault.put(id, &next(names::api(kind)), Kind::ApiFile, None, file.render()).await?;
+            let ends = Some(end_of(&file).map_err(|error| failed(&error))?);
+            let name = next(names::api(kind));
+            vault.put(id, &name, Kind::ApiFile, ends, file.render()).await?;
         }
         // Last: where it is, all is.
         vault.put(id, &next(names::CONFIG), Kind::ServerConfig, None, config.render()).await?;
@@ -238,8 +240,10 @@ pub(super) async fn promote(vault: &Vault, id: &DeploymentId) -> Result<(), Step
     for kind in IdentityKind::ALL {
         let (name, staged) = (names::api(kind), next(names::api(kind)));
         if vault.has(id, &staged).await? {
-            let file = vault.open(id, &staged).await?;
-            vault.put(id, name, Kind::ApiFile, None, file).await?;
+            let text = vault.open(id, &staged).await?;
+            let file = ApiConfig::parse(&text).map_err(|error| failed(&error))?;
+            let ends = Some(end_of(&file).map_err(|error| failed(&error))?);
+            vault.put(id, name, Kind::ApiFile, ends, text).await?;
             vault.remove(id, &staged).await?;
         }
     }

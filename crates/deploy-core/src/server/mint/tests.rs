@@ -1,9 +1,10 @@
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use async_trait::async_trait;
-use credstore::{Clock, MemoryStore};
+use credstore::CredentialStore as _;
 use tokio_util::sync::CancellationToken;
 
+use super::super::{bed, keys, users};
 use super::*;
 use crate::deployer::Silent;
 use crate::id::DeploymentId;
@@ -38,7 +39,7 @@ impl Program for Fails {
 
 #[tokio::test]
 async fn no_server_runs_meanwhile_and_one_that_ran_is_started_anew() {
-    let vault = Vault::new(Arc::new(MemoryStore::new(Clock::of_the_machine())));
+    let (_, vault) = bed::secrets();
     let (id, never) = (DeploymentId::generate().unwrap(), CancellationToken::new());
     let facts = Facts::from([(String::from("served_configuration"), "ab".into())]);
     let api = "127.0.0.1:8001".parse().unwrap();
@@ -51,4 +52,32 @@ async fn no_server_runs_meanwhile_and_one_that_ran_is_started_anew() {
     make(&cx, &vault, &program, &api).await.unwrap_err();
     assert_eq!(*program.0.lock().unwrap(), ["alone", "config api_client"]);
     assert!(!cx.has_fact("served_configuration"));
+}
+
+/// Prints an API file.
+struct Prints(Secret<String>);
+
+#[async_trait]
+impl Program for Prints {
+    async fn run(&self, _arguments: &[&str]) -> Result<Ended, StepError> {
+        let out = Secret::new(self.0.expose().clone().into_bytes());
+        Ok(Ended { code: 0, out, err: String::new() })
+    }
+}
+
+#[tokio::test]
+async fn the_api_file_ends_with_its_certificate() {
+    let (store, vault) = bed::secrets();
+    let (id, never) = (DeploymentId::generate().unwrap(), CancellationToken::new());
+    let facts = Facts::from([(DATASTORE.to_owned(), "ab".into())]);
+    let cx = StepCx::new(&id, facts, &never, &Silent, (1, 1));
+    let order = bed::order();
+    keys::make(&cx, &vault, &order).await.unwrap();
+    let config = vault.config(&id).await.unwrap();
+    let (pair, ends) = users::pair(&config, names::user(KIND), 5).unwrap();
+    let at = (order.api_at.host(), 8001);
+    let file = ApiConfig::of(&config, names::user(KIND), &pair.certificate, &pair.key, at).unwrap();
+    make(&cx, &vault, &Prints(file.render()), &order.api_at).await.unwrap();
+    let kept = store.find(&Vault::reference(&id, names::api(KIND)).unwrap()).unwrap().unwrap();
+    assert_eq!(kept.expires, Some(ends));
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use credstore::MemoryStore;
+use credstore::{CredentialStore, MemoryStore};
 use tokio_util::sync::CancellationToken;
 
-use super::super::{ServerOrder, ServerStep, users};
+use super::super::{ServerStep, bed, users};
 use super::*;
 use crate::deployer::{Deployer, Found, Silent, StepCx};
 use crate::engine::{Engine, EngineError, OnFailure, Run};
@@ -59,6 +59,7 @@ impl super::super::Program for NoProgram {
 }
 
 struct Bed {
+    store: Arc<MemoryStore>,
     deployer: Keys,
     registry: Memory,
     id: DeploymentId,
@@ -68,24 +69,13 @@ struct Bed {
 impl Bed {
     /// Up, with API files as the other steps make them.
     async fn up() -> Self {
-        let vault = Vault::new(Arc::new(MemoryStore::new(credstore::Clock::of_the_machine())));
+        let (store, vault) = bed::secrets();
         let (registry, id) = (Memory::default(), DeploymentId::generate().unwrap());
-        let api: Place = "127.0.0.1:8001".parse().unwrap();
-        let place = || "vr.example.org:8000".parse().unwrap();
-        let order = ServerOrder {
-            profile: String::from("minimal"),
-            agents_at: place(),
-            gui_at: place(),
-            api_at: api.clone(),
-            listen: [8000, 8889, 8001, 8003].map(|port| ([127, 0, 0, 1], port).into()),
-            datastore: String::from("/data"),
-            logs: None,
-            gui_user: String::from("admin"),
-            labels: Vec::new(),
-        };
+        let order = bed::order();
+        let api = order.api_at.clone();
         let keys = ServerStep::Keys(Box::new(order));
         let plan = Steps::new(vec![keys.step(StepName::new("keys").unwrap()).unwrap()]).unwrap();
-        let bed = Self { deployer: Keys { vault, breaks: false }, registry, id, api };
+        let bed = Self { store, deployer: Keys { vault, breaks: false }, registry, id, api };
         let record = Record::new(bed.id.clone(), bed.deployer.kind(), About::default(), plan);
         Engine::new(&bed.registry, &bed.deployer).record(record).await.unwrap();
         bed.engine().bring_up(&bed.id, &bed.run()).await.unwrap();
@@ -143,6 +133,18 @@ async fn the_certificates_that_were_made_are_kept_then() {
     assert_eq!(old, before);
     assert_eq!(new, bed.kept().await);
     assert_eq!(bed.staged().await, None);
+}
+
+#[tokio::test]
+async fn the_new_api_files_end_with_their_certificates() {
+    let bed = Bed::up().await;
+    let done = bed.rotate().await.unwrap();
+    for (kind, replaced) in IdentityKind::ALL.into_iter().zip(&done.replaced[2..]) {
+        let reference = Vault::reference(&bed.id, names::api(kind)).unwrap();
+        let kept = bed.store.find(&reference).unwrap().unwrap();
+        assert_eq!(kept.expires, Some(replaced.ends), "{kind}");
+        assert!(replaced.ends > replaced.old_ends, "{replaced:?}");
+    }
 }
 
 #[tokio::test]
