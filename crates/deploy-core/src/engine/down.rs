@@ -51,7 +51,12 @@ impl Engine<'_> {
             match self.work(Look, record, at, run).await {
                 Ended::Done(Found::Absent | Found::Refused { .. }) => return Ok(()),
                 Ended::Done(Found::Done | Found::Half { .. }) => {}
-                Ended::Failed(cause) => return Err(self.remains(record, at, cause).await),
+                Ended::Failed(cause @ StepError::Unreachable { .. }) => {
+                    return Err(self.remains(record, at, cause).await);
+                }
+                // It may be there, and looking may fail for as long as it is by half: what is not ours
+                // is not touched by taking it back either.
+                Ended::Failed(_) => {}
                 Ended::Stopped => return Err(stopped),
             }
         }

@@ -34,6 +34,10 @@ impl Toy {
         wrong
     }
 
+    fn undone(&self, step: &Step) -> bool {
+        self.log.lock().unwrap().contains(&format!("undo {}", step.name))
+    }
+
     fn log(&self) -> Vec<String> {
         std::mem::take(&mut self.log.lock().unwrap())
     }
@@ -55,6 +59,13 @@ impl Deployer for Toy {
             return Ok(Found::Refused { expected, found, next: String::from("stop nginx") });
         }
         let there = self.there.lock().unwrap().contains(step.name.as_str());
+        if format!("blind {}", step.name) == self.wrong && !self.undone(step) {
+            return Err(StepError::failed("what is there cannot be read", "look at it"));
+        }
+        if format!("away {}", step.name) == self.wrong {
+            let (target, cause) = (String::from("host"), String::from("refused"));
+            return Err(StepError::Unreachable { target, cause });
+        }
         Ok(if there { Found::Done } else { Found::Absent })
     }
 
@@ -209,6 +220,19 @@ async fn what_cannot_be_taken_back_stays_on_record() {
     bed.up().await.unwrap();
     let left = bed.down().await.unwrap_err().to_string();
     assert!(left.contains("this is still there: all of it"), "{left}");
+}
+
+#[tokio::test]
+async fn a_step_that_cannot_be_looked_at_is_taken_back_all_the_same() {
+    // Nothing of it is on record, and what is there cannot be read until it is gone.
+    let bed = Bed::of(Toy::wrong("blind c")).await;
+    assert_eq!(bed.down().await.unwrap().status(), Status::Gone);
+    assert_eq!(bed.toy.log(), ["undo c"]);
+    // A host that does not answer is another matter.
+    let bed = Bed::of(Toy::wrong("away c")).await;
+    let left = bed.down().await.unwrap_err();
+    assert!(matches!(&left, EngineError::Remains { .. }), "{left}");
+    assert_eq!(bed.toy.log(), [""; 0]);
 }
 
 #[tokio::test]
