@@ -13,6 +13,7 @@
 
 pub mod contract;
 mod deployer;
+pub mod digest;
 mod engine;
 mod id;
 mod plan;

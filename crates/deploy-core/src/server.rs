@@ -16,8 +16,10 @@ use serde::{Deserialize, Serialize};
 use crate::deployer::{Found, StepCx, StepError};
 use crate::id::StepName;
 use crate::plan::{PlanError, Step};
+use crate::transport::Ended;
 
 mod answer;
+mod asked;
 #[cfg(test)]
 mod bed;
 mod certificates;
@@ -40,8 +42,6 @@ pub use lot::draw_lot;
 pub use order::{Place, ServerOrder};
 pub use rotation::{Replaced, Rotating, Rotation, Staged, staged};
 pub use vault::{Vault, names};
-
-pub use crate::transport::Ended;
 
 /// The fact that tells one datastore from another at the same place, as the time when it was made.
 /// What was made inside of a datastore is gone with it, and is made anew.

@@ -8,7 +8,7 @@ use bollard::query_parameters::{
     UploadToContainerOptionsBuilder, WaitContainerOptions,
 };
 use deploy_core::StepError;
-use deploy_core::server::Ended;
+use deploy_core::transport::Ended;
 use futures_util::{StreamExt, TryStreamExt};
 use secret::Secret;
 

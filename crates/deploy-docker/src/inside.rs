@@ -1,7 +1,8 @@
 //! Where a server's program, configuration and data are inside of containers.
 
 use async_trait::async_trait;
-use deploy_core::server::{Ended, Program, Vault, served};
+use deploy_core::server::{Program, Vault, served};
+use deploy_core::transport::Ended;
 use deploy_core::{Found, StepCx, StepError};
 use secret::Secret;
 use serde::{Deserialize, Serialize};

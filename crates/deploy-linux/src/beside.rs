@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deploy_core::StepError;
-use deploy_core::server::{Ended, Program};
-use deploy_core::transport::Command;
+use deploy_core::server::Program;
+use deploy_core::transport::{Command, Ended};
 use secret::Secret;
 use serde::{Deserialize, Serialize};
 

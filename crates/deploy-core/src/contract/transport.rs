@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use secret::Secret;
-use sha2::{Digest, Sha256};
 
+use crate::digest::sha256;
 use crate::transport::{
     Command, Content, FileKind, HostFacts, NewFile, Rights, Stat, Transport, TransportError,
     free_disk,
@@ -146,7 +146,7 @@ async fn files_are_whole(host: &dyn Transport, folder: &str, rights: Rights) {
         assert_eq!(stat, Some(wanted), "after it was put");
         let read = host.read(&path, 10).await.expect("read").expect("a file");
         assert_eq!(read.expose(), bytes, "what was put is read");
-        assert_eq!(host.sha256(&path).await.expect("sha256"), Some(hex(bytes)));
+        assert_eq!(host.sha256(&path).await.expect("sha256"), Some(sha256(bytes)));
     }
     put(host, &path, &[7; 11], rights).await;
     match host.read(&path, 10).await {
@@ -168,7 +168,7 @@ async fn what_cannot_be_put_leaves_nothing(host: &dyn Transport, folder: &str, r
     let here = tempfile::NamedTempFile::new().expect("a file here");
     std::fs::write(here.path(), b"changed").expect("a file here");
     let path = format!("{folder}/changed");
-    let (proved, changed) = (hex(b"proved"), hex(b"changed"));
+    let (proved, changed) = (sha256(b"proved"), sha256(b"changed"));
     let content = Content::File { path: here.path(), sha256: &proved };
     match host.put(&NewFile { path: &path, content, rights }).await {
         Err(TransportError::Differs { expected, found, .. }) => {
@@ -223,8 +223,4 @@ async fn facts_are_told(host: &dyn Transport, folder: &str) {
     let here = free_disk(host, folder).await.expect("free disk");
     let below = free_disk(host, &format!("{folder}/not/there/yet")).await.expect("free disk");
     assert!(here > 0 && below > 0, "{here} {below}");
-}
-
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

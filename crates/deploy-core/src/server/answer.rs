@@ -1,9 +1,9 @@
 //! The proof: a query is answered to each user of the API, under the wanted name.
 
 use jiff::Timestamp;
-use velociraptor_api::queries::WHO_AM_I;
 use velociraptor_api::{Call, IdentityKind, Limits, OrgId};
 
+use super::asked::who_am_i;
 use super::{ANSWERED, VERSION, Vault, names};
 use crate::deployer::{Found, StepCx, StepError};
 
@@ -30,25 +30,15 @@ async fn asked(cx: &StepCx<'_>, vault: &Vault) -> Result<String, StepError> {
     let server = vault.server(cx.id, &IdentityKind::ALL).await?;
     let root = OrgId::root();
     let call = Call { org: &root, limits: Limits::READ, cancel: cx.cancel };
-    let failed = |cause: String| StepError::failed(cause, "look at the server's log, then resume");
     let mut version = String::new();
-    for (identity, kind) in server.identities().iter().zip(IdentityKind::ALL) {
+    for (place, kind) in IdentityKind::ALL.into_iter().enumerate() {
         let wanted = names::user(kind);
         cx.say(&format!("asking as {wanted}"));
-        let rows = server.run_as(identity, &WHO_AM_I.query(), &call, true).await;
-        let rows = rows.map_err(|error| failed(error.to_string()))?;
-        if let Some(failure) = rows.failures.first() {
-            return Err(failed(format!("asked as {wanted}, the server says: {failure}")));
-        }
-        let text = |column: &str| -> String {
-            let value = rows.rows.first().and_then(|row| row.get(column));
-            value.and_then(|value| value.as_str()).unwrap_or_default().to_owned()
-        };
-        let user = text("User");
-        if user != wanted {
-            return Err(failed(format!("asked as {wanted}, the server answers to {user:?}")));
-        }
-        version = text("Version");
+        let row = who_am_i(&server, place, wanted, &call, true).await;
+        let row =
+            row.map_err(|cause| StepError::failed(cause, "look at the server's log, then resume"))?;
+        let said = row.get("Version").and_then(|version| version.as_str());
+        version = said.unwrap_or_default().to_owned();
     }
     Ok(version)
 }

@@ -9,9 +9,9 @@ use pki::Role;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use velociraptor_api::queries::WHO_AM_I;
 use velociraptor_api::{Call, IdentityKind, Limits, OrgId};
 
+use super::asked::who_am_i;
 use super::https::{Answered, Trust};
 use super::{Vault, certificates, names};
 use crate::deployer::{StepCx, StepError};
@@ -227,28 +227,14 @@ async fn api(
     let server = vault.server(id, &[kind]).await?;
     let root = OrgId::root();
     let call = Call { org: &root, limits: Limits::READ.time(PROBE), cancel };
-    let mut sign = Sign {
-        probe: String::from("the API"),
-        well: false,
-        expected: format!("an answer to {wanted}"),
-        found: String::new(),
+    let asked = timeout(PROBE, who_am_i(&server, 0, wanted, &call, false)).await;
+    let (well, found) = match asked {
+        Err(_) => (false, format!("no answer within {} s", PROBE.as_secs())),
+        Ok(Err(why)) => (false, why),
+        Ok(Ok(_)) => (true, format!("it answers to {wanted:?}")),
     };
-    let Some(identity) = server.identities().first() else {
-        sign.found = String::from("no API file");
-        return Ok(sign);
-    };
-    match timeout(PROBE, server.run_as(identity, &WHO_AM_I.query(), &call, false)).await {
-        Err(_) => sign.found = format!("no answer within {} s", PROBE.as_secs()),
-        Ok(Err(error)) => sign.found = error.to_string(),
-        Ok(Ok(rows)) => {
-            let user = rows.rows.first().and_then(|row| row.get("User"));
-            let user = user.and_then(|user| user.as_str()).unwrap_or_default();
-            let failure = rows.failures.first().map(ToString::to_string);
-            sign.well = failure.is_none() && user == wanted;
-            sign.found = failure.unwrap_or_else(|| format!("it answers to {user:?}"));
-        }
-    }
-    Ok(sign)
+    let (probe, expected) = (String::from("the API"), format!("an answer to {wanted}"));
+    Ok(Sign { probe, well, expected, found })
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use credstore::Kind;
 use jiff::Timestamp;
 use pki::{AUTHORITY_DAYS, Order, Pinned, Validity, make_all};
 use secret::Secret;
-use sha2::{Digest as _, Sha256};
 use velociraptor_config::{Administrator, ServerKeys};
 
 use super::{ServerOrder, Vault, names, rotation};
 use crate::deployer::{Found, StepCx, StepError};
+use crate::digest::sha256;
 
 /// The fact with the SHA-256 of the deployment's CA.
 pub(super) const CA: &str = "ca";
@@ -37,8 +37,7 @@ pub(super) async fn look(cx: &StepCx<'_>, vault: &Vault) -> Result<Found, StepEr
 
 /// The SHA-256 of the CA's certificate, as it stands in the configuration.
 async fn ca(vault: &Vault, cx: &StepCx<'_>) -> Result<String, StepError> {
-    let certificate = vault.config(cx.id).await?.keys().ca_certificate;
-    Ok(Sha256::digest(certificate).iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(sha256(vault.config(cx.id).await?.keys().ca_certificate))
 }
 
 /// A new CA would cut off every agent, so none is made where there was one.

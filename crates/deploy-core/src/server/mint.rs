@@ -41,7 +41,7 @@ pub(super) async fn make(
     let (name, role) = (names::user(KIND), KIND.roles());
     let arguments = ["config", "api_client", "--name", name, "--role", role, program.output()];
     let ended = program.run(&arguments).await?;
-    let err = last_lines(&ended.err);
+    let err = ended.why();
     let failed = |cause: String| StepError::failed(cause, "mend what it names, then resume");
     if ended.code != 0 {
         return Err(failed(format!("making the user {name} ended with {}: {err}", ended.code)));
@@ -84,11 +84,6 @@ fn has_key(line: &str) -> bool {
     line.split_once(':').is_some_and(|(key, _)| {
         !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
     })
-}
-
-fn last_lines(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().rev().filter(|line| !line.trim().is_empty()).collect();
-    lines.into_iter().take(3).collect::<Vec<_>>().join(" / ")
 }
 
 #[cfg(test)]

@@ -8,14 +8,14 @@ use credstore::{
 };
 use jiff::Timestamp;
 use secret::Secret;
-use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 use velociraptor_api::config::Origin;
-use velociraptor_api::queries::WHO_AM_I;
 use velociraptor_api::{ApiConfig, Call, IdentityKind, Limits, OrgId, Server};
 use velociraptor_config::ServerConfig;
 
+use super::asked::who_am_i;
 use crate::deployer::StepError;
+use crate::digest::sha256;
 use crate::id::DeploymentId;
 
 /// Most secrets that a deployment has.
@@ -160,9 +160,7 @@ impl Vault {
     ///
     /// As of [`Vault::config`].
     pub async fn config_digest(&self, id: &DeploymentId) -> Result<String, StepError> {
-        let config = self.config(id).await?.render();
-        let digest = Sha256::digest(config.expose());
-        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(sha256(self.config(id).await?.render().expose()))
     }
 
     /// The API file of a user.
@@ -211,17 +209,7 @@ impl Vault {
             .map_err(|error| failed(error.to_string()))?;
         let (root, never) = (OrgId::root(), CancellationToken::new());
         let call = Call { org: &root, limits: Limits::READ, cancel: &never };
-        let Some(identity) = server.identities().first() else {
-            return Err(failed(String::from("the new API file names no user")));
-        };
-        let rows = server.run_as(identity, &WHO_AM_I.query(), &call, true).await;
-        let rows = rows.map_err(|error| failed(error.to_string()))?;
-        let user = rows.rows.first().and_then(|row| row.get("User"));
-        match (rows.failures.first(), user.and_then(|user| user.as_str())) {
-            (None, Some(user)) if user == name => Ok(()),
-            (Some(failure), _) => Err(failed(format!("asked as {name}: {failure}"))),
-            (None, user) => Err(failed(format!("asked as {name}, the server answers to {user:?}"))),
-        }
+        who_am_i(&server, 0, name, &call, true).await.map(drop).map_err(failed)
     }
 
     async fn with<T: Send + 'static>(

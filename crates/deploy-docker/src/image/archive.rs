@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
+use deploy_core::digest;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -22,7 +23,7 @@ pub(super) fn pack(
     labels: Labels,
 ) -> Result<File, RootFsError> {
     let program = fs::read(&spec.binary).map_err(io(&spec.binary))?;
-    let found = hex(&Sha256::digest(&program));
+    let found = digest::sha256(&program);
     if found != spec.sha256 {
         let (path, expected) = (spec.binary.clone(), spec.sha256.clone());
         return Err(RootFsError::Changed { path, expected, found });
@@ -45,7 +46,7 @@ pub(super) fn pack(
         "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{digest}")] },
     })
     .to_string();
-    let config_name = format!("{}.json", hex(&Sha256::digest(config.as_bytes())));
+    let config_name = format!("{}.json", digest::sha256(&config));
     let manifest =
         json!([{ "Config": config_name, "RepoTags": [spec.tag], "Layers": ["layer.tar"] }]);
     let whole = || -> io::Result<File> {
@@ -105,7 +106,7 @@ fn layer(
             archive.append_data(&mut closed, format!("{own}/"), io::empty())?;
         }
         let hashed = archive.into_inner()?;
-        Ok((hashed.file, hex(&hashed.hash.finalize())))
+        Ok((hashed.file, digest::hex(&hashed.hash.finalize())))
     };
     whole().map_err(written)
 }
@@ -144,14 +145,6 @@ fn folder(mode: u32, user: u64) -> tar::Header {
     header
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// One file in a tar archive, for putting it into a volume.
 pub(crate) fn single(name: &str, bytes: &[u8], mode: u32, user: u32) -> io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
@@ -183,7 +176,7 @@ mod tests {
     #[test]
     fn the_same_binary_makes_the_same_image() {
         let binary = std::env::current_exe().unwrap();
-        let sha256 = hex(&Sha256::digest(fs::read(&binary).unwrap()));
+        let sha256 = digest::sha256(fs::read(&binary).unwrap());
         let spec = ImageSpec {
             tag: String::from("megaraptor/test:1"),
             binary,

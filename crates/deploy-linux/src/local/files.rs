@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
+use deploy_core::digest;
 use deploy_core::transport::{Content, FileKind, Rights, Stat, TransportError};
 use rustix::fs::OFlags;
 use secret::Secret;
@@ -37,7 +38,7 @@ impl Source {
         match self {
             Self::Bytes(bytes) => {
                 to.write_all(bytes.expose()).map_err(writing)?;
-                Ok(hex(Sha256::digest(bytes.expose()).as_slice()))
+                Ok(digest::sha256(bytes.expose()))
             }
             Self::File { path: from, sha256 } => {
                 let reading =
@@ -128,12 +129,12 @@ pub(super) fn read(path: &str, most: usize) -> Result<Option<Secret<Vec<u8>>>, T
 pub(super) fn sha256(path: &str) -> Result<Option<String>, TransportError> {
     let Some(mut file) = open(path)? else { return Ok(None) };
     let mut piece = vec![0; PIECE];
-    let mut digest = Sha256::new();
+    let mut hash = Sha256::new();
     loop {
         let read = file.read(&mut piece);
         match read.map_err(|error| failed(&format!("reading {path}"), &error))? {
-            0 => return Ok(Some(hex(digest.finalize().as_slice()))),
-            read => digest.update(&piece[..read]),
+            0 => return Ok(Some(digest::hex(&hash.finalize()))),
+            read => hash.update(&piece[..read]),
         }
     }
 }
@@ -156,8 +157,4 @@ pub(super) fn stat(path: &str) -> Result<Option<Stat>, TransportError> {
     };
     let rights = Rights { uid: found.uid(), gid: found.gid(), mode: found.mode() & 0o777 };
     Ok(Some(Stat { kind, rights, size: found.size() }))
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

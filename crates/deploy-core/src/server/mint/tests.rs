@@ -49,7 +49,9 @@ async fn no_server_runs_meanwhile_and_one_that_ran_is_started_anew() {
     assert!(!cx.has_fact("served_configuration"));
     let cx = StepCx::new(&id, facts, &never, &Silent, (1, 1));
     let program = Fails::default();
-    make(&cx, &vault, &program, &api).await.unwrap_err();
+    let failed = make(&cx, &vault, &program, &api).await.unwrap_err().to_string();
+    // The last lines in their order, and no control characters.
+    assert!(failed.ends_with(r"1: second \u{1b}[31mred / third / fourth"), "{failed}");
     assert_eq!(*program.0.lock().unwrap(), ["alone", "config api_client"]);
     assert!(!cx.has_fact("served_configuration"));
 }

@@ -53,7 +53,7 @@ struct NoProgram;
 
 #[async_trait]
 impl super::super::Program for NoProgram {
-    async fn run(&self, _arguments: &[&str]) -> Result<super::super::Ended, StepError> {
+    async fn run(&self, _arguments: &[&str]) -> Result<crate::transport::Ended, StepError> {
         Err(StepError::failed("there is no program", "none"))
     }
 }

@@ -5,7 +5,8 @@ use std::process::Stdio;
 
 use async_trait::async_trait;
 use deploy_core::StepError;
-use deploy_core::server::{Ended, Program};
+use deploy_core::server::Program;
+use deploy_core::transport::Ended;
 use secret::Secret;
 
 use super::children::command;
