@@ -20,6 +20,7 @@ mod plan;
 pub mod preflight;
 mod record;
 pub mod registry;
+pub mod retry;
 pub mod server;
 pub mod transport;
 

@@ -7,9 +7,15 @@ use std::time::Duration;
 use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use deploy_core::StepError;
+use deploy_core::retry::{Pauses, tried};
 
 /// How long one request may take. Loading an image over a slow line is one request.
 const REQUEST: Duration = Duration::from_secs(600);
+
+/// How often the first connection is tried, and the pauses between: a daemon that is just being
+/// started again is back within a second.
+const TRIES: usize = 4;
+const PAUSES: Pauses = Pauses::new(Duration::from_millis(100), Duration::from_millis(400));
 
 /// The oldest interface that has all that is used here: that of Docker 20.10.
 const OLDEST: (usize, usize) = (1, 41);
@@ -134,7 +140,10 @@ impl Daemon {
             .to_str()
             .ok_or_else(|| DaemonError::Address { given: path.to_string_lossy().into_owned() })?;
         let docker = Docker::connect_with_unix(path, seconds, API_DEFAULT_VERSION);
-        let docker = docker.map_err(&down)?.negotiate_version().await.map_err(&down)?;
+        let docker = docker.map_err(&down)?;
+        // It asks for the version only.
+        let agreed = tried(TRIES, PAUSES, is_transient, || docker.clone().negotiate_version());
+        let docker = agreed.await.map_err(&down)?;
         let version = docker.version().await.map_err(&down)?;
         let spoken = version.api_version.unwrap_or_default();
         if !is_new_enough(&spoken) {
@@ -209,6 +218,32 @@ pub(crate) fn present<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
+/// Whether it may pass: somebody was there, or is about to be. A socket that is not there is not, nor
+/// is one that this account may not use.
+fn is_transient(error: &Error) -> bool {
+    use std::io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted,
+        UnexpectedEof, WouldBlock,
+    };
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(inner) = cause {
+        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
+            return matches!(
+                io.kind(),
+                BrokenPipe
+                    | ConnectionAborted
+                    | ConnectionRefused
+                    | ConnectionReset
+                    | Interrupted
+                    | UnexpectedEof
+                    | WouldBlock
+            );
+        }
+        cause = inner.source();
+    }
+    false
+}
+
 /// An error with what caused it: the outer one alone often says nothing.
 fn words(error: &Error) -> String {
     let mut words = error.to_string();
@@ -251,6 +286,18 @@ mod tests {
         {
             assert_eq!(is_new_enough(version), fits, "{version}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_socket_where_nobody_listens_any_longer_may_be_listened_at_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("docker.sock");
+        let docker = || Docker::connect_with_unix(path.to_str().unwrap(), 5, API_DEFAULT_VERSION);
+        let missing = docker().unwrap_err();
+        assert!(!is_transient(&missing), "{missing:?}");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let refused = docker().unwrap().negotiate_version().await.unwrap_err();
+        assert!(is_transient(&refused), "{refused:?}");
     }
 
     #[tokio::test]

@@ -17,6 +17,7 @@ use super::{Vault, certificates, names};
 use crate::deployer::{StepCx, StepError};
 use crate::id::DeploymentId;
 use crate::preflight::{Check, Verdict};
+use crate::retry::Pauses;
 
 /// How long a server may take to be well, unless it is said otherwise. By hand it took 1.5 s; with
 /// a store of large numbers of artifacts and a slow disk it takes minutes.
@@ -25,8 +26,8 @@ pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long one probe may take.
 const PROBE: Duration = Duration::from_secs(5);
 
-/// The pause between two rounds: short at first, since most servers are well at once.
-const PAUSES: [u64; 3] = [50, 100, 150];
+/// The pauses between two rounds: short at first, since most servers are well at once.
+const PAUSES: Pauses = Pauses::new(Duration::from_millis(50), Duration::from_millis(250));
 
 /// Where a server is probed: as it is reached from here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,7 +151,7 @@ impl Probes {
         within: Duration,
         alive: &dyn Alive,
     ) -> Result<Option<StepError>, StepError> {
-        let (begun, mut pauses) = (Instant::now(), PAUSES.iter());
+        let (begun, mut pauses) = (Instant::now(), PAUSES);
         loop {
             let signs = self.look(cx, vault).await?;
             let ill: Vec<String> =
@@ -165,8 +166,7 @@ impl Probes {
                 None if gone >= within => format!("it was not well within {} s", within.as_secs()),
                 None => {
                     cx.say(&format!("waiting for the server, {} s: {ill}", gone.as_secs()));
-                    let pause = pauses.next().copied().unwrap_or(250);
-                    sleep(Duration::from_millis(pause)).await;
+                    sleep(pauses.draw()).await;
                     continue;
                 }
             };
