@@ -288,6 +288,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[tokio::test]
     async fn a_socket_where_nobody_listens_any_longer_may_be_listened_at_again() {
         let folder = tempfile::tempdir().unwrap();
