@@ -8,6 +8,7 @@ use deploy_core::server::Program;
 use deploy_core::transport::{Command, Ended};
 use secret::Secret;
 use serde::{Deserialize, Serialize};
+use systemd_units::BUSY;
 
 use crate::datastore::DatastoreSpec;
 use crate::on::{MOST, On};
@@ -15,9 +16,6 @@ use crate::{unit, user};
 
 /// What the name of the server's unit ends with.
 pub(crate) const SERVER: &str = "server";
-
-/// The exit code of a program that finds the data in use.
-pub(crate) const BUSY: u8 = 75;
 
 /// How long an errand may take: the first one makes indexes.
 const WITHIN: Duration = Duration::from_secs(120);

@@ -8,6 +8,7 @@ use deploy_core::preflight::Check;
 use deploy_core::server::{HEALTH_TIMEOUT, Place, Probes, ServerOrder, ServerStep, reached};
 use deploy_core::transport::Transport;
 use deploy_core::{DeploymentId, Plan, PlanError, Step, StepError, StepName};
+use systemd_units::{Confinement, agent_command};
 use velociraptor_config::{Bind, Listen, PlanNumbers, Profile};
 
 use crate::agent::AgentSpec;
@@ -18,7 +19,7 @@ use crate::folder::{FolderSpec, OpenTo};
 use crate::host::HostSpec;
 use crate::owner::Owner;
 use crate::serving::Serving;
-use crate::unit::{self, Confinement, UnitSpec};
+use crate::unit::{self, UnitSpec};
 
 mod site;
 
@@ -254,10 +255,7 @@ impl LinuxOrder {
         let folder = FolderSpec { path, open_to: OpenTo::Nobody };
         let file = String::from("client.config.yaml");
         let configuration = ConfigurationSpec { folder, file, user: None };
-        let command =
-            [&site.beside.program, "--nobanner", "--config", &configuration.path(), "-v", "client"]
-                .map(str::to_owned)
-                .to_vec();
+        let command = agent_command(&site.beside.program, &configuration.path());
         let unit = UnitSpec {
             name: unit::named(owner, "agent"),
             about: String::from("the agent"),

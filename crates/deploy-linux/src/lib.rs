@@ -40,5 +40,6 @@ pub use local::Local;
 pub use owner::Owner;
 pub use program::ProgramSpec;
 pub use serving::Serving;
-pub use unit::{Confinement, UnitSpec};
+pub use systemd_units::Confinement;
+pub use unit::UnitSpec;
 pub use user::UserSpec;

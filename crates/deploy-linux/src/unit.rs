@@ -9,13 +9,10 @@ use deploy_core::transport::{Content, NewFile, Rights};
 use deploy_core::{Found, StepError};
 use secret::Secret;
 use serde::{Deserialize, Serialize};
+use systemd_units::{Confinement, Unit};
 
 use crate::on::On;
 use crate::owner::Owner;
-
-mod text;
-
-pub use text::Confinement;
 
 /// Where units of an administrator are.
 const FOLDER: &str = "/etc/systemd/system";
@@ -63,6 +60,16 @@ impl UnitSpec {
     /// Its file.
     pub fn path(&self) -> String {
         format!("{FOLDER}/{}", self.name)
+    }
+
+    /// Its text, from the plan alone.
+    fn text(&self, owner: &Owner) -> Result<String, StepError> {
+        let Self { name: _, about, command, confinement } = self;
+        let text = Unit { marker: &owner.marker(), about, command, confinement }.text();
+        text.map_err(|error| {
+            let next = "the record was edited: restore it from a copy";
+            StepError::failed(error.to_string(), next)
+        })
     }
 
     /// How it stands: done is running, with the limits that are wanted, as read back.

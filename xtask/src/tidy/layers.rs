@@ -11,6 +11,7 @@ use crate::workspace::{self, Package};
 const LAYERS: &[(&str, u8)] = &[
     ("owner-only", 0),
     ("secret", 0),
+    ("systemd-units", 0),
     ("vql-builder", 0),
     ("pki", 1),
     ("packages", 1),

@@ -1,13 +1,40 @@
-//! What is in the file of a unit.
+//! Units of systemd as texts.
+//!
+//! One place says what a service of ours may do and when it is started again, be it on a host that is
+//! deployed to or in something that a person carries to endpoints. Values are quoted or refused: no
+//! text of a caller becomes a line of its own.
+
+#![warn(missing_docs)]
 
 use std::fmt::Write as _;
 
-use deploy_core::StepError;
 use serde::{Deserialize, Serialize};
 
-use super::UnitSpec;
-use crate::beside::BUSY;
-use crate::owner::Owner;
+/// The exit code of a program that finds its data in use: it is not started again.
+pub const BUSY: u8 = 75;
+
+/// A value that cannot stand in a unit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} cannot stand in a unit")]
+pub struct Unfit(String);
+
+/// A service that is started with the host and again when it fails, within bounds.
+#[derive(Clone, Copy, Debug)]
+pub struct Unit<'a> {
+    /// To whom it belongs: its first line, and the beginning of its description.
+    pub marker: &'a str,
+    /// What it is, for a person: `the server`.
+    pub about: &'a str,
+    /// The program and its arguments.
+    pub command: &'a [String],
+    /// What it may do.
+    pub confinement: &'a Confinement,
+}
+
+/// The command of an agent.
+pub fn agent_command(program: &str, configuration: &str) -> Vec<String> {
+    [program, "--nobanner", "--config", configuration, "-v", "client"].map(str::to_owned).to_vec()
+}
 
 /// What a service may do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,8 +94,8 @@ SystemCallErrorNumber=EPERM
 ";
 
 impl Confinement {
-    /// What is read back of its limits.
-    pub(super) fn limits(&self) -> Vec<(&'static str, String)> {
+    /// Its limits, as `systemctl show` names them.
+    pub fn limits(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::Agent => Vec::new(),
             Self::Server { memory, open_files, .. } => {
@@ -77,7 +104,7 @@ impl Confinement {
         }
     }
 
-    fn text(&self) -> Result<String, StepError> {
+    fn text(&self) -> Result<String, Unfit> {
         let Self::Server { user, writable, memory, millicpus, tasks, open_files, low_ports } = self
         else {
             return Ok(ALWAYS.to_owned());
@@ -103,11 +130,15 @@ AmbientCapabilities={may}
     }
 }
 
-impl UnitSpec {
-    /// Its file, from the plan alone.
-    pub(super) fn text(&self, owner: &Owner) -> Result<String, StepError> {
-        let marker = owner.marker();
-        let command: Result<Vec<String>, StepError> =
+impl Unit<'_> {
+    /// Its file.
+    ///
+    /// # Errors
+    ///
+    /// [`Unfit`] where a value could be read as something else.
+    pub fn text(&self) -> Result<String, Unfit> {
+        let marker = plain(self.marker)?;
+        let command: Result<Vec<String>, Unfit> =
             self.command.iter().map(|argument| quoted(argument)).collect();
         let mut text = String::new();
         // A text grows without failing.
@@ -133,7 +164,7 @@ RestartPreventExitStatus={BUSY}
 [Install]
 WantedBy=multi-user.target
 ",
-            about = plain(&self.about)?,
+            about = plain(self.about)?,
             command = command?.join(" "),
             confinement = self.confinement.text()?,
         );
@@ -142,7 +173,7 @@ WantedBy=multi-user.target
 }
 
 /// An argument as systemd reads it back.
-fn quoted(argument: &str) -> Result<String, StepError> {
+fn quoted(argument: &str) -> Result<String, Unfit> {
     if argument.chars().any(char::is_control) {
         return Err(unfit(argument));
     }
@@ -159,17 +190,13 @@ fn quoted(argument: &str) -> Result<String, StepError> {
 }
 
 /// A value that needs no quotes.
-fn plain(value: &str) -> Result<&str, StepError> {
+fn plain(value: &str) -> Result<&str, Unfit> {
     let sound = |c: char| c.is_ascii_alphanumeric() || " /._-".contains(c);
     if value.chars().all(sound) { Ok(value) } else { Err(unfit(value)) }
 }
 
-fn unfit(value: &str) -> StepError {
-    let value: String = value.chars().take(100).collect();
-    StepError::failed(
-        format!("{value:?} cannot stand in a unit"),
-        "the record was edited: restore it from a copy",
-    )
+fn unfit(value: &str) -> Unfit {
+    Unfit(value.chars().take(100).collect())
 }
 
 #[cfg(test)]
@@ -186,18 +213,17 @@ mod tests {
 
     #[test]
     fn an_agent_sees_what_a_server_does_not() {
-        let unit = |confinement| UnitSpec {
-            name: String::from("x.service"),
-            about: String::from("the agent"),
-            command: vec![String::from("/bin/x")],
-            confinement,
+        let command = agent_command("/bin/x", "/etc/x.yaml");
+        let text = |confinement: &Confinement| {
+            let (marker, about) = ("Megaraptor deployment D-2345678923", "the agent");
+            Unit { marker, about, command: &command, confinement }.text().unwrap()
         };
-        let owner = Owner::new("D-2345678923".parse().unwrap());
-        let agent = unit(Confinement::Agent).text(&owner).unwrap();
-        assert!(owner.owns(&agent) && agent.contains("NoNewPrivileges=yes"), "{agent}");
+        let agent = text(&Confinement::Agent);
+        assert!(agent.starts_with("# Megaraptor deployment D-2345678923\n"), "{agent}");
+        assert!(agent.contains("NoNewPrivileges=yes"), "{agent}");
         assert!(!agent.contains("Protect") && !agent.contains("Private"), "{agent}");
         assert!(!agent.contains("User="), "{agent}");
-        let server = unit(Confinement::Server {
+        let server = text(&Confinement::Server {
             user: String::from("mr"),
             writable: String::from("/var/lib/mr/data"),
             memory: 512 << 20,
@@ -206,7 +232,6 @@ mod tests {
             open_files: 4096,
             low_ports: false,
         });
-        let server = server.text(&owner).unwrap();
         for line in [
             "User=mr",
             "CapabilityBoundingSet=",
