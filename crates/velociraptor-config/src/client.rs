@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::error::ConfigError;
 use crate::file;
 use crate::sealed::Sealed;
-use crate::server::{ServerConfig, from_tree};
+use crate::server::{ServerConfig, from_tree, sound_label};
 use crate::yaml;
 
 const KIND: &str = "client";
@@ -57,6 +57,22 @@ impl ClientConfig {
         Self { file }
     }
 
+    /// The same with more labels: agents get them when they enrol, and keep those that they have.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Label`] naming one that cannot be.
+    pub fn with_labels(&self, more: &[String]) -> Result<Self, ConfigError> {
+        let mut file = self.file.clone();
+        for label in more {
+            sound_label(label)?;
+            if !file.labels.contains(label) {
+                file.labels.push(label.clone());
+            }
+        }
+        Ok(Self { file })
+    }
+
     /// Reads an agent's file.
     ///
     /// # Errors
@@ -100,6 +116,16 @@ impl ClientConfig {
         let (own, other) = (&self.file, &server.file.client);
         own.ca_certificate.trim() == other.ca_certificate.trim()
             && own.nonce.text() == other.nonce.text()
+    }
+
+    /// Labels that agents get when they enrol.
+    pub fn labels(&self) -> &[String] {
+        &self.file.labels
+    }
+
+    /// By what agents know the server, as PEM.
+    pub fn ca_certificate(&self) -> &str {
+        &self.file.ca_certificate
     }
 
     /// Where agents look for the server.

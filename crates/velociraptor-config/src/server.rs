@@ -62,12 +62,7 @@ impl Deployment {
         self.keys.check()?;
         absolute("the datastore", &self.datastore)?;
         self.logs.as_ref().map_or(Ok(()), |logs| absolute("the folder of logs", logs))?;
-        for label in &self.labels {
-            let sound = |c: char| !c.is_control() && c != ',';
-            if !(1..=64).contains(&label.chars().count()) || !label.chars().all(sound) {
-                return Err(ConfigError::Label(label.chars().take(64).collect()));
-            }
-        }
+        self.labels.iter().try_for_each(|label| sound_label(label))?;
         for (what, (_, port)) in [("the agents' port", &self.agents_at), ("the GUI", &self.gui_at)]
         {
             if *port == 0 {
@@ -186,6 +181,15 @@ impl Deployment {
             other: Map::new(),
         }
     }
+}
+
+/// A label as Velociraptor takes it, which a text of ours can carry.
+pub(crate) fn sound_label(label: &str) -> Result<(), ConfigError> {
+    let sound = |c: char| !c.is_control() && c != ',';
+    if (1..=64).contains(&label.chars().count()) && label.chars().all(sound) {
+        return Ok(());
+    }
+    Err(ConfigError::Label(label.chars().take(64).collect()))
 }
 
 /// Where agents keep their identity and themselves: as Velociraptor's own packages expect it.
