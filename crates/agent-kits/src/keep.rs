@@ -124,7 +124,7 @@ mod tests {
         let out = folder.path().join("kit.deb");
         let failed = keep(&out, |to| {
             to.write_all(b"half")?;
-            Err(io::ErrorKind::StorageFull.into())
+            Err(ErrorKind::StorageFull.into())
         });
         assert!(matches!(failed, Err(KitError::Io { .. })), "{failed:?}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

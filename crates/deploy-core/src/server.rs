@@ -43,6 +43,9 @@ pub use order::{Place, ServerOrder};
 pub use rotation::{Replaced, Rotating, Rotation, Staged, staged};
 pub use vault::{Vault, names};
 
+/// The name that a server has to prove to its agents.
+pub use pki::SERVER as SERVER_NAME;
+
 /// The fact that tells one datastore from another at the same place, as the time when it was made.
 /// What was made inside of a datastore is gone with it, and is made anew.
 pub const DATASTORE: &str = "datastore";

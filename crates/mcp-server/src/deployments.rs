@@ -27,6 +27,7 @@ use crate::tool_error::{Code, ToolError};
 
 mod checked;
 mod handbook;
+mod kits;
 mod live;
 mod package;
 mod running;
@@ -34,6 +35,7 @@ mod shown;
 mod wish;
 
 pub use handbook::Handbook;
+pub(crate) use kits::{KitWish, PlannedKit};
 pub use live::Live;
 pub use running::Ended;
 pub(crate) use shown::order;

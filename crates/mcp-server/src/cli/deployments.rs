@@ -57,6 +57,8 @@ pub(super) enum DeploymentsCommand {
         #[arg(long, value_name = "FOLDER")]
         folder: PathBuf,
     },
+    /// Write what makes a Linux host an agent of its server; whoever has the file can enrol agents
+    Installer(InstallerArgs),
     /// Carry one on that was stopped or failed, or make anew what was taken away from it
     Resume {
         /// Its id
@@ -120,6 +122,33 @@ pub(super) struct ConfigArgs {
     out: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct InstallerArgs {
+    /// Its id
+    id: String,
+    /// A Debian package, or a tarball with scripts
+    #[arg(long, default_value = "deb", value_parser = ["deb", "tarball"])]
+    format: String,
+    /// Processor of the endpoints [default: the one of the server's own program]
+    #[arg(long, value_parser = ["amd64", "arm64"])]
+    arch: Option<String>,
+    /// A label beside those of the deployment; repeat it for more
+    #[arg(long, value_name = "LABEL")]
+    label: Vec<String>,
+    /// The file, which is not there yet [default: in the state folder]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Another Velociraptor binary than the deployment's own, as the static one (musl)
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
+    /// Its SHA-256
+    #[arg(long, value_name = "HEX", requires = "binary")]
+    sha256: Option<String>,
+    /// Endpoints do not reach the server, and the agent is for the server's own host
+    #[arg(long)]
+    server_host_only: bool,
+}
+
 pub(super) async fn run(
     global: &Global,
     command: DeploymentsCommand,
@@ -145,6 +174,7 @@ pub(super) async fn run(
             let arguments = object(json!({ "deployment_id": id, "folder": folder }));
             persons_word::print(global, "export_deployment_docs", arguments).await
         }
+        DeploymentsCommand::Installer(args) => installer(global, args).await,
         DeploymentsCommand::Resume { id } => {
             let arguments = object(json!({ "deployment_id": id }));
             persons_word::print(global, "resume_deployment", arguments).await
@@ -166,6 +196,20 @@ pub(super) async fn run(
         }
         DeploymentsCommand::Sweep { discard_evidence } => sweep(global, discard_evidence).await,
     }
+}
+
+async fn installer(global: &Global, args: InstallerArgs) -> Result<ExitCode, ToolError> {
+    let InstallerArgs { id, format, arch, label, out, binary, sha256, server_host_only } = args;
+    let absolute = |path: Option<PathBuf>, flag: &str| {
+        let path = path.map(std::path::absolute).transpose();
+        path.map_err(|error| ToolError::invalid(format!("{flag}: {error}")))
+    };
+    let wish = json!({
+        "deployment_id": id, "format": format, "arch": arch, "labels": label,
+        "out": absolute(out, "--out")?, "binary": absolute(binary, "--binary")?, "sha256": sha256,
+        "server_host_only": server_host_only,
+    });
+    persons_word::print(global, "generate_agent_installer", object(wish)).await
 }
 
 /// What does not fit is no success for a script either.

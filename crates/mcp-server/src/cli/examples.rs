@@ -55,6 +55,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("deployments agents", &["megaraptor deployments agents D-2345678923 --host FIN-WS07"]),
     ("deployments docs", &["megaraptor deployments docs D-2345678923 --folder IR-17-server"]),
+    (
+        "deployments installer",
+        &[
+            "megaraptor deployments installer D-2345678923 --label finance --out agent.deb",
+            "megaraptor deployments installer D-2345678923 --format tarball --out agent.tar.gz",
+        ],
+    ),
     ("deployments resume", &["megaraptor deployments resume D-2345678923"]),
     ("deployments rotate", &["megaraptor deployments rotate D-2345678923 --days 90"]),
     (

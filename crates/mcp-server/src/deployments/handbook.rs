@@ -247,22 +247,34 @@ fn agents(page: &mut Page, record: &Record, parts: &Parts) {
         let _ = write!(first, "; they enrol with the labels {}.", labels.join(", "));
     }
     page.line(first);
+    page.line(String::from("Debian and Ubuntu, as a package; then on each host, as root:"));
+    page.block(format!(
+        "megaraptor deployments installer {id} --out agent.deb\ndpkg -i ./agent.deb"
+    ));
+    page.line(format!(
+        "It is removed without a trace by {}; {} keeps the agent's identity.",
+        code("dpkg --purge velociraptor-client"),
+        code("dpkg -r velociraptor-client")
+    ));
+    page.line(String::from("Any other Linux that systemd leads; then on each host, as root:"));
+    page.block(format!(
+        "megaraptor deployments installer {id} --format tarball --out agent.tar.gz\n\
+         tar -xzf agent.tar.gz\nsh velociraptor_client_*/install.sh"
+    ));
+    page.line(format!(
+        "It is removed without a trace by {}.",
+        code("sh /var/lib/velociraptor_client/uninstall.sh")
+    ));
+    page.line(format!(
+        "Who has one of these files, or the configuration alone, may enrol: hand it to nobody else. In \
+         them is the server's own binary, with the SHA-256 {}. Elsewhere, use a Velociraptor binary of \
+         the server's version with the configuration:",
+        code(&parts.image_sha256)
+    ));
     page.block(format!(
         "megaraptor deployments config {id} --what client --out client.config.yaml"
     ));
-    page.line(format!(
-        "Who has that file may enrol: hand it to nobody else. Use a Velociraptor binary of the \
-         server's version; for a Linux host of the server's own kind it is the one with SHA-256 {}.",
-        code(&parts.image_sha256)
-    ));
-    page.line(String::from(
-        "Debian and Ubuntu, as a package made with that binary, then on each host:",
-    ));
-    page.block(String::from(
-        "velociraptor --config client.config.yaml debian client --output .\n\
-         dpkg -i velociraptor_client_*.deb",
-    ));
-    page.line(String::from("Any Linux host, by hand and in the foreground, to try it:"));
+    page.line(String::from("Any host, by hand and in the foreground, to try it:"));
     page.block(String::from("velociraptor --config client.config.yaml client -v"));
     page.line(String::from("Windows, from an official MSI that is repacked with the file:"));
     page.block(String::from(

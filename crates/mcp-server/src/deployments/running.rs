@@ -135,11 +135,16 @@ impl Deployments {
         let engine = Engine::new(&registry, deployer.as_ref());
         let cancel: &CancellationToken = &self.stop;
         let run = Run { cancel, progress: progress.as_ref(), on_failure };
-        let done = match end {
-            Ended::Up => engine.bring_up(id, &run).await,
-            Ended::Gone { by } => engine.take_down(id, &run, &Consent::given(by, id.clone())).await,
-        };
-        done.map_err(|error| told(&error))
+        match end {
+            Ended::Up => engine.bring_up(id, &run).await.map_err(|error| told(&error)),
+            Ended::Gone { by } => {
+                let consent = Consent::given(by, id.clone());
+                let gone = engine.take_down(id, &run, &consent).await;
+                let gone = gone.map_err(|error| told(&error))?;
+                self.forget_kits(id)?;
+                Ok(gone)
+            }
+        }
     }
 
     /// Stops what is being carried out, in order, and waits for it: each can be resumed.

@@ -119,16 +119,16 @@ fn agents(out: &mut String, environment: &str, hosts: &str) {
              and rolled out by the domain's own software distribution"
         }
         "linux" => {
-            "on Linux a package is made of it (velociraptor debian client, velociraptor rpm client) \
-             and installed by whatever manages the hosts"
+            "on Linux generate_agent_installer writes a Debian package, or a tarball with scripts for \
+             other systems, for whatever manages the hosts"
         }
         "cloud" => {
             "in a cloud, running instances are reached by the provider's own command service, new ones \
              by their start script; agents_at has to be reachable from there"
         }
         _ => {
-            "on Windows a repacked MSI (velociraptor config repack --msi), on Linux a package \
-             (velociraptor debian client, velociraptor rpm client)"
+            "on Windows a repacked MSI (velociraptor config repack --msi), on Linux the package or \
+             tarball of generate_agent_installer"
         }
     };
     let _ = write!(

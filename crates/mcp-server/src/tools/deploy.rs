@@ -12,6 +12,7 @@ mod config;
 mod credentials;
 mod destroy;
 mod docs;
+mod installer;
 mod list;
 mod looked;
 mod resume;
@@ -37,6 +38,7 @@ pub static FAMILY: Family = Family {
         ToolDef::reads::<config::GenerateServerConfig>(),
         ToolDef::reads::<agents::CheckAgentDeployment>(),
         ToolDef::acts::<docs::ExportDeploymentDocs>(),
+        ToolDef::acts::<installer::GenerateAgentInstaller>(),
     ],
 };
 

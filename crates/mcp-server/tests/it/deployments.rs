@@ -17,6 +17,7 @@ use crate::outlet::{ORDER, planted, seen, texts};
 use crate::simulated::with_policy;
 use crate::wire::Wire;
 
+mod kits;
 mod tools;
 mod up;
 

@@ -210,6 +210,12 @@ impl Planted {
             "export_deployment_docs" => {
                 vec![(json!({ "deployment_id": named(), "folder": named() }), false)]
             }
+            "generate_agent_installer" => {
+                vec![(
+                    json!({ "deployment_id": named(), "labels": [named()], "out": named() }),
+                    false,
+                )]
+            }
             "destroy_deployment" => {
                 vec![(json!({ "deployment_id": named(), "discard_evidence": true }), false)]
             }

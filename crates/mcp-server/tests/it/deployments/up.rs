@@ -1,5 +1,7 @@
 //! Records of deployments that are up, with good secrets, and no platform behind them.
 
+use std::path::PathBuf;
+
 use credstore::{CredentialStore as _, Kind, NewCredential};
 use deploy_core::server::{Place, ServerOrder, ServerStep, VERSION, Vault, names};
 use deploy_core::{About, DeploymentId, Goal, Phase, Record, TargetKind};
@@ -36,30 +38,35 @@ pub(super) struct Wanted {
     pub(super) about: About,
     /// API files of another server.
     pub(super) api: Option<[Secret<String>; 3]>,
+    pub(super) agents_at: &'static str,
+    /// The program, and its SHA-256.
+    pub(super) binary: (PathBuf, String),
 }
 
 impl Default for Wanted {
     fn default() -> Self {
         let about = About { profile: String::from("rapid"), ..About::default() };
-        Self { kind: ELSEWHERE, days: (365, 0), about, api: None }
+        let binary = (PathBuf::from("/nowhere/velociraptor"), "ab".repeat(32));
+        let agents_at = "vr.example.org:8000";
+        Self { kind: ELSEWHERE, days: (365, 0), about, api: None, agents_at, binary }
     }
 }
 
 pub(super) async fn up(wanted: Wanted) -> Up {
-    let Wanted { kind, days: (days, held), about, api } = wanted;
+    let Wanted { kind, days: (days, held), about, api, agents_at, binary } = wanted;
     let home = TempDir::new().expect("a folder");
     let id = DeploymentId::generate().expect("an id");
     let order = DockerOrder {
         profile: &Profile::RAPID,
-        agents_at: "vr.example.org:8000".parse().expect("a place"),
+        agents_at: agents_at.parse().expect("a place"),
         agents_on: "0.0.0.0:8000".parse().expect("an address"),
         gui_on: "127.0.0.1:8889".parse().expect("an address"),
         // Nothing listens there.
         api_on: "127.0.0.1:1".parse().expect("an address"),
         gui_user: String::from("admin"),
         labels: vec![String::from("case-17")],
-        binary: "/nowhere/velociraptor".into(),
-        sha256: "ab".repeat(32),
+        binary: binary.0,
+        sha256: binary.1,
         health: std::time::Duration::from_secs(1),
     };
     let plan = order.plan(&id).expect("a plan");
