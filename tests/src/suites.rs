@@ -11,6 +11,7 @@ mod docker;
 mod effects;
 mod facade;
 mod inspector;
+mod kits;
 mod linux;
 mod mcp_stdio;
 mod orgs;
@@ -45,5 +46,6 @@ pub const ALL: &[Suite] = &[
     docker::SUITE,
     deployments::SUITE,
     linux::SUITE,
+    kits::SUITE,
     demo::SUITE,
 ];

@@ -58,20 +58,20 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
     Ok(())
 }
 
-struct Bed {
-    megaraptor: PathBuf,
-    binary: PathBuf,
+pub(super) struct Bed {
+    pub(super) megaraptor: PathBuf,
+    pub(super) binary: PathBuf,
 }
 
 /// A state folder with what is deployed from it.
-struct Home<'a> {
+pub(super) struct Home<'a> {
     bed: &'a Bed,
-    folder: TempDir,
-    ports: Ports,
+    pub(super) folder: TempDir,
+    pub(super) ports: Ports,
 }
 
 impl Bed {
-    fn home(&self) -> anyhow::Result<Home<'_>> {
+    pub(super) fn home(&self) -> anyhow::Result<Home<'_>> {
         Ok(Home { bed: self, folder: tempfile::tempdir()?, ports: Ports::choose()? })
     }
 
@@ -207,7 +207,7 @@ impl Bed {
 }
 
 impl Home<'_> {
-    fn deploy(&self, more: &[&str]) -> Vec<String> {
+    pub(super) fn deploy(&self, more: &[&str]) -> Vec<String> {
         let Ports { frontend, gui, api, .. } = self.ports;
         let mut arguments: Vec<String> =
             ["deploy", "docker", "--profile", "minimal", "--case", "IR-17", "--binary"]
@@ -239,7 +239,7 @@ impl Home<'_> {
         command
     }
 
-    async fn run<S: AsRef<str>>(&self, arguments: &[S]) -> anyhow::Result<(i32, Value)> {
+    pub(super) async fn run<S: AsRef<str>>(&self, arguments: &[S]) -> anyhow::Result<(i32, Value)> {
         let done = self.command(arguments).output().await.context("running megaraptor")?;
         let said = if done.stdout.is_empty() { &done.stderr } else { &done.stdout };
         let said = String::from_utf8_lossy(said);
@@ -249,7 +249,7 @@ impl Home<'_> {
         Ok((done.status.code().unwrap_or(-1), data))
     }
 
-    async fn json<S: AsRef<str>>(&self, arguments: &[S]) -> anyhow::Result<Value> {
+    pub(super) async fn json<S: AsRef<str>>(&self, arguments: &[S]) -> anyhow::Result<Value> {
         let (code, data) = self.run(arguments).await?;
         ensure!(code == 0, "exit code {code}: {data}");
         Ok(data)
@@ -319,7 +319,7 @@ impl Home<'_> {
     }
 
     /// Destroys it, and lists what is left.
-    async fn destroy(&self, id: &str) -> anyhow::Result<()> {
+    pub(super) async fn destroy(&self, id: &str) -> anyhow::Result<()> {
         let gone = self.json(&["deployments", "destroy", id, "--discard-evidence"]).await?;
         ensure!(gone["status"] == "gone", "{gone}");
         let name = format!("megaraptor-{}", id.to_lowercase());

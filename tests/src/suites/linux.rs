@@ -15,7 +15,7 @@ use crate::real::find_binary;
 use crate::suite::{Cases, Halt, Running, Suite};
 use crate::wait;
 
-mod image;
+pub(super) mod image;
 mod inside;
 mod listing;
 mod refused;
@@ -51,7 +51,9 @@ fn run(cases: &mut Cases) -> Running<'_> {
 async fn suite(cases: &mut Cases) -> Result<(), Halt> {
     let binary = find_binary()?;
     let image = image::find().await?;
-    let container = Container::start(&image, &binary).await?;
+    let program: PathBuf = env::current_exe()?;
+    let mounts = [(program.as_path(), SUITES), (binary.as_path(), BINARY)];
+    let container = Container::start(&image, "linuxhost", "none", &mounts).await?;
     let verdicts = container.verdicts().await;
     container.remove().await?;
     for verdict in verdicts? {
@@ -66,18 +68,22 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
 }
 
 /// A container that systemd leads.
-struct Container(String);
+pub(super) struct Container(String);
 
 impl Container {
-    async fn start(image: &str, binary: &Path) -> anyhow::Result<Self> {
-        let program: PathBuf = env::current_exe()?;
-        let mount = |from: &Path, to: &str| format!("{}:{to}:ro", from.display());
-        let (program, binary) = (mount(&program, SUITES), mount(&binary.canonicalize()?, BINARY));
-        let arguments = [
+    /// Starts one of this name, on this network, with files of this machine to be read.
+    pub(super) async fn start(
+        image: &str,
+        name: &str,
+        network: &str,
+        mounts: &[(&Path, &str)],
+    ) -> anyhow::Result<Self> {
+        let (network, name) = (format!("--network={network}"), format!("--hostname={name}"));
+        let mut arguments = vec![
             "run",
             "--detach",
-            "--network=none",
-            "--hostname=linuxhost",
+            &network,
+            &name,
             "--cap-add=SYS_ADMIN",
             "--cgroupns=private",
             "--stop-signal=SIGRTMIN+3",
@@ -86,12 +92,15 @@ impl Container {
             "--tmpfs=/tmp:exec",
             "--tmpfs=/small:size=64m",
             "--tty",
-            "--volume",
-            &program,
-            "--volume",
-            &binary,
-            image,
         ];
+        let mounts = mounts
+            .iter()
+            .map(|(from, to)| Ok(format!("{}:{to}:ro", from.canonicalize()?.display())))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        for mount in &mounts {
+            arguments.extend(["--volume", mount]);
+        }
+        arguments.push(image);
         let id = docker(&arguments).await?.trim().to_owned();
         let container = Self(id);
         let booted = wait::until("systemd to have started", Duration::from_secs(60), || async {
@@ -109,7 +118,7 @@ impl Container {
         }
     }
 
-    async fn exec(&self, arguments: &[&str]) -> anyhow::Result<Output> {
+    pub(super) async fn exec(&self, arguments: &[&str]) -> anyhow::Result<Output> {
         let mut command = Command::new("docker");
         command.arg("exec").arg(&self.0).args(arguments).kill_on_drop(true);
         command.output().await.context("running docker exec")
@@ -131,7 +140,7 @@ impl Container {
         })
     }
 
-    async fn remove(self) -> anyhow::Result<()> {
+    pub(super) async fn remove(self) -> anyhow::Result<()> {
         docker(&["rm", "--force", "--volumes", &self.0]).await.map(drop)
     }
 }
@@ -146,7 +155,7 @@ impl Drop for Container {
     }
 }
 
-async fn docker(arguments: &[&str]) -> anyhow::Result<String> {
+pub(super) async fn docker(arguments: &[&str]) -> anyhow::Result<String> {
     let ended = Command::new("docker").args(arguments).output().await.context("running docker")?;
     let err = String::from_utf8_lossy(&ended.stderr);
     ensure!(ended.status.success(), "docker {}: {err}", arguments.join(" "));
