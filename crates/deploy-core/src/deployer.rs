@@ -126,7 +126,7 @@ impl Progress for Silent {
 }
 
 /// The fact with what tells the target from all others.
-const TARGET: &str = "target";
+pub(crate) const TARGET: &str = "target";
 
 /// What a step may use: narrow on purpose.
 pub struct StepCx<'a> {
@@ -242,3 +242,6 @@ impl<'a> StepCx<'a> {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

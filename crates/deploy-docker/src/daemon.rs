@@ -267,6 +267,26 @@ fn is_new_enough(version: &str) -> bool {
 }
 
 #[cfg(test)]
+impl Daemon {
+    /// One that says that it has this id, and that is never asked.
+    pub(crate) fn known_as(id: &str, socket: &std::path::Path) -> Self {
+        let path = socket.to_str().unwrap();
+        let docker = Docker::connect_with_unix(path, 1, API_DEFAULT_VERSION).unwrap();
+        let facts = DaemonFacts {
+            version: String::new(),
+            architecture: String::from("x86_64"),
+            id: id.to_owned(),
+            root: PathBuf::from("/"),
+            memory: 0,
+            cpus: 0,
+            limits_memory: true,
+            limits_cpu: true,
+        };
+        Self { docker, host: DockerHost::Socket(socket.to_owned()), facts }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -194,3 +194,6 @@ fn read(step: &Step) -> Result<DockerStep, StepError> {
         StepError::failed(error.to_string(), "the record was edited: restore it from a copy")
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -233,3 +233,6 @@ fn read(step: &Step) -> Result<LinuxStep, StepError> {
         StepError::failed(error.to_string(), "the record was edited: restore it from a copy")
     })
 }
+
+#[cfg(test)]
+mod tests;

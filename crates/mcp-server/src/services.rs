@@ -165,6 +165,13 @@ impl Services {
         self.scope.as_ref().is_none_or(|scope| scope.has_server(server) && scope.has_org(org))
     }
 
+    /// Whether the caller may see a server that is not there yet: a token that names its servers
+    /// names no such.
+    pub fn covers_new(&self) -> bool {
+        let root = OrgId::root();
+        self.scope.as_ref().is_none_or(|it| it.servers.is_none() && it.has_org(root.as_str()))
+    }
+
     /// Whether the server is simulated.
     pub const fn simulated(&self) -> bool {
         self.lab.is_some()

@@ -102,3 +102,6 @@ fn made(order: &ServerOrder) -> Result<(Secret<String>, Secret<String>), String>
     let config = order.config(keys, administrator)?;
     Ok((config.render(), password))
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,17 +83,26 @@ fn waiting(
     arguments: &Map<String, Value>,
 ) -> Result<Approval, ToolError> {
     let all = gateway.guardian().approvals().list().map_err(approvals::told)?;
-    let who = caller.as_asked();
-    // Somebody else's request, or one for another deployment, is not the one that is shown here.
+    own(all, &caller.as_asked(), tool, arguments).ok_or_else(|| {
+        ToolError::new(Code::Internal, "what was asked for is not among the requests")
+    })
+}
+
+/// The newest request of these that is this caller's and for this very call: somebody else's, or one
+/// for another deployment, is not shown in its place.
+fn own(
+    all: Vec<Approval>,
+    who: &guard::asked::Caller,
+    tool: &str,
+    arguments: &Map<String, Value>,
+) -> Option<Approval> {
     let fits = |one: &Approval| {
         one.state == State::Pending
             && one.asked.tool == tool
-            && one.asked.caller == who
+            && one.asked.caller == *who
             && arguments.iter().all(|(name, value)| one.asked.arguments.get(name) == Some(value))
     };
-    all.into_iter().filter(fits).max_by_key(|one| one.void_after).ok_or_else(|| {
-        ToolError::new(Code::Internal, "what was asked for is not among the requests")
-    })
+    all.into_iter().filter(fits).max_by_key(|one| one.void_after)
 }
 
 /// Each step as a line, and what is waited for in it as a line that overwrites itself.
@@ -130,3 +139,6 @@ impl Progress for Steps {
         };
     }
 }
+
+#[cfg(test)]
+mod tests;

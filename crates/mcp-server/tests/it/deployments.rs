@@ -18,6 +18,7 @@ use crate::simulated::with_policy;
 use crate::wire::Wire;
 
 mod kits;
+mod scoped;
 mod tools;
 mod up;
 
@@ -183,4 +184,40 @@ async fn beside_a_simulated_server_nothing_is_deployed() {
     let error = error(&mut wire, "list_deployments", json!({})).await;
     assert_eq!(error["code"], "conflict", "{error}");
     assert!(error["next_step"].as_str().expect("good").contains("--lab"), "{error}");
+}
+
+/// The program itself, on a state folder.
+fn run(home: &Path, arguments: &[&str]) -> std::process::Output {
+    std::process::Command::new(env!("CARGO_BIN_EXE_megaraptor"))
+        .env("MEGARAPTOR_HOME", home)
+        .env_remove("VELOCIRAPTOR_CONFIG_PATH")
+        .env_remove("VELOCIRAPTOR_API_URL")
+        .current_dir(home)
+        .args(arguments)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("the program starts")
+}
+
+#[tokio::test]
+async fn a_sweep_goes_on_after_one_that_cannot_be_taken_down() {
+    let home = TempDir::new().expect("good");
+    let past = Timestamp::now().checked_sub(SignedDuration::from_hours(1)).expect("good");
+    let about = || About { due: Some(past), ..About::default() };
+    let (mut one, mut other, later) = (record(about()), record(about()), record(About::default()));
+    for due in [&mut one, &mut other] {
+        due.kind = TargetKind(String::from("elsewhere"));
+    }
+    for all in [&one, &other, &later] {
+        kept(home.path(), all).await;
+    }
+    let sweep = ["--policy", "destroy=allow", "deployments", "sweep", "--discard-evidence"];
+    let done = run(home.path(), &sweep);
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(!done.status.success(), "{said}");
+    for due in [&one, &other] {
+        assert!(said.contains(&format!("{}: ", due.id)), "{} was not tried: {said}", due.id);
+    }
+    assert!(said.contains("cannot deploy on elsewhere"), "{said}");
+    assert!(!said.contains(later.id.as_str()), "{said}");
 }

@@ -12,7 +12,7 @@ use crate::context::ToolCx;
 use crate::deployments::{ANY, Ended, Planned, Whole, Wish};
 use crate::gateway::{Go, Work};
 use crate::tool::{Acts, Effect, Place, Tool};
-use crate::tool_error::ToolError;
+use crate::tool_error::{Code, ToolError};
 
 /// `deploy_server`.
 pub(super) struct DeployServer;
@@ -57,6 +57,16 @@ impl Acts for DeployServer {
         _session: &Session<'_>,
         wish: Wish,
     ) -> Result<(Work, Prepared), ToolError> {
+        if !cx.services.covers_new() {
+            return Err(ToolError::new(
+                Code::Denied,
+                "this connection's token is for named servers or orgs, and a new server is none of \
+                 them: whoever made it could neither see it nor take it down",
+            )
+            .next(
+                "a person can deploy it with megaraptor deploy, or make a token for all servers",
+            ));
+        }
         let planned = cx.services.deployments()?.plan(&wish, cx).await?;
         let (validate_only, keep) = (wish.validate_only, wish.keep_on_failure);
         let prepared = Prepared { planned, validate_only, keep };

@@ -361,3 +361,43 @@ async fn prompts_about_deployments_need_no_server_and_say_what_is_on_record() {
         assert!(message["error"].is_object(), "{name}: {message}");
     }
 }
+
+#[tokio::test]
+async fn a_further_user_takes_nobodys_name_and_no_secret_that_is_there() {
+    let (_, lab) = crate::simulated::apart(allowing(), &[]);
+    let files = [lab::Role::Reader, lab::Role::Investigator, lab::Role::Administrator]
+        .map(|role| lab.api_config(role).clone());
+    let up = up(Wanted { api: Some(files), ..Wanted::default() }).await;
+    let deployments = Deployments::of(up.home.path(), None);
+    let before = |name: &str| {
+        let reference = Vault::reference(&up.id, name).expect("a name");
+        credstore::open_text(deployments.store(), &reference, credstore::Expired::Refused)
+            .expect("it is kept")
+            .expose()
+            .clone()
+    };
+    let own = before(names::api(velociraptor_api::IdentityKind::Reader));
+    let mut wire = wire(&up).await;
+    for name in ["lab-reader", "LAB-Reader"] {
+        let wish = json!({ "deployment_id": up.id, "client_name": name });
+        let error = error(&mut wire, "generate_api_credentials", wish).await;
+        let said = error["message"].as_str().expect("words");
+        assert!(said.contains("the server has a user lab-reader already"), "{said}");
+    }
+    // A name that is only like one of a secret of ours is a name of its own.
+    let wish = json!({ "deployment_id": up.id, "client_name": "reader" });
+    let result = wire.result("generate_api_credentials", wish.clone()).await;
+    assert!(!result.to_string().contains("has an API file of reader"), "{result}");
+    assert_eq!(before(names::api(velociraptor_api::IdentityKind::Reader)), own);
+    let reference = Vault::reference(&up.id, "user-siem").expect("a name");
+    let new = credstore::NewCredential {
+        credential: reference,
+        kind: credstore::Kind::ApiFile,
+        expires: None,
+    };
+    deployments.store().put(new, &secret::Secret::new(b"x".to_vec())).expect("kept");
+    let wish = json!({ "deployment_id": up.id, "client_name": "siem" });
+    let error = error(&mut wire, "generate_api_credentials", wish).await;
+    let said = error["message"].as_str().expect("words");
+    assert!(said.contains("has an API file of siem already"), "{said}");
+}
