@@ -140,7 +140,21 @@ impl<'a> Engine<'a> {
         id: &DeploymentId,
         run: &Run<'_>,
     ) -> Result<Vec<(StepName, Result<Found, StepError>)>, EngineError> {
-        let (_claim, mut record) = self.take(id).await?;
+        self.look_at(id, run).await.map(|(_, found)| found)
+    }
+
+    /// The same, with the record as it was meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As of [`look`](Self::look).
+    pub async fn look_at(
+        &self,
+        id: &DeploymentId,
+        run: &Run<'_>,
+    ) -> Result<(Record, Vec<(StepName, Result<Found, StepError>)>), EngineError> {
+        let (_claim, kept) = self.take(id).await?;
+        let mut record = kept.clone();
         let mut found = Vec::new();
         for at in 0..record.plan.steps().len() {
             let name = record.plan.steps()[at].name.clone();
@@ -152,7 +166,7 @@ impl<'a> Engine<'a> {
                 }
             });
         }
-        Ok(found)
+        Ok((kept, found))
     }
 
     async fn take(&self, id: &DeploymentId) -> Result<(Claim, Record), EngineError> {

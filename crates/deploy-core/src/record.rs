@@ -182,6 +182,11 @@ impl Record {
         self.status() != Status::Gone && self.about.due.is_some_and(|due| due <= now)
     }
 
+    /// What tells the target where it is from all others, once that was seen.
+    pub fn target(&self) -> Option<&str> {
+        self.facts.get(crate::deployer::TARGET).and_then(Value::as_str)
+    }
+
     /// The steps with their phases.
     pub fn steps(&self) -> impl DoubleEndedIterator<Item = (&Step, Phase)> + ExactSizeIterator {
         self.plan.steps().iter().zip(self.phases.iter().copied())

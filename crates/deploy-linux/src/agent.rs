@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use deploy_core::server::Vault;
 use deploy_core::transport::HostFacts;
-use deploy_core::{Found, StepCx, StepError};
+use deploy_core::{DeploymentId, Found, StepCx, StepError};
 use secret::Secret;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 use velociraptor_api::clients::{Client, by_ids};
 use velociraptor_api::{ClientId, IdentityKind, OrgId, Session};
 use velociraptor_config::{ClientConfig, ClientPaths};
@@ -51,8 +52,12 @@ impl AgentSpec {
     }
 
     /// Always from the live deployment's own CA and nonce.
-    async fn config(&self, cx: &StepCx<'_>, vault: &Vault) -> Result<Secret<String>, StepError> {
-        let server = vault.config(cx.id).await?;
+    pub(crate) async fn config(
+        &self,
+        id: &DeploymentId,
+        vault: &Vault,
+    ) -> Result<Secret<String>, StepError> {
+        let server = vault.config(id).await?;
         Ok(ClientConfig::of(&server).with_paths(&self.kept()).render())
     }
 
@@ -71,7 +76,7 @@ impl AgentSpec {
         if on.host.stat(&tempdir).await?.is_none() {
             return Ok(Found::Half { left: vec![format!("no folder {tempdir}")] });
         }
-        self.configuration.look_at(on, &self.config(cx, vault).await?).await
+        self.configuration.look_at(on, &self.config(cx.id, vault).await?).await
     }
 
     pub(crate) async fn make_files(
@@ -80,7 +85,7 @@ impl AgentSpec {
         cx: &StepCx<'_>,
         vault: &Vault,
     ) -> Result<(), StepError> {
-        self.configuration.make(on, &self.config(cx, vault).await?).await?;
+        self.configuration.make(on, &self.config(cx.id, vault).await?).await?;
         on.say("mkdir", &["-p", "-m", "0700", "--", &self.kept().tempdir]).await.map(drop)
     }
 
@@ -156,13 +161,25 @@ impl AgentSpec {
         cx: &StepCx<'_>,
         vault: &Vault,
     ) -> Result<Result<Client, String>, StepError> {
+        let host: HostFacts = cx.fact(HOST)?;
+        self.known(on, cx.id, &host.name, cx.cancel, vault).await
+    }
+
+    /// The same outside of a step, on a host of this name.
+    pub(crate) async fn known(
+        &self,
+        on: On<'_>,
+        deployment: &DeploymentId,
+        host: &str,
+        cancel: &CancellationToken,
+        vault: &Vault,
+    ) -> Result<Result<Client, String>, StepError> {
         let Some(id) = self.id(on).await? else {
             return Ok(Err(String::from("it has no identity yet")));
         };
-        let host: HostFacts = cx.fact(HOST)?;
-        let server = vault.server(cx.id, &IdentityKind::ALL).await?;
+        let server = vault.server(deployment, &IdentityKind::ALL).await?;
         let root = OrgId::root();
-        let session = Session::new(&server, &root, cx.cancel);
+        let session = Session::new(&server, &root, cancel);
         let client = match by_ids(&session, std::slice::from_ref(&id)).await {
             Ok(mut found) => found.pop(),
             Err(fault) => return Ok(Err(fault.to_string())),
@@ -170,14 +187,13 @@ impl AgentSpec {
         let Some(client) = client else {
             return Ok(Err(format!("the server does not know {id}")));
         };
-        let named = client.hostname.eq_ignore_ascii_case(&host.name);
+        let named = client.hostname.eq_ignore_ascii_case(host);
         let label = client.labels.iter().any(|label| label.eq_ignore_ascii_case(&self.label));
         Ok(match (named, label) {
             (true, true) => Ok(client),
-            (false, _) => Err(format!(
-                "the server calls {id} {:?}, expected {:?}",
-                client.hostname, host.name
-            )),
+            (false, _) => {
+                Err(format!("the server calls {id} {:?}, expected {:?}", client.hostname, host))
+            }
             (true, false) => Err(format!("{id} has not the label {}", self.label)),
         })
     }

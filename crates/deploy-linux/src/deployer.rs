@@ -128,6 +128,22 @@ impl LinuxDeployer {
     pub const fn new(host: Arc<dyn Transport>, vault: Vault) -> Self {
         Self { host, vault }
     }
+
+    pub(crate) fn host(&self) -> &dyn Transport {
+        self.host.as_ref()
+    }
+
+    pub(crate) const fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// What tells the host from all others, where it says so.
+    pub(crate) async fn machine(&self) -> Result<Option<String>, StepError> {
+        let (path, most) = MACHINE;
+        let read = self.host.read(path, most).await?;
+        let id = read.map(|read| String::from_utf8_lossy(read.expose()).trim().to_owned());
+        Ok(id.filter(|id| !id.is_empty()))
+    }
 }
 
 /// What systemd tells hosts apart by, and the most that is read of it.
@@ -136,11 +152,9 @@ const MACHINE: (&str, usize) = ("/etc/machine-id", 100);
 impl LinuxDeployer {
     /// Another host has nothing of the deployment, which is not the same as that it is gone.
     async fn is_the_host(&self, cx: &StepCx<'_>) -> Result<(), StepError> {
-        let (path, most) = MACHINE;
-        let Some(read) = self.host.read(path, most).await? else { return Ok(()) };
-        match String::from_utf8_lossy(read.expose()).trim() {
-            "" => Ok(()),
-            id => cx.stays_on("the host with the machine id", id),
+        match self.machine().await? {
+            Some(id) => cx.stays_on("the host with the machine id", &id),
+            None => Ok(()),
         }
     }
 }

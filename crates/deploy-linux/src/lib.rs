@@ -24,6 +24,7 @@ mod owner;
 mod ports;
 mod program;
 mod serving;
+mod standing;
 mod unit;
 mod user;
 

@@ -4,6 +4,7 @@ use deploy_core::{Found, StepCx, StepError};
 use serde::{Deserialize, Serialize};
 
 use crate::on::On;
+use crate::owner::Owner;
 
 /// The fact with the number of the group that was made with the user: a group cannot say to whom it
 /// belongs.
@@ -27,6 +28,13 @@ pub(crate) struct Account {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     comment: String,
+}
+
+impl Account {
+    /// Whether it says that it is the deployment's.
+    pub(crate) fn is_of(&self, owner: &Owner) -> bool {
+        owner.owns(&self.comment)
+    }
 }
 
 impl UserSpec {

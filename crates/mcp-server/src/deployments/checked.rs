@@ -5,30 +5,40 @@ use std::time::Duration;
 use credstore::CredentialStore as _;
 use deploy_core::preflight::{Check, Verdict};
 use deploy_core::server::{Vault, certificates, names};
-use deploy_core::{Record, StateRegistry as _, Status};
+use deploy_core::{DeploymentId, Record, StateRegistry as _, Status};
 use deploy_docker::DockerDeployer;
+use deploy_linux::LinuxDeployer;
 use jiff::Timestamp;
 use velociraptor_api::IdentityKind;
 use velociraptor_config::Profile;
 
-use super::{Deployments, daemon, told_registry};
+use super::{Deployments, daemon, this_host, told_registry};
 use crate::clock;
 use crate::context::ToolCx;
-use crate::tool_error::ToolError;
+use crate::tool_error::{Code, ToolError};
 
 /// So long before its end a deployment is to be spoken of.
 const SOON: Duration = Duration::from_secs(6 * 3600);
 
 impl Deployments {
-    /// Looks at a deployment from all sides, and changes nothing. What cannot be looked at is in the
+    /// Looks at a deployment from all sides, and changes nothing of it; on a daemon a container of a
+    /// moment's life reads the configuration out of its volume. What cannot be looked at is in the
     /// checks as such.
     ///
     /// # Errors
     ///
     /// `conflict` where another process is at work on it: what is seen then tells nothing.
-    pub async fn checked(&self, record: &Record, cx: &ToolCx<'_>) -> Result<Vec<Check>, ToolError> {
+    pub async fn checked(
+        &self,
+        id: &DeploymentId,
+        cx: &ToolCx<'_>,
+    ) -> Result<Vec<Check>, ToolError> {
         let registry = self.registry()?;
-        let _claim = registry.claim(&record.id).await.map_err(|error| told_registry(&error))?;
+        // Without a record there is nothing to claim, and a claim would make a file.
+        self.load(id).await?;
+        let _claim = registry.claim(id).await.map_err(|error| told_registry(&error))?;
+        // As it is now: before the claim somebody may have been at work on it.
+        let record = &self.load(id).await?;
         let now = Timestamp::now();
         let mut checks = vec![on_record(record), due(record, now)];
         if matches!(record.status(), Status::Gone | Status::Planned) {
@@ -36,7 +46,9 @@ impl Deployments {
             checks.push(not_looked("all that belongs to it", "is as planned", &why));
             return Ok(checks);
         }
-        checks.extend(self.secrets(record));
+        let (this, of) = (self.clone(), record.id.clone());
+        let secrets = tokio::task::spawn_blocking(move || this.secrets(&of)).await;
+        checks.extend(secrets.map_err(|error| ToolError::new(Code::Internal, error.to_string()))?);
         match certificates(&self.vault(), &record.id, now).await {
             Ok(all) => checks.extend(all.iter().map(deploy_core::server::Certificate::check)),
             Err(error) => checks.push(
@@ -47,8 +59,8 @@ impl Deployments {
         Ok(checks)
     }
 
-    /// None is opened.
-    fn secrets(&self, record: &Record) -> Vec<Check> {
+    /// None is opened. Blocking.
+    fn secrets(&self, id: &DeploymentId) -> Vec<Check> {
         let all = [names::CONFIG, names::GUI_PASSWORD]
             .into_iter()
             .chain(IdentityKind::ALL.map(names::api));
@@ -56,7 +68,7 @@ impl Deployments {
             let what = format!("the secret {name}");
             let expected = "is kept, and its use has not ended";
             let check = |found: &str, verdict| Check::new(&what, expected, found, verdict);
-            let reference = match Vault::reference(&record.id, name) {
+            let reference = match Vault::reference(id, name) {
                 Ok(reference) => reference,
                 Err(error) => return not_looked(&what, expected, &error.to_string()),
             };
@@ -80,7 +92,7 @@ impl Deployments {
     async fn on_platform(&self, record: &Record, cx: &ToolCx<'_>) -> Vec<Check> {
         let what = "the server on its platform";
         let expected =
-            "container, limits, ports, exposure, disk, configuration and probes as planned";
+            "limits, confinement, ports, exposure, disk, configuration and probes as planned";
         let unseen = |error: &ToolError| {
             let check = not_looked(what, expected, &error.message);
             vec![match &error.next_step {
@@ -88,11 +100,6 @@ impl Deployments {
                 None => check,
             }]
         };
-        if record.kind.0 != DockerDeployer::KIND {
-            let found = format!("checks of a server on {} are not made yet", record.kind);
-            let next = format!("megaraptor deployments show {} looks at each step", record.id);
-            return vec![not_looked(what, expected, &found).next(next)];
-        }
         let profile: &'static Profile = match record.about.profile.parse() {
             Ok(profile) => profile,
             Err(error) => {
@@ -100,10 +107,31 @@ impl Deployments {
                 return vec![not_looked(what, expected, &error.to_string())];
             }
         };
+        if record.kind.0 == LinuxDeployer::KIND {
+            return match this_host() {
+                Ok(host) => {
+                    let deployer = LinuxDeployer::new(host, self.vault());
+                    deployer.standing(record, profile, &cx.cancel).await
+                }
+                Err(error) => unseen(&error),
+            };
+        }
+        if record.kind.0 != DockerDeployer::KIND {
+            let found = format!("this program knows no server on {}", record.kind);
+            let next = "use the version that made the deployment";
+            return vec![not_looked(what, expected, &found).next(next)];
+        }
         let daemon = match daemon().await {
             Ok(daemon) => daemon,
             Err(error) => return unseen(&error),
         };
+        // Another daemon has nothing of it, which is not the same as that it is not there.
+        let here = daemon.facts().id.clone();
+        if let Some(known) = record.target().filter(|known| !here.is_empty() && *known != here) {
+            let expected = format!("the one with the id {known}");
+            let next = "name the daemon where it is with DOCKER_HOST=unix:///PATH";
+            return vec![not_looked("the Docker daemon", &expected, &here).next(next)];
+        }
         let deployer = DockerDeployer::new(daemon, self.vault());
         deployer.standing(&record.id, &record.plan, profile, &cx.cancel).await
     }

@@ -1,6 +1,6 @@
 //! How a deployment is found when one looks there.
 
-use deploy_core::{Engine, Found, OnFailure, Phase, Record, Run, Silent};
+use deploy_core::{DeploymentId, Engine, Found, OnFailure, Phase, Record, Run, Silent};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -31,17 +31,24 @@ impl Live {
 }
 
 impl Deployments {
-    /// Looks at each step of a deployment. Changes nothing.
+    /// Looks at each step of a deployment, and gives the record as it was meanwhile. Changes nothing
+    /// of it: on a daemon a container of a moment's life reads the configuration.
     ///
     /// # Errors
     ///
     /// `conflict` where another process is at work on it; where its platform does not answer.
-    pub async fn look(&self, record: &Record, cx: &ToolCx<'_>) -> Result<Vec<Live>, ToolError> {
+    pub async fn look(
+        &self,
+        id: &DeploymentId,
+        cx: &ToolCx<'_>,
+    ) -> Result<(Record, Vec<Live>), ToolError> {
         let registry = self.registry()?;
-        let deployer = self.deployer(&record.kind).await?;
+        // The platform of a deployment never changes; all else is read again under the claim.
+        let deployer = self.deployer(&self.load(id).await?.kind).await?;
         let engine = Engine::new(&registry, deployer.as_ref());
         let run = Run { cancel: &cx.cancel, progress: &Silent, on_failure: OnFailure::Keep };
-        let found = engine.look(&record.id, &run).await.map_err(|error| told(&error))?;
+        let looked = engine.look_at(id, &run).await.map_err(|error| told(&error))?;
+        let (record, found) = looked;
         let live = found.into_iter().zip(&record.phases).map(|((name, found), phase)| Live {
             name: name.to_string(),
             found: match found {
@@ -58,6 +65,7 @@ impl Deployments {
                 Phase::Undoing => "undoing",
             },
         });
-        Ok(live.collect())
+        let live = live.collect();
+        Ok((record, live))
     }
 }

@@ -35,7 +35,7 @@ impl Tool for GetDeploymentStatus {
     const TITLE: &'static str = "How a deployment stands";
     const DESCRIPTION: &'static str = "Shows one deployment: what is on record, and each of its \
         steps as it is found now by looking there (container, ports, GUI, an API query). Changes \
-        nothing. Secrets are named by reference only.";
+        nothing of it; on Docker a container of a moment's life reads the configuration. Secrets are named by reference only.";
     const EFFECT: Effect = Effect::Read;
     const NEEDS: &'static [Permission] = &[];
     const PLACE: Place = Place::Here;
@@ -47,8 +47,7 @@ impl Reads for GetDeploymentStatus {
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
         let deployments = cx.services.deployments()?;
         let id = super::covered(&cx, &input.deployment_id)?;
-        let record = deployments.load(&id).await?;
-        let live = deployments.look(&record, &cx).await?;
+        let (record, live) = deployments.look(&id, &cx).await?;
         let whole = live.iter().all(Live::is_as_recorded);
         let state = if whole { State::Complete } else { State::Partial };
         let warnings: Vec<String> = live

@@ -46,8 +46,10 @@ impl Tool for ValidateDeployment {
     const TITLE: &'static str = "Check a deployment";
     const DESCRIPTION: &'static str = "Checks one deployment from all sides: record, due time, \
         secrets, certificates, and on its platform configuration against the kept one, limits, \
-        confinement, ports, exposure, disk, three probes. Each check says what was expected and \
-        found. Valid where all were looked at and none is unfit; doubts are told. Changes nothing.";
+        confinement, ports, exposure, disk, three probes; on a systemd host user, unit, modes and \
+        agent too. Each check says what was expected and \
+        found. Valid where all were looked at and none is unfit; doubts are told. Changes nothing of it; on Docker a \
+        container of a moment's life reads the configuration.";
     const EFFECT: Effect = Effect::Read;
     const NEEDS: &'static [Permission] = &[];
     const PLACE: Place = Place::Here;
@@ -59,8 +61,7 @@ impl Reads for ValidateDeployment {
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
         let deployments = cx.services.deployments()?;
         let id = super::covered(&cx, &input.deployment_id)?;
-        let record = deployments.load(&id).await?;
-        let checks = deployments.checked(&record, &cx).await?;
+        let checks = deployments.checked(&id, &cx).await?;
         let counts = Counts::of(&checks);
         let state = if counts.not_looked == 0 { State::Complete } else { State::Partial };
         let output = Output {
