@@ -15,6 +15,8 @@ pub mod contract;
 mod deployer;
 pub mod digest;
 mod engine;
+pub mod evidence;
+mod grants;
 mod id;
 mod plan;
 pub mod preflight;
@@ -26,6 +28,7 @@ pub mod transport;
 
 pub use deployer::{Deployer, Found, Progress, Silent, StepCx, StepError};
 pub use engine::{Change, Consent, Engine, EngineError, OnFailure, Run};
+pub use grants::{Grants, Processors};
 pub use id::{BadId, DeploymentId, StepName};
 pub use plan::{Plan, PlanError, Step};
 pub use record::{About, Facts, Generation, Goal, Phase, Record, Status, TargetKind, Trouble};

@@ -10,7 +10,7 @@ impl DockerOrder {
     /// Looks at the daemon, its machine and the ports, and changes nothing. Blocking, for as long as
     /// a file system and the network stack of this machine take.
     pub fn checks(&self, daemon: &Daemon) -> Vec<Check> {
-        let PlanNumbers { memory_limit, cpu_millis, disk_free, open_files: _, due_after: _ } =
+        let PlanNumbers { memory_limit: _, cpu_millis: _, disk_free, open_files: _, due_after: _ } =
             self.profile.plan;
         let facts = daemon.facts();
         let smaller = "choose a smaller profile, or another machine";
@@ -21,8 +21,8 @@ impl DockerOrder {
                 format!("version {} on {}, {}", facts.version, facts.architecture, daemon.host()),
                 Verdict::Fits,
             ),
-            Check::amount("memory of the machine", memory_limit, Some(facts.memory), smaller),
-            self.processors(cpu_millis, facts.cpus),
+            Check::amount("memory of the machine", self.grants.memory, Some(facts.memory), smaller),
+            self.grants.processors(self.profile, facts.cpus),
             limits(facts.limits_memory && facts.limits_cpu),
             Check::amount(
                 &format!("free disk at {}", facts.root.display()),
@@ -34,24 +34,11 @@ impl DockerOrder {
             Check::port("the GUI", self.gui_on),
             Check::port("the API", self.api_on),
         ];
+        checks.extend(self.grants.checks(self.profile));
         if checks[4].verdict == Verdict::NotLooked {
             checks[4].next = Some(String::from("look yourself whether there is room"));
         }
         checks
-    }
-
-    /// Fewer processors make a server slow, and keep none from serving.
-    fn processors(&self, millis: u64, there: u64) -> Check {
-        let fits = there * 1000 >= millis;
-        let verdict = if fits { Verdict::Fits } else { Verdict::Doubtful };
-        let wanted = millis.div_ceil(1000);
-        let check = Check::new(
-            "processors",
-            format!("{wanted} for {}", self.profile),
-            there.to_string(),
-            verdict,
-        );
-        if fits { check } else { check.next("expect it to be slower than its profile says") }
     }
 }
 

@@ -12,7 +12,7 @@ use bollard::query_parameters::{
     CreateContainerOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
     StopContainerOptionsBuilder,
 };
-use deploy_core::{Found, StepError};
+use deploy_core::{Found, Processors, StepError};
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 
@@ -293,7 +293,8 @@ impl fmt::Display for ContainerSpec {
         for port in &self.published {
             write!(f, ", {} on {}", port.inside, port.outside)?;
         }
-        Ok(())
+        let Limits { memory, millicpus, .. } = self.limits;
+        write!(f, ", {} MiB of memory, {} processors", memory >> 20, Processors(millicpus))
     }
 }
 

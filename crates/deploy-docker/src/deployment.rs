@@ -28,6 +28,8 @@ const BESIDE: Duration = Duration::from_secs(120);
 pub struct DockerOrder {
     /// The size.
     pub profile: &'static Profile,
+    /// What it may use of the machine.
+    pub grants: Grants,
     /// Where agents reach it.
     pub agents_at: Place,
     /// Where the agents' port is published.
@@ -130,8 +132,9 @@ impl DockerOrder {
     }
 
     fn serving(&self, owner: &Owner, inside: &Inside, network: String) -> Serving {
-        // Every number of a profile has a reader: the others are read by the checks before a plan.
-        let PlanNumbers { memory_limit, cpu_millis, open_files, disk_free: _, due_after: _ } =
+        // Every number of a profile has a reader: the others are read by the checks before a plan,
+        // and by whoever decides on the grants.
+        let PlanNumbers { memory_limit: _, cpu_millis: _, open_files, disk_free: _, due_after: _ } =
             self.profile.plan;
         let Listen { frontend, gui, api, monitoring: _ } = Listen::CONTAINER;
         let volume = |volume: &str, at: &str, read_only| MountedVolume {
@@ -151,8 +154,8 @@ impl DockerOrder {
                 .map(|(bind, outside)| Published { inside: bind.port, outside })
                 .to_vec(),
             limits: Limits {
-                memory: memory_limit,
-                millicpus: cpu_millis,
+                memory: self.grants.memory,
+                millicpus: self.grants.millicpus,
                 processes: PROCESSES,
                 open_files,
             },

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use deploy_core::preflight::Check;
+use deploy_core::preflight::{Check, Verdict};
 use deploy_core::server::{HEALTH_TIMEOUT, Place, Probes, ServerOrder, ServerStep, reached};
 use deploy_core::transport::Transport;
-use deploy_core::{DeploymentId, Plan, PlanError, Step, StepError, StepName};
+use deploy_core::{DeploymentId, Grants, Plan, PlanError, Step, StepError, StepName, apart};
 use systemd_units::{Confinement, agent_command};
 use velociraptor_config::{Bind, Listen, PlanNumbers, Profile};
 
@@ -48,6 +48,8 @@ const ENROL: Duration = Duration::from_secs(90);
 pub struct LinuxOrder {
     /// The size.
     pub profile: &'static Profile,
+    /// What it may use of the host.
+    pub grants: Grants,
     /// Where agents reach it.
     pub agents_at: Place,
     /// Where it listens.
@@ -91,6 +93,7 @@ impl LinuxOrder {
     ) -> Self {
         Self {
             profile,
+            grants: Grants::of(profile),
             agents_at,
             listen: Listen::USUAL,
             gui_user: String::from("admin"),
@@ -155,7 +158,17 @@ impl LinuxOrder {
     ///
     /// Where the host does not say, or the binary cannot be read.
     pub async fn checks(&self, host: &dyn Transport) -> Result<Vec<Check>, StepError> {
-        self.host().checks(host).await
+        let mut checks = self.host().checks(host).await?;
+        // A host takes a limit that it cannot give, and says nothing.
+        let chosen = self.grants.millicpus > Grants::of(self.profile).millicpus;
+        for check in checks.iter_mut().filter(|check| chosen && check.what == "processors") {
+            if check.verdict == Verdict::Doubtful {
+                check.verdict = Verdict::Unfit;
+                check.next = Some(String::from("give it no more than the host has"));
+            }
+        }
+        checks.extend(self.grants.checks(self.profile));
+        Ok(checks)
     }
 
     fn warned(&self, mut plan: Plan) -> Plan {
@@ -188,12 +201,12 @@ impl LinuxOrder {
     }
 
     fn host(&self) -> HostSpec {
-        let PlanNumbers { memory_limit, cpu_millis, disk_free, open_files: _, due_after: _ } =
+        let PlanNumbers { memory_limit: _, cpu_millis: _, disk_free, open_files: _, due_after: _ } =
             self.profile.plan;
         let folders = [&self.data_under, PROGRAMS_UNDER, CONFIGURED_UNDER];
         HostSpec {
-            memory: memory_limit,
-            millicpus: cpu_millis,
+            memory: self.grants.memory,
+            millicpus: self.grants.millicpus,
             disk: disk_free,
             data_under: self.data_under.clone(),
             folders: folders.map(str::to_owned).to_vec(),
@@ -223,7 +236,7 @@ impl LinuxOrder {
     }
 
     fn serving(&self, owner: &Owner, site: &Site) -> Serving {
-        let PlanNumbers { memory_limit, cpu_millis, open_files, disk_free: _, due_after: _ } =
+        let PlanNumbers { memory_limit: _, cpu_millis: _, open_files, disk_free: _, due_after: _ } =
             self.profile.plan;
         let listen = self.listens();
         let [agents, gui, ..] = listen;
@@ -234,8 +247,8 @@ impl LinuxOrder {
             confinement: Confinement::Server {
                 user: site.user.name.clone(),
                 writable: site.beside.datastore.data(),
-                memory: memory_limit,
-                millicpus: cpu_millis,
+                memory: self.grants.memory,
+                millicpus: self.grants.millicpus,
                 tasks: TASKS,
                 open_files,
                 low_ports: listen.iter().any(|at| at.port() < 1024),

@@ -6,7 +6,7 @@ use std::fmt;
 use async_trait::async_trait;
 use deploy_core::server::Alive;
 use deploy_core::transport::{Content, NewFile, Rights};
-use deploy_core::{Found, StepError};
+use deploy_core::{Found, Processors, StepError};
 use secret::Secret;
 use serde::{Deserialize, Serialize};
 use systemd_units::{Confinement, Unit};
@@ -224,7 +224,12 @@ pub(crate) async fn stop(name: &str, on: On<'_>) -> Result<(), StepError> {
 
 impl fmt::Display for UnitSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} as the unit {}", self.about, self.name)
+        write!(f, "{} as the unit {}", self.about, self.name)?;
+        if let Confinement::Server { memory, millicpus, .. } = &self.confinement {
+            let processors = Processors(*millicpus);
+            write!(f, ", {} MiB of memory, {processors} processors", memory >> 20)?;
+        }
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use deploy_core::registry::Memory;
 use deploy_core::{
-    About, Consent, DeploymentId, Engine, EngineError, OnFailure, Phase, Record, Run,
+    About, Consent, DeploymentId, Engine, EngineError, Grants, OnFailure, Phase, Record, Run,
     Silent, StateRegistry as _, Status,
 };
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ fn order() -> DockerOrder {
     let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
     DockerOrder {
         profile: &Profile::MINIMAL,
+        grants: Grants::of(&Profile::MINIMAL),
         agents_at: "vr.example.org:8000".parse().unwrap(),
         agents_on: at(8000),
         gui_on: at(8889),

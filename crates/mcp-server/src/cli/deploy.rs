@@ -38,6 +38,12 @@ pub(super) struct ServerArgs {
     /// minimal, rapid, standard or enterprise
     #[arg(long, default_value = "rapid", value_parser = ["minimal", "rapid", "standard", "enterprise"])]
     profile: String,
+    /// Memory that the server may use, as 1GiB or 1500MB [default: as the profile says]
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
+    /// Processors that it may use, as 1.5 [default: as the profile says]
+    #[arg(long, value_name = "NUMBER")]
+    processors: Option<f64>,
     /// The number of the case
     #[arg(long)]
     case: Option<String>,
@@ -90,6 +96,8 @@ pub(super) async fn run(global: &Global, command: DeployCommand) -> Result<ExitC
         agent,
         agents_at: args.agents_at,
         profile: Some(args.profile),
+        memory: args.memory,
+        processors: args.processors,
         case: args.case,
         description: args.description,
         tags: args.tag,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use deploy_core::preflight::{Check, Verdict};
 use deploy_core::server::{HEALTH_TIMEOUT, Place};
-use deploy_core::{About, DeploymentId, Plan, PlanError, Record, TargetKind};
+use deploy_core::{About, DeploymentId, Grants, Plan, PlanError, Record, TargetKind};
 use deploy_docker::{DockerDeployer, DockerOrder};
 use deploy_linux::{AgentOrder, LinuxDeployer, LinuxOrder};
 use jiff::{SignedDuration, Timestamp};
@@ -51,6 +51,13 @@ pub struct Wish {
     /// Size: minimal (512 MB), rapid (one incident, due after 72 h; default), standard, enterprise
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// Memory for the server, as 1GiB; default as the profile says
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
+    /// Processors for the server, as 1.5; default as the profile says
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.1, max = 1024.0))]
+    pub processors: Option<f64>,
     /// Number of the case
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub case: Option<String>,
@@ -188,6 +195,7 @@ impl Deployments {
             wish.profile.as_deref().unwrap_or(Profile::RAPID.name).parse().map_err(
                 |error: velociraptor_config::ConfigError| ToolError::invalid(error.to_string()),
             )?;
+        let grants = grants(profile, wish)?;
         let agents_at: Place = wish.agents_at.parse().map_err(|error| told(&error))?;
         let anywhere = match agents_at.host().is_loopback() {
             true => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -224,6 +232,7 @@ impl Deployments {
                 let found = package::bring(&asked, architecture, &self.home, cx).await?;
                 let order = DockerOrder {
                     profile,
+                    grants,
                     agents_on,
                     gui_on,
                     api_on,
@@ -245,10 +254,11 @@ impl Deployments {
                     frontend: bind(agents_on),
                     gui: bind(gui_on),
                     api: bind(api_on),
-                    monitoring: bind(free(METRICS)),
+                    monitoring: bind(free[2]),
                 };
                 let (path, sha256) = (found.path().to_owned(), found.sha256().to_string());
                 let order = LinuxOrder {
+                    grants,
                     listen,
                     gui_user,
                     labels: wish.labels.clone(),
@@ -291,10 +301,35 @@ pub fn digest(plan: &Plan) -> Result<String, ToolError> {
 }
 
 /// The usual port on loopback, else the next one that is free.
-fn free(usual: u16) -> SocketAddr {
+fn free(usual: u16, taken: &[u16]) -> SocketAddr {
     let on = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-    let is_free = |at: &SocketAddr| TcpListener::bind(at).is_ok();
+    let is_free = |at: &SocketAddr| !taken.contains(&at.port()) && TcpListener::bind(at).is_ok();
     (usual..usual + BEYOND).map(on).find(is_free).unwrap_or_else(|| on(usual))
+}
+
+/// What was chosen, within what any server needs.
+fn grants(profile: &Profile, wish: &Wish) -> Result<Grants, ToolError> {
+    let memory = match wish.memory.as_deref() {
+        None => None,
+        Some(text) => Some(guard::policy::parse_bytes(text).ok_or_else(|| {
+            ToolError::invalid(format!("memory is {text:?}; expected a size, as 1GiB or 1500 MB"))
+        })?),
+    };
+    let millicpus = match wish.processors {
+        None => None,
+        Some(number) if (0.1..=1024.0).contains(&number) => {
+            // Within these bounds it is a whole number of thousandths, without a sign.
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "as said")]
+            let millis = (number * 1000.0).round() as u64;
+            Some(millis)
+        }
+        Some(number) => {
+            return Err(ToolError::invalid(format!(
+                "processors is {number}; expected a number from 0.1 to 1024"
+            )));
+        }
+    };
+    Grants::chosen(profile, memory, millicpus).map_err(|error| told(&error))
 }
 
 fn health(given: Option<u64>) -> Result<Duration, ToolError> {

@@ -11,6 +11,7 @@ mod agents;
 mod config;
 mod credentials;
 mod destroy;
+mod docker;
 mod docs;
 mod installer;
 mod list;
@@ -28,6 +29,7 @@ pub static FAMILY: Family = Family {
     default: false,
     tools: &[
         ToolDef::acts::<server::DeployServer>(),
+        ToolDef::acts::<docker::DeployServerDocker>(),
         ToolDef::reads::<list::ListDeployments>(),
         ToolDef::reads::<status::GetDeploymentStatus>(),
         ToolDef::acts::<resume::ResumeDeployment>(),

@@ -155,6 +155,31 @@ async fn what_is_wrong_is_named_with_the_next_step() {
             "everywhere",
         ),
         ("deploy_server", json!({ "agents_at": "a:1", "memory": 1 }), "invalid_input", "memory"),
+        ("deploy_server", json!({ "agents_at": "a:1", "memory": "4g" }), "invalid_input", "1GiB"),
+        (
+            "deploy_server_docker",
+            json!({ "agents_at": "a:1", "memory": "256MiB" }),
+            "invalid_input",
+            "at least 512 MiB",
+        ),
+        (
+            "deploy_server_docker",
+            json!({ "agents_at": "a:1", "processors": 0.01 }),
+            "invalid_input",
+            "processors",
+        ),
+        (
+            "deploy_server_docker",
+            json!({ "agents_at": "a:1", "agents_on": "nowhere" }),
+            "invalid_input",
+            "ADDRESS:PORT",
+        ),
+        (
+            "deploy_server_docker",
+            json!({ "agents_at": "a:1", "deployment_type": "linux" }),
+            "invalid_input",
+            "deployment_type",
+        ),
     ] {
         let error = error(&mut wire, tool, arguments.clone()).await;
         assert_eq!(error["code"], code, "{tool} {arguments}: {error}");

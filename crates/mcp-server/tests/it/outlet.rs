@@ -192,7 +192,9 @@ impl Planted {
             "emergency_stop" => vec![(json!({}), false)],
             // Nothing is deployed beside a simulated server; what is on record of a real one is
             // planted in the tests of deployments.
-            "deploy_server" => vec![(json!({ "agents_at": named(), "case": ORDER }), false)],
+            "deploy_server" | "deploy_server_docker" => {
+                vec![(json!({ "agents_at": named(), "case": ORDER }), false)]
+            }
             "list_deployments" => vec![(json!({ "search": named() }), false)],
             "generate_api_credentials" => {
                 vec![(json!({ "deployment_id": named(), "client_name": named() }), false)]

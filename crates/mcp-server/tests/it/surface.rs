@@ -164,6 +164,7 @@ fn the_tools_of_the_specification_are_there_by_name() {
         "collect_artifact",
         "create_hunt",
         "deploy_server",
+        "deploy_server_docker",
         "destroy_deployment",
         "emergency_stop",
         "export_deployment_docs",

@@ -9,8 +9,8 @@ use anyhow::{Context, ensure};
 use credstore::{CredentialStore, MemoryStore};
 use deploy_core::server::{Vault, names};
 use deploy_core::{
-    About, Consent, Deployer, DeploymentId, Engine, EngineError, OnFailure, Progress, Record, Run,
-    Silent, Status, registry,
+    About, Consent, Deployer, DeploymentId, Engine, EngineError, Grants, OnFailure, Progress,
+    Record, Run, Silent, Status, registry,
 };
 use deploy_docker::{DockerDeployer, DockerOrder, Owner};
 use tokio::net::TcpListener;
@@ -67,6 +67,7 @@ fn order(bed: &Bed) -> anyhow::Result<DockerOrder> {
     let here = |port| SocketAddr::from(([127, 0, 0, 1], port));
     Ok(DockerOrder {
         profile: &Profile::MINIMAL,
+        grants: Grants::of(&Profile::MINIMAL),
         agents_at: format!("localhost:{}", ports.frontend).parse()?,
         agents_on: here(ports.frontend),
         gui_on: here(ports.gui),

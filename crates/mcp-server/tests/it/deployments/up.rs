@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use credstore::{CredentialStore as _, Kind, NewCredential};
 use deploy_core::server::{Place, ServerOrder, ServerStep, VERSION, Vault, names};
-use deploy_core::{About, DeploymentId, Goal, Phase, Record, TargetKind};
+use deploy_core::{About, DeploymentId, Goal, Grants, Phase, Record, TargetKind};
 use deploy_docker::{DockerOrder, DockerStep};
 use jiff::{SignedDuration, Timestamp};
 use mcp_server::deployments::Deployments;
@@ -58,6 +58,7 @@ pub(super) async fn up(wanted: Wanted) -> Up {
     let id = DeploymentId::generate().expect("an id");
     let order = DockerOrder {
         profile: &Profile::RAPID,
+        grants: Grants::of(&Profile::RAPID),
         agents_at: agents_at.parse().expect("a place"),
         agents_on: "0.0.0.0:8000".parse().expect("an address"),
         gui_on: "127.0.0.1:8889".parse().expect("an address"),
