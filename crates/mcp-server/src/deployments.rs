@@ -33,6 +33,7 @@ mod package;
 mod running;
 mod shown;
 mod wish;
+mod written;
 
 pub use handbook::Handbook;
 pub(crate) use kits::{KitWish, PlannedKit};
@@ -42,6 +43,7 @@ pub(crate) use shown::order;
 pub use shown::{Brief, StepShown, Whole};
 pub(crate) use wish::ANY;
 pub use wish::{On, Planned, Wish, digest as plan_digest};
+pub use written::{keep, taken};
 
 /// The address of the Docker daemon, as Docker's own programs read it.
 const DOCKER_HOST: &str = "DOCKER_HOST";

@@ -1,7 +1,6 @@
 //! `megaraptor deployments`: what was deployed, and its end.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -9,7 +8,7 @@ use serde_json::{Map, Value, json};
 use velociraptor_config::ClientConfig;
 
 use super::{Form, Global, credential, output, persons_word};
-use crate::deployments::Deployments;
+use crate::deployments::{Deployments, keep};
 use crate::tool_error::{Code, ToolError};
 
 /// The exit code of a deployment that is not as it should be, or of which that is not known.
@@ -269,18 +268,17 @@ async fn config(global: &Global, args: ConfigArgs) -> Result<ExitCode, ToolError
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes a file for its owner only; one that is there stays as it is.
-fn keep(file: &Path, text: &str) -> Result<(), ToolError> {
-    let failed = |error: String| {
-        ToolError::new(Code::Conflict, error).next("name a file that is not there yet with --out")
-    };
-    let mut made = owner_only::create(file).map_err(|error| failed(error.to_string()))?;
-    let written = made.write_all(text.as_bytes()).and_then(|()| made.sync_all());
-    written.map_err(|error| failed(format!("writing {}: {error}", file.display())))
-}
-
-async fn destroy(global: &Global, id: &str, discard: bool) -> Result<ExitCode, ToolError> {
-    let arguments = object(json!({ "deployment_id": id, "discard_evidence": discard }));
+async fn destroy(
+    global: &Global,
+    id: &str,
+    evidence: &EvidenceArgs,
+) -> Result<ExitCode, ToolError> {
+    let EvidenceArgs { discard_evidence, export_to } = evidence;
+    let folder = export_to.as_ref().map(std::path::absolute).transpose();
+    let folder = folder.map_err(|error| ToolError::invalid(format!("--export-to: {error}")))?;
+    let arguments = object(json!({
+        "deployment_id": id, "discard_evidence": discard_evidence, "export_to": folder,
+    }));
     persons_word::print(global, "destroy_deployment", arguments).await
 }
 

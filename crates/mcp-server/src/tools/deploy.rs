@@ -1,6 +1,6 @@
 //! Family `deploy`: servers that are made, shown and taken down.
 
-use deploy_core::{BadId, DeploymentId};
+use deploy_core::{BadId, DeploymentId, Record, Status};
 use velociraptor_api::OrgId;
 
 use crate::context::ToolCx;
@@ -49,6 +49,33 @@ fn id(text: &str) -> Result<DeploymentId, ToolError> {
     text.parse().map_err(|error: BadId| {
         ToolError::invalid(error.to_string()).next("list_deployments shows the ids")
     })
+}
+
+/// The deployment that a call is about, as it is on record.
+async fn named(cx: &ToolCx<'_>, text: &str) -> Result<(DeploymentId, Record), ToolError> {
+    let id = covered(cx, text)?;
+    let record = cx.services.deployments()?.load(&id).await?;
+    Ok((id, record))
+}
+
+/// The same, and it is up.
+async fn named_up(cx: &ToolCx<'_>, text: &str) -> Result<(DeploymentId, Record), ToolError> {
+    let (id, record) = named(cx, text).await?;
+    if record.status() == Status::Up {
+        return Ok((id, record));
+    }
+    let status = record.status().as_str();
+    Err(ToolError::new(Code::Conflict, format!("{id} is {status}, and not up"))
+        .next("resume_deployment brings it up first"))
+}
+
+/// Days that certificates are to hold: as somebody said, else as the profile says.
+fn days(cx: &ToolCx<'_>, record: &Record, given: Option<u16>) -> Result<u16, ToolError> {
+    if let Some(days) = given {
+        return Ok(days);
+    }
+    let order = cx.services.deployments()?.order(record)?;
+    order.days().map_err(|error| ToolError::new(Code::Conflict, error.to_string()))
 }
 
 /// One whose server the caller may see: others do not exist for a token that is not for them.

@@ -1,7 +1,7 @@
 //! `generate_api_credentials`.
 
+use deploy_core::DeploymentId;
 use deploy_core::server::FurtherUser;
-use deploy_core::{DeploymentId, Status};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use velociraptor_api::{IdentityKind, Permission, Session};
@@ -12,7 +12,7 @@ use crate::context::ToolCx;
 use crate::deployments::told_step;
 use crate::gateway::{Go, Work};
 use crate::tool::{Acts, Effect, Place, Tool};
-use crate::tool_error::{Code, ToolError};
+use crate::tool_error::ToolError;
 
 /// `generate_api_credentials`.
 pub(super) struct GenerateApiCredentials;
@@ -88,7 +88,7 @@ impl Acts for GenerateApiCredentials {
         _session: &Session<'_>,
         input: Input,
     ) -> Result<(Work, Prepared), ToolError> {
-        let id = super::covered(cx, &input.deployment_id)?;
+        super::covered(cx, &input.deployment_id)?;
         let name = input.client_name;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         let begins = name.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
@@ -98,20 +98,8 @@ impl Acts for GenerateApiCredentials {
                  underscores, beginning with a letter or digit"
             )));
         }
-        let deployments = cx.services.deployments()?;
-        let record = deployments.load(&id).await?;
-        if record.status() != Status::Up {
-            let status = record.status().as_str();
-            return Err(ToolError::new(Code::Conflict, format!("{id} is {status}, and not up"))
-                .next("resume_deployment brings it up first"));
-        }
-        let days = match input.validity_days {
-            Some(days) => days,
-            None => deployments
-                .order(&record)?
-                .days()
-                .map_err(|error| ToolError::new(Code::Conflict, error.to_string()))?,
-        };
+        let (id, record) = super::named_up(cx, &input.deployment_id).await?;
+        let days = super::days(cx, &record, input.validity_days)?;
         let kind = match input.role {
             Role::Reader => IdentityKind::Reader,
             Role::Investigator => IdentityKind::Investigator,

@@ -1,7 +1,6 @@
 //! `export_deployment_docs`.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use deploy_core::DeploymentId;
 use schemars::JsonSchema;
@@ -11,6 +10,7 @@ use velociraptor_api::{Permission, Session};
 use crate::answer::{Answer, Render};
 use crate::clock;
 use crate::context::ToolCx;
+use crate::deployments::{keep, taken};
 use crate::gateway::{Go, Work};
 use crate::tool::{Acts, Effect, Place, Tool};
 use crate::tool_error::{Code, ToolError};
@@ -65,9 +65,8 @@ impl Acts for ExportDeploymentDocs {
         input: Input,
     ) -> Result<(Work, Prepared), ToolError> {
         let Input { deployment_id, folder } = input;
-        let id = super::covered(cx, &deployment_id)?;
+        let (id, record) = super::named(cx, &deployment_id).await?;
         let deployments = cx.services.deployments()?;
-        let record = deployments.load(&id).await?;
         if !folder.is_absolute() {
             let folder = folder.display().to_string();
             return Err(ToolError::invalid(format!(
@@ -114,35 +113,6 @@ impl Acts for ExportDeploymentDocs {
         let output = Output { deployment_id: id.to_string(), files: files.to_vec() };
         Ok(Answer::complete(cx, output))
     }
-}
-
-/// Writes a file that is not there yet.
-fn keep(file: &Path, text: &str) -> Result<(), ToolError> {
-    let refused = |error: owner_only::Error| {
-        if error.is_taken() {
-            return taken(file);
-        }
-        ToolError::new(Code::Conflict, error.to_string()).next("name another folder")
-    };
-    if let Some(folder) = file.parent() {
-        owner_only::make_folder(folder).map_err(refused)?;
-    }
-    let mut made = owner_only::create(file).map_err(refused)?;
-    let written = made.write_all(text.as_bytes()).and_then(|()| made.sync_all());
-    written.map_err(|error| {
-        // What is half written is no document.
-        let _ = std::fs::remove_file(file);
-        let said = format!("{} was not written: {error}", file.display());
-        ToolError::new(Code::Conflict, said).next("make room, or name another folder")
-    })
-}
-
-fn taken(file: &Path) -> ToolError {
-    ToolError::new(
-        Code::Conflict,
-        format!("{} is there already, and stays as it is", file.display()),
-    )
-    .next("name another folder, or move the file away")
 }
 
 impl Render for Output {

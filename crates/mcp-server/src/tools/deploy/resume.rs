@@ -58,9 +58,8 @@ impl Acts for ResumeDeployment {
         _session: &Session<'_>,
         input: Input,
     ) -> Result<(Work, Prepared), ToolError> {
-        let id = super::covered(cx, &input.deployment_id)?;
+        let (id, record) = super::named(cx, &input.deployment_id).await?;
         let deployments = cx.services.deployments()?;
-        let record = deployments.load(&id).await?;
         if record.goal == Goal::Gone {
             let status = record.status().as_str();
             return Err(ToolError::new(Code::Conflict, format!("{id} is {status}")).next(

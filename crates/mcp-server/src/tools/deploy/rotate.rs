@@ -1,7 +1,7 @@
 //! `rotate_certificates`.
 
+use deploy_core::DeploymentId;
 use deploy_core::server::{Rotation, Staged};
-use deploy_core::{DeploymentId, Status};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use velociraptor_api::{Permission, Session};
@@ -13,7 +13,7 @@ use crate::deployments::told_step;
 use crate::gateway::{Go, Work};
 use crate::table;
 use crate::tool::{Acts, Effect, Place, Tool};
-use crate::tool_error::{Code, ToolError};
+use crate::tool_error::ToolError;
 
 /// `rotate_certificates`.
 pub(super) struct RotateCertificates;
@@ -87,7 +87,8 @@ impl Acts for RotateCertificates {
         _session: &Session<'_>,
         input: Input,
     ) -> Result<(Work, Prepared), ToolError> {
-        let id = super::covered(cx, &input.deployment_id)?;
+        // What is not this caller's is not there, whatever else is wrong.
+        super::covered(cx, &input.deployment_id)?;
         if input.rotate_ca {
             return Err(ToolError::invalid(
                 "rotate_ca is true: a new CA would cut off every agent, which holds the old one",
@@ -95,19 +96,8 @@ impl Acts for RotateCertificates {
             .next("leave it out; to change the CA, deploy another server and move the agents"));
         }
         let deployments = cx.services.deployments()?;
-        let record = deployments.load(&id).await?;
-        if record.status() != Status::Up {
-            let status = record.status().as_str();
-            return Err(ToolError::new(Code::Conflict, format!("{id} is {status}, and not up"))
-                .next("resume_deployment brings it up first"));
-        }
-        let days = match input.validity_days {
-            Some(days) => days,
-            None => deployments
-                .order(&record)?
-                .days()
-                .map_err(|error| ToolError::new(Code::Conflict, error.to_string()))?,
-        };
+        let (id, record) = super::named_up(cx, &input.deployment_id).await?;
+        let days = super::days(cx, &record, input.validity_days)?;
         let rotation = Rotation { days, keep_keys: input.same_pairs };
         let staged = rotation.look(&deployments.vault(), &id).await;
         let staged = staged.map_err(|error| told_step(&error))?;
