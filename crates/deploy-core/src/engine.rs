@@ -8,6 +8,7 @@ use crate::record::{Goal, Phase, Record, Trouble};
 use crate::registry::{Claim, RegistryError, StateRegistry};
 
 mod change;
+mod copy;
 mod down;
 mod error;
 mod step;
@@ -55,6 +56,14 @@ impl Consent {
     /// `by` has said that this one is to be removed.
     pub fn given(by: impl Into<String>, id: DeploymentId) -> Self {
         Self { id, by: by.into() }
+    }
+
+    /// It is for that one only.
+    fn is_for(&self, id: &DeploymentId) -> Result<(), EngineError> {
+        if self.id == *id {
+            return Ok(());
+        }
+        Err(EngineError::OtherConsent { given: self.id.clone(), asked: id.clone() })
     }
 
     /// Who gave it.
@@ -116,16 +125,9 @@ impl<'a> Engine<'a> {
         run: &Run<'_>,
         consent: &Consent,
     ) -> Result<Record, EngineError> {
-        if consent.id != *id {
-            return Err(EngineError::OtherConsent { given: consent.id.clone(), asked: id.clone() });
-        }
+        consent.is_for(id)?;
         let (_claim, mut record) = self.take(id).await?;
-        if record.goal != Goal::Gone {
-            record.goal = Goal::Gone;
-            record.trouble = None;
-            self.store(&mut record).await?;
-        }
-        self.down(&mut record, run).await?;
+        self.leave(&mut record, run).await?;
         Ok(record)
     }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::evidence::Copied;
 use crate::id::{DeploymentId, StepName};
 use crate::plan::{Plan, Step};
 
@@ -143,6 +144,9 @@ pub struct Record {
     pub facts: Facts,
     /// What kept it from its goal at last.
     pub trouble: Option<Trouble>,
+    /// Copies of its evidence, each as it was read back. They stay on record when it is gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<Copied>,
 }
 
 impl Record {
@@ -162,6 +166,7 @@ impl Record {
             phases,
             facts: Facts::new(),
             trouble: None,
+            copies: Vec::new(),
         }
     }
 

@@ -15,6 +15,8 @@ use async_trait::async_trait;
 use secret::Secret;
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::Pipe;
+
 mod error;
 mod facts;
 
@@ -41,6 +43,10 @@ pub trait Transport: fmt::Debug + Send + Sync {
     ///
     /// Dropping the future ends the program, as far as the host is reached still.
     async fn run(&self, command: &Command<'_>) -> Result<Ended, TransportError>;
+
+    /// Runs a program as [`run`](Self::run) does, and sends what it writes to standard output on while
+    /// it writes it: it may be any amount. Of errors there are at most as many bytes as are allowed.
+    async fn pour(&self, command: &Command<'_>, into: &Pipe) -> Result<Ended, TransportError>;
 
     /// Puts a file there, whole or not at all: under another name beside it, with its rights, compared
     /// by its SHA-256, renamed at last. A link of that name is replaced, not followed.

@@ -161,6 +161,23 @@ impl ContainerSpec {
         if lines.is_empty() { String::from("it is empty") } else { lines.join(" / ") }
     }
 
+    /// Stops it in order, where it is ours and runs.
+    ///
+    /// # Errors
+    ///
+    /// What the daemon says.
+    pub async fn stop(&self, daemon: &Daemon, owner: &Owner) -> Result<(), StepError> {
+        let Some(found) = self.inspect(daemon).await? else { return Ok(()) };
+        if !owner.owns(found.config.and_then(|config| config.labels).as_ref()) {
+            return Ok(());
+        }
+        let doing = format!("stopping the container {}", self.name);
+        let options = StopContainerOptionsBuilder::default().t(GRACE).build();
+        present(daemon.docker.stop_container(&self.name, Some(options)).await)
+            .map(drop)
+            .map_err(daemon.failed(&doing))
+    }
+
     /// Stops it in order and removes it, where it is ours. Its volumes stay.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use bollard::query_parameters::{
     UploadToContainerOptionsBuilder, WaitContainerOptions,
 };
 use deploy_core::StepError;
+use deploy_core::evidence::Pipe;
 use deploy_core::transport::Ended;
 use futures_util::{StreamExt, TryStreamExt};
 use secret::Secret;
@@ -43,6 +44,36 @@ impl<'a> Errand<'a> {
         let (volume, at) = (volume.to_owned(), at.to_owned());
         self.volumes.push(MountedVolume { volume, at, read_only: false });
         self
+    }
+
+    /// Gives it a volume that it only reads.
+    #[must_use]
+    pub fn seeing(mut self, volume: &str, at: &str) -> Self {
+        let (volume, at) = (volume.to_owned(), at.to_owned());
+        self.volumes.push(MountedVolume { volume, at, read_only: true });
+        self
+    }
+
+    /// Sends a folder of a volume on, as one tar, in the order of its names.
+    ///
+    /// # Errors
+    ///
+    /// What the daemon says, or that nobody takes it any longer.
+    pub async fn pour(&self, folder: &str, into: &Pipe) -> Result<(), StepError> {
+        self.create(&[]).await?;
+        let poured = self.poured(folder, into).await;
+        self.remove().await?;
+        poured
+    }
+
+    async fn poured(&self, folder: &str, into: &Pipe) -> Result<(), StepError> {
+        let options = DownloadFromContainerOptionsBuilder::default().path(folder).build();
+        let mut parts = self.daemon.docker.download_from_container(&self.name, Some(options));
+        while let Some(part) = parts.next().await {
+            let part = part.map_err(self.daemon.failed(&format!("reading {folder}")))?;
+            into.send(part.to_vec()).await?;
+        }
+        Ok(())
     }
 
     /// Puts a file into a volume, for its owner only.

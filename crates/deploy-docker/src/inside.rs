@@ -1,6 +1,7 @@
 //! Where a server's program, configuration and data are inside of containers.
 
 use async_trait::async_trait;
+use deploy_core::evidence::Pipe;
 use deploy_core::server::{Program, Vault, served};
 use deploy_core::transport::Ended;
 use deploy_core::{Found, StepCx, StepError};
@@ -40,7 +41,7 @@ pub struct Inside {
 }
 
 /// Names of errands: one that a killed program left is found by its name.
-const ERRANDS: [&str; 2] = ["config", "program"];
+const ERRANDS: [&str; 3] = ["config", "program", "evidence"];
 
 impl Inside {
     /// Global arguments of the program.
@@ -54,6 +55,17 @@ impl Inside {
 
     fn errand<'a>(&self, daemon: &'a Daemon, owner: &'a Owner) -> Errand<'a> {
         Errand::new(daemon, owner, ERRANDS[0], &self.image).with(&self.config, CONFIG)
+    }
+
+    /// Sends all of the data on, as one tar.
+    pub(crate) async fn pour(
+        &self,
+        daemon: &Daemon,
+        owner: &Owner,
+        into: &Pipe,
+    ) -> Result<(), StepError> {
+        let errand = Errand::new(daemon, owner, ERRANDS[2], &self.image);
+        errand.seeing(&self.data, DATA).pour(DATA, into).await
     }
 
     /// The configuration's volume, and whether the file in it is the one of the store of secrets.

@@ -12,6 +12,7 @@ mod daemon;
 mod deployer;
 mod deployment;
 mod errand;
+mod evidence;
 mod image;
 mod inside;
 mod network;

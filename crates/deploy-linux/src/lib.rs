@@ -15,6 +15,7 @@ mod configuration;
 mod datastore;
 mod deployer;
 mod deployment;
+mod evidence;
 mod folder;
 mod host;
 #[cfg(unix)]

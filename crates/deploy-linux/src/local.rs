@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 
 use async_trait::async_trait;
+use deploy_core::evidence::Pipe;
 use deploy_core::transport::{Command, Ended, NewFile, Stat, Transport, TransportError};
 use secret::Secret;
 
@@ -24,6 +25,10 @@ impl Transport for Local {
 
     async fn run(&self, command: &Command<'_>) -> Result<Ended, TransportError> {
         process::run(command).await
+    }
+
+    async fn pour(&self, command: &Command<'_>, into: &Pipe) -> Result<Ended, TransportError> {
+        process::pour(command, into).await
     }
 
     async fn put(&self, file: &NewFile<'_>) -> Result<(), TransportError> {

@@ -57,6 +57,27 @@ pub struct Deployments {
     stop: CancellationToken,
 }
 
+/// Why a deployment that is up cannot be asked, or all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Which one; nothing where it is about all.
+    pub id: Option<DeploymentId>,
+    /// For a person.
+    pub why: String,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+/// The platforms that this program knows.
+enum Platform {
+    Docker(DockerDeployer),
+    Linux(LinuxDeployer),
+}
+
 /// A deployment of which there is a record, or the reason why it cannot be read.
 #[derive(Debug)]
 pub struct Listed {
@@ -149,11 +170,18 @@ impl Deployments {
 
     /// What knows the steps of a platform.
     async fn deployer(&self, kind: &TargetKind) -> Result<Box<dyn Deployer>, ToolError> {
+        Ok(match self.platform(kind).await? {
+            Platform::Docker(deployer) => Box::new(deployer),
+            Platform::Linux(deployer) => Box::new(deployer),
+        })
+    }
+
+    async fn platform(&self, kind: &TargetKind) -> Result<Platform, ToolError> {
         if kind.0 == DockerDeployer::KIND {
-            return Ok(Box::new(DockerDeployer::new(daemon().await?, self.vault())));
+            return Ok(Platform::Docker(DockerDeployer::new(daemon().await?, self.vault())));
         }
         if kind.0 == LinuxDeployer::KIND {
-            return Ok(Box::new(LinuxDeployer::new(this_host()?, self.vault())));
+            return Ok(Platform::Linux(LinuxDeployer::new(this_host()?, self.vault())));
         }
         Err(ToolError::new(Code::Conflict, format!("this program cannot deploy on {kind}"))
             .next("use the version that made the deployment"))
@@ -275,6 +303,7 @@ fn told(error: &EngineError) -> ToolError {
         EngineError::Leaving(_) => with(Code::Conflict),
         EngineError::Unchanged { cause, .. } => told_step(cause),
         EngineError::Unproved { cause, .. } => with(Code::ServerFailed).next(cause.next()),
+        EngineError::NotCopied { cause, .. } => with(told_step(cause).code).next(cause.next()),
         EngineError::Stopped { id, .. } => with(Code::Cancelled)
             .next(format!("megaraptor deployments resume {id}, or destroy {id}")),
         EngineError::Failed { id, cause, left_as_it_is, .. } => {

@@ -18,6 +18,7 @@ use crate::real::{Ports, Process, find_binary};
 use crate::suite::{Cases, Halt, Running, Suite};
 use crate::wait;
 
+mod exported;
 mod known;
 
 pub(super) const SUITE: Suite = Suite {
@@ -51,6 +52,8 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
     cases.case_within(LIMIT, "two at once work on two deployments", bed.two_at_once()).await;
     let known = "checked, shown, its agents asked, written down, and what was changed is seen";
     cases.case_within(LIMIT, known, bed.known()).await;
+    let exported = "with limits that were chosen, and its evidence copied before it is taken down";
+    cases.case_within(LIMIT, exported, bed.exported()).await;
     for step in 1..=STEPS {
         let name = format!("killed in step {step}, resumed, killed again, destroyed");
         cases.case_within(LIMIT, name, bed.killed(step)).await;

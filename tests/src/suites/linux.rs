@@ -21,6 +21,7 @@ mod listing;
 mod refused;
 mod server;
 mod site;
+mod standing;
 
 pub(super) const SUITE: Suite = Suite {
     name: "linux",

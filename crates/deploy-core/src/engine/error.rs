@@ -32,6 +32,14 @@ pub enum EngineError {
         /// What was to be removed.
         asked: DeploymentId,
     },
+    /// Its evidence was not copied.
+    #[error("the evidence of {id} was not copied: {cause}; nothing of it was removed")]
+    NotCopied {
+        /// Which one.
+        id: DeploymentId,
+        /// Why.
+        cause: StepError,
+    },
     /// It was stopped, and stays as far as it got.
     #[error("{id} was stopped at step {step}; resume it or destroy it")]
     Stopped {

@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 
+use deploy_core::evidence::Pipe;
 use deploy_core::transport::{Command, Ended, TransportError};
 use rustix::process::{Pid, Signal, kill_process_group};
 use secret::Secret;
@@ -31,10 +32,19 @@ impl Drop for Group {
 }
 
 pub(super) async fn run(command: &Command<'_>) -> Result<Ended, TransportError> {
+    led(command, None).await
+}
+
+/// The same, with what it writes sent on.
+pub(super) async fn pour(command: &Command<'_>, into: &Pipe) -> Result<Ended, TransportError> {
+    led(command, Some(into)).await
+}
+
+async fn led(command: &Command<'_>, into: Option<&Pipe>) -> Result<Ended, TransportError> {
     let mut child = start(command)?;
     let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let mut group = Group(leader);
-    match tokio::time::timeout(command.within, ended(&mut child, command)).await {
+    match tokio::time::timeout(command.within, ended(&mut child, command, into)).await {
         Ok(Ok(done)) => {
             group.0 = None;
             Ok(done)
@@ -71,7 +81,11 @@ fn start(command: &Command<'_>) -> Result<Child, TransportError> {
     })
 }
 
-async fn ended(child: &mut Child, command: &Command<'_>) -> Result<Ended, TransportError> {
+async fn ended(
+    child: &mut Child,
+    command: &Command<'_>,
+    into: Option<&Pipe>,
+) -> Result<Ended, TransportError> {
     let doing = format!("running {}", command.program);
     let fail = |error: io::Error| failed(&doing, &error);
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -81,7 +95,12 @@ async fn ended(child: &mut Child, command: &Command<'_>) -> Result<Ended, Transp
     };
     // The first that fails ends it: who writes too much may never stop.
     let (out, err, ()) = tokio::try_join!(
-        async { bounded(all(stdout, most).await) },
+        async {
+            match into {
+                None => bounded(all(stdout, most).await),
+                Some(pipe) => sent_on(stdout, pipe, &doing).await.map(|()| Secret::new(Vec::new())),
+            }
+        },
         async { bounded(all(stderr, most).await) },
         async { feed(stdin, command.input).await.map_err(fail) },
     )?;
@@ -114,6 +133,25 @@ async fn all(
             0 => return Ok(Some(Secret::new(all))),
             read if all.len() + read > most => return Ok(None),
             read => all.extend_from_slice(&piece[..read]),
+        }
+    }
+}
+
+/// Sends on what it writes, piece by piece.
+async fn sent_on(
+    from: Option<impl AsyncRead + Unpin>,
+    pipe: &Pipe,
+    doing: &str,
+) -> Result<(), TransportError> {
+    let Some(mut from) = from else { return Ok(()) };
+    let mut piece = vec![0; PIECE];
+    loop {
+        match from.read(&mut piece).await.map_err(|error| failed(doing, &error))? {
+            0 => return Ok(()),
+            read => {
+                let sent = pipe.send(piece[..read].to_vec()).await;
+                sent.map_err(|error| failed(doing, &error))?;
+            }
         }
     }
 }

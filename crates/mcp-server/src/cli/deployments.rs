@@ -87,20 +87,38 @@ pub(super) enum DeploymentsCommand {
         #[arg(long, value_name = "DAYS")]
         days: Option<u16>,
     },
+    /// Copy all evidence of one into a file, and read it back; its server is stopped meanwhile
+    Export {
+        /// Its id
+        id: String,
+        /// A new .tar.gz outside of it; for its owner only
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
     /// Take one down with all that belongs to it, its evidence too
     Destroy {
         /// Its id
         id: String,
-        /// The evidence on it is not needed, or is kept elsewhere
-        #[arg(long)]
-        discard_evidence: bool,
+        #[command(flatten)]
+        evidence: EvidenceArgs,
     },
     /// Take down what is past its time, one after the other, each on your word
     Sweep {
-        /// The evidence on them is not needed, or is kept elsewhere
-        #[arg(long)]
-        discard_evidence: bool,
+        #[command(flatten)]
+        evidence: EvidenceArgs,
     },
+}
+
+/// What is to become of the evidence.
+#[derive(Clone, Debug, Args)]
+pub(super) struct EvidenceArgs {
+    /// The evidence is not needed, or is kept elsewhere
+    #[arg(long, conflicts_with = "export_to")]
+    discard_evidence: bool,
+    /// Copy the evidence into FOLDER/ID-evidence.tar.gz first, and remove nothing unless the copy was
+    /// read back whole
+    #[arg(long, value_name = "FOLDER")]
+    export_to: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -190,10 +208,14 @@ pub(super) async fn run(
             }));
             persons_word::print(global, "generate_api_credentials", arguments).await
         }
-        DeploymentsCommand::Destroy { id, discard_evidence } => {
-            destroy(global, &id, discard_evidence).await
+        DeploymentsCommand::Export { id, out } => {
+            let file = std::path::absolute(out)
+                .map_err(|error| ToolError::invalid(format!("--out: {error}")))?;
+            let arguments = object(json!({ "deployment_id": id, "file": file }));
+            persons_word::print(global, "export_deployment_evidence", arguments).await
         }
-        DeploymentsCommand::Sweep { discard_evidence } => sweep(global, discard_evidence).await,
+        DeploymentsCommand::Destroy { id, evidence } => destroy(global, &id, &evidence).await,
+        DeploymentsCommand::Sweep { evidence } => sweep(global, &evidence).await,
     }
 }
 
@@ -282,7 +304,7 @@ async fn destroy(
     persons_word::print(global, "destroy_deployment", arguments).await
 }
 
-async fn sweep(global: &Global, discard: bool) -> Result<ExitCode, ToolError> {
+async fn sweep(global: &Global, evidence: &EvidenceArgs) -> Result<ExitCode, ToolError> {
     let listed = persons_word::call(global, "list_deployments", Map::new()).await?.data()?;
     let all = listed.get("deployments").and_then(Value::as_array);
     let due: Vec<&str> = all
@@ -299,7 +321,7 @@ async fn sweep(global: &Global, discard: bool) -> Result<ExitCode, ToolError> {
     }
     let mut worst = ExitCode::SUCCESS;
     for id in due {
-        match destroy(global, id, discard).await {
+        match destroy(global, id, evidence).await {
             Ok(code) if code == ExitCode::SUCCESS => {}
             Ok(code) => worst = code,
             // The others are due all the same.

@@ -68,8 +68,18 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "deployments api-user",
         &["megaraptor deployments api-user D-2345678923 siem --role reader --days 90"],
     ),
-    ("deployments destroy", &["megaraptor deployments destroy D-2345678923 --discard-evidence"]),
-    ("deployments sweep", &["megaraptor deployments sweep --discard-evidence"]),
+    (
+        "deployments export",
+        &["megaraptor deployments export D-2345678923 --out /cases/IR-17/evidence.tar.gz"],
+    ),
+    (
+        "deployments destroy",
+        &[
+            "megaraptor deployments destroy D-2345678923 --export-to /cases/IR-17",
+            "megaraptor deployments destroy D-2345678923 --discard-evidence",
+        ],
+    ),
+    ("deployments sweep", &["megaraptor deployments sweep --export-to /cases"]),
     ("demo", &["megaraptor demo", "megaraptor demo --real --binary ./velociraptor"]),
     ("lab", &["megaraptor lab --folder lab-files"]),
     (

@@ -4,22 +4,23 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use credstore::CredentialStore as _;
-use deploy_core::server::{Certificate, ServerOrder, VERSION, Vault, certificates, names};
-use deploy_core::{Record, Status};
-use deploy_docker::{DockerStep, Inside, Serving};
+use deploy_core::server::{Certificate, VERSION, Vault, certificates, names};
+use deploy_core::{DeploymentId, Record, Status};
 use guard::outlet;
 use jiff::Timestamp;
 use velociraptor_api::IdentityKind;
 
-use super::{Deployments, order};
+use super::Deployments;
 use crate::clock;
 use crate::tool_error::{Code, ToolError};
 
 mod html;
 mod markdown;
 mod page;
+mod site;
 
 use page::{Page, code, said};
+use site::Site;
 
 /// The two forms of the same text.
 pub struct Handbook {
@@ -27,38 +28,6 @@ pub struct Handbook {
     pub markdown: String,
     /// One page that loads nothing.
     pub html: String,
-}
-
-/// What the plan of a server in containers says, in one place.
-struct Parts {
-    order: ServerOrder,
-    serving: Serving,
-    inside: Inside,
-    image_sha256: String,
-    network: String,
-}
-
-impl Parts {
-    fn of(record: &Record) -> Option<Self> {
-        let order = order(record)?;
-        let (mut serving, mut inside, mut image, mut network) = (None, None, None, None);
-        for step in record.plan.steps() {
-            match step.settings().ok()? {
-                DockerStep::Serving(it) => serving = Some(it),
-                DockerStep::Configuration(it) => inside = Some(it),
-                DockerStep::Image(it) => image = Some(it),
-                DockerStep::Network(it) => network = Some(it.name),
-                _ => {}
-            }
-        }
-        Some(Self {
-            order,
-            serving: serving?,
-            inside: inside?,
-            image_sha256: image?.sha256,
-            network: network?,
-        })
-    }
 }
 
 impl Deployments {
@@ -77,13 +46,9 @@ impl Deployments {
             )
             .next(format!("megaraptor deployments show {id}")));
         }
-        let parts = Parts::of(record).ok_or_else(|| {
-            let on = &record.kind;
-            ToolError::new(
-                Code::Conflict,
-                format!("servers on {on} are not written down yet: {id}"),
-            )
-            .next(format!("megaraptor deployments show {id}"))
+        let site = Site::of(record).ok_or_else(|| {
+            let why = format!("the plan of {id} on {} is not known to this program", record.kind);
+            ToolError::new(Code::Conflict, why).next("use the version that made the deployment")
         })?;
         let certificates = certificates(&self.vault(), id, now).await.map_err(|error| {
             ToolError::new(Code::Conflict, error.to_string()).next(error.next())
@@ -97,21 +62,21 @@ impl Deployments {
              here changes with the deployment: write it anew after a change.",
             clock::to_second(now)
         ));
-        what(&mut page, record, &parts);
-        reached(&mut page, record, &parts, &certificates);
-        agents(&mut page, record, &parts);
+        what(&mut page, record, &site);
+        reached(&mut page, record, &site, &certificates);
+        agents(&mut page, record, &site);
         kept(&mut page, &certificates);
-        self.secrets_of(&mut page, record)?;
-        care(&mut page, record, &parts, &certificates, &self.home);
+        let (this, of) = (self.clone(), id.clone());
+        let secrets = tokio::task::spawn_blocking(move || this.secrets_of(&of)).await;
+        let secrets =
+            secrets.map_err(|error| ToolError::new(Code::Internal, error.to_string()))??;
+        secrets.write(&mut page);
+        care(&mut page, record, &site, &certificates, &self.home);
         Ok(Handbook { markdown: markdown::write(&page), html: html::write(&page) })
     }
 
-    fn secrets_of(&self, page: &mut Page, record: &Record) -> Result<(), ToolError> {
-        page.section("Secrets");
-        page.line(String::from(
-            "None is in this text. Each is kept encrypted in the store of secrets, and a person \
-             reads it on a terminal:",
-        ));
+    /// None is opened. Blocking.
+    fn secrets_of(&self, id: &DeploymentId) -> Result<Secrets, ToolError> {
         let mut rows = Vec::new();
         for (name, what) in [
             (names::CONFIG, "the server's configuration, with all its keys"),
@@ -120,7 +85,7 @@ impl Deployments {
         .into_iter()
         .chain(IdentityKind::ALL.map(|kind| (names::api(kind), "an API file")))
         {
-            let reference = Vault::reference(&record.id, name)
+            let reference = Vault::reference(id, name)
                 .map_err(|error| ToolError::new(Code::Internal, error.to_string()))?;
             let found = self.store().find(&reference);
             let found = found.map_err(|error| crate::credentials::told(&error))?;
@@ -131,19 +96,34 @@ impl Deployments {
                 ]);
             }
         }
-        page.table(&["what", "how it is read"], rows);
         let key = self.store().protection().map_err(|error| crate::credentials::told(&error))?;
-        if let Some(key) = key {
-            page.line(format!("Of the store, {}.", said(&key.in_words())));
-        }
-        Ok(())
+        Ok(Secrets { rows, key: key.map(|key| key.in_words()) })
     }
 }
 
-fn what(page: &mut Page, record: &Record, parts: &Parts) {
+/// Which secrets are kept, and how.
+struct Secrets {
+    rows: Vec<Vec<String>>,
+    key: Option<String>,
+}
+
+impl Secrets {
+    fn write(self, page: &mut Page) {
+        page.section("Secrets");
+        page.line(String::from(
+            "None is in this text. Each is kept encrypted in the store of secrets, and a person \
+             reads it on a terminal:",
+        ));
+        page.table(&["what", "how it is read"], self.rows);
+        if let Some(key) = self.key {
+            page.line(format!("Of the store, {}.", said(&key)));
+        }
+    }
+}
+
+fn what(page: &mut Page, record: &Record, site: &Site) {
     page.section("What was deployed");
-    let (about, spec) = (&record.about, &parts.serving.container);
-    let limits = spec.limits;
+    let about = &record.about;
     let version = record.facts.get(VERSION).and_then(|it| it.as_str());
     let mut rows: Vec<(&str, String)> = vec![("id", code(record.id.as_str()))];
     let mut row = |name, value: Option<String>| {
@@ -163,22 +143,10 @@ fn what(page: &mut Page, record: &Record, parts: &Parts) {
         }),
     );
     row("Velociraptor", version.map(|version| format!("version {}", said(version))));
-    row("SHA-256 of its binary", Some(code(&parts.image_sha256)));
-    row("image", Some(code(&parts.inside.image)));
-    row(
-        "container",
-        Some(format!(
-            "{}: {} MiB of memory, {} processors, {} processes, {} open files",
-            code(&spec.name),
-            limits.memory >> 20,
-            processors(limits.millicpus),
-            limits.processes,
-            limits.open_files
-        )),
-    );
-    row("volume of the data", Some(format!("{}, all evidence is in it", code(&parts.inside.data))));
-    row("volume of the configuration", Some(code(&parts.inside.config)));
-    row("network", Some(code(&parts.network)));
+    row("SHA-256 of its binary", Some(code(&site.binary_sha256)));
+    for (name, value) in &site.rows {
+        row(name, Some(value.clone()));
+    }
     page.table(
         &["", ""],
         rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect(),
@@ -189,19 +157,21 @@ fn fingerprint(certificates: &[Certificate], at: usize) -> Option<&str> {
     certificates.get(at).and_then(Certificate::summary).map(|summary| summary.sha256.as_str())
 }
 
-fn reached(page: &mut Page, record: &Record, parts: &Parts, certificates: &[Certificate]) {
+fn reached(page: &mut Page, record: &Record, site: &Site, certificates: &[Certificate]) {
     page.section("How it is reached");
-    let order = &parts.order;
+    let order = &site.order;
     let gui = format!("https://{}/", order.gui_at);
-    let ports = &parts.serving.container.published;
-    let on =
-        |at: usize| ports.get(at).map(|port| code(&port.outside.to_string())).unwrap_or_default();
+    let [for_agents, for_people, for_programs] = site.on.clone();
     page.table(
-        &["who", "address", "published on"],
+        &["who", "address", site.heard],
         vec![
-            vec![String::from("agents"), code(&format!("https://{}/", order.agents_at)), on(0)],
-            vec![String::from("people, by browser"), code(&gui), on(1)],
-            vec![String::from("API clients"), code(&order.api_at.to_string()), on(2)],
+            vec![
+                String::from("agents"),
+                code(&format!("https://{}/", order.agents_at)),
+                for_agents,
+            ],
+            vec![String::from("people, by browser"), code(&gui), for_people],
+            vec![String::from("API clients"), code(&order.api_at.to_string()), for_programs],
         ],
     );
     let mut gui_line = format!("In the GUI, log in as {}.", code(&order.gui_user));
@@ -233,8 +203,8 @@ fn reached(page: &mut Page, record: &Record, parts: &Parts, certificates: &[Cert
     }
 }
 
-fn agents(page: &mut Page, record: &Record, parts: &Parts) {
-    let (id, order) = (&record.id, &parts.order);
+fn agents(page: &mut Page, record: &Record, site: &Site) {
+    let (id, order) = (&record.id, &site.order);
     page.section("How agents are installed");
     let mut first = format!(
         "Agents connect to {}. Their configuration is made from the one of this server",
@@ -247,6 +217,9 @@ fn agents(page: &mut Page, record: &Record, parts: &Parts) {
         let _ = write!(first, "; they enrol with the labels {}.", labels.join(", "));
     }
     page.line(first);
+    if let Some(own) = &site.agent {
+        page.line(own.clone());
+    }
     page.line(String::from("Debian and Ubuntu, as a package; then on each host, as root:"));
     page.block(format!(
         "megaraptor deployments installer {id} --out agent.deb\ndpkg -i ./agent.deb"
@@ -269,7 +242,7 @@ fn agents(page: &mut Page, record: &Record, parts: &Parts) {
         "Who has one of these files, or the configuration alone, may enrol: hand it to nobody else. In \
          them is the server's own binary, with the SHA-256 {}. Elsewhere, use a Velociraptor binary of \
          the server's version with the configuration:",
-        code(&parts.image_sha256)
+        code(&site.binary_sha256)
     ));
     page.block(format!(
         "megaraptor deployments config {id} --what client --out client.config.yaml"
@@ -301,19 +274,14 @@ fn kept(page: &mut Page, certificates: &[Certificate]) {
     page.table(&["whose", "until", "state", "SHA-256"], rows.collect());
 }
 
-fn care(
-    page: &mut Page,
-    record: &Record,
-    parts: &Parts,
-    certificates: &[Certificate],
-    home: &Path,
-) {
+fn care(page: &mut Page, record: &Record, site: &Site, certificates: &[Certificate], home: &Path) {
     let id = &record.id;
-    let (container, home) = (&parts.serving.container.name, said(&home.display().to_string()));
+    let home = said(&home.display().to_string());
     page.section("Looking after it");
     page.line(String::from("How it stands, check by check, and what to do about it:"));
     page.block(format!(
-        "megaraptor deployments validate {id}\nmegaraptor deployments show {id}\ndocker logs --tail 50 {container}"
+        "megaraptor deployments validate {id}\nmegaraptor deployments show {id}\n{}",
+        site.log
     ));
     page.line(String::from(
         "What was taken away or stopped is made anew, with the same keys and data:",
@@ -322,16 +290,13 @@ fn care(
 
     page.section("Backing it up");
     page.line(format!(
-        "Two things belong together: the evidence in the volume {}, and the state folder {} with \
-         record and secrets. While the server runs, files change under the copy: stop it first.",
-        code(&parts.inside.data),
-        code(&home)
+        "Two things belong together: the evidence {}, and the state folder {} with record and \
+         secrets. While the server runs, files change under a copy: {} stops it, and starts it again.",
+        site.evidence,
+        code(&home),
+        code("export")
     ));
-    page.block(format!(
-        "docker stop --time 30 {container}\n\
-         docker cp {container}:/datastore - > {id}-datastore.tar\n\
-         docker start {container}"
-    ));
+    page.block(format!("megaraptor deployments export {id} --out {id}.tar.gz"));
     page.line(String::from(
         "The copy holds evidence and the server's own records, and is to be guarded like them. The \
          state folder is copied as a whole, and read by its owner only.",
@@ -354,12 +319,21 @@ fn care(
 
     page.section("Handing it over");
     page.list(vec![
-        format!("This text, and a copy as above. With {} set to a copy of the state folder, the \
-                 commands here work for whoever has the key of the store of secrets, on the machine \
-                 of the Docker daemon.", code("MEGARAPTOR_HOME")),
-        format!("The password of {} is to be changed in the GUI by whoever takes over: the one in \
-                 the store was known to whoever had it before.", code(&parts.order.gui_user)),
-        format!("What was done by way of Megaraptor is in its record: {}.", code("megaraptor audit export")),
+        format!(
+            "This text, and a copy as above. With {} set to a copy of the state folder, the \
+                 commands here work for whoever has the key of the store of secrets, {}.",
+            code("MEGARAPTOR_HOME"),
+            site.machine
+        ),
+        format!(
+            "The password of {} is to be changed in the GUI by whoever takes over: the one in \
+                 the store was known to whoever had it before.",
+            code(&site.order.gui_user)
+        ),
+        format!(
+            "What was done by way of Megaraptor is in its record: {}.",
+            code("megaraptor audit export")
+        ),
     ]);
 
     page.section("Taking it down");
@@ -368,26 +342,16 @@ fn care(
          removed by this; take them off first, while the server can still be asked which they are.",
     ));
     page.block(format!(
-        "megaraptor deployments agents {id}\nmegaraptor deployments destroy {id} --discard-evidence"
+        "megaraptor deployments agents {id}\nmegaraptor deployments destroy {id} --export-to FOLDER"
     ));
     page.line(format!(
-        "It removes the container {}, the volumes {} and {}, the network {}, the image {} and the \
-         secrets, and ends only when each was seen to be gone. The record of the deployment is kept.",
-        code(container),
-        code(&parts.inside.data),
-        code(&parts.inside.config),
-        code(&parts.network),
-        code(&parts.inside.image)
+        "It first writes the evidence to a file in that folder and reads it back. Then it removes \
+         {}, and ends only when each was seen to be gone. The record of the deployment is kept.",
+        site.removes
     ));
 }
 
 /// Somebody's words, as they may stand in a text of ours.
 pub(super) fn passed(text: &str) -> String {
     outlet::text(text).0.into_owned()
-}
-
-/// Thousandths as a number of processors.
-fn processors(thousandths: u64) -> String {
-    let text = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -1,13 +1,18 @@
 //! Carrying a deployment out beside the call that asked for it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use deploy_core::evidence::Evidence;
 use deploy_core::server::{Rotation, Staged};
-use deploy_core::{Consent, DeploymentId, Engine, OnFailure, Progress, Record, Run};
+use deploy_core::{
+    Consent, DeploymentId, Engine, EngineError, OnFailure, Progress, Record, Run, Status,
+    TargetKind,
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{Deployments, told};
+use super::{Deployments, Platform, told};
 use crate::context::ToolCx;
 use crate::tool_error::{Code, ToolError};
 
@@ -20,7 +25,11 @@ pub enum Ended {
     Gone {
         /// Whose.
         by: String,
+        /// Its evidence is copied there first.
+        copy: Option<PathBuf>,
     },
+    /// Its evidence is to be in this file, and it as it was.
+    Copied(PathBuf),
 }
 
 /// Progress, sent to whoever still listens.
@@ -135,16 +144,52 @@ impl Deployments {
         let engine = Engine::new(&registry, deployer.as_ref());
         let cancel: &CancellationToken = &self.stop;
         let run = Run { cancel, progress: progress.as_ref(), on_failure };
-        match end {
-            Ended::Up => engine.bring_up(id, &run).await.map_err(|error| told(&error)),
-            Ended::Gone { by } => {
-                let consent = Consent::given(by, id.clone());
-                let gone = engine.take_down(id, &run, &consent).await;
-                let gone = gone.map_err(|error| told(&error))?;
-                self.forget_kits(id)?;
-                Ok(gone)
+        let consent = |by| Consent::given(by, id.clone());
+        let (done, copying) = match end {
+            Ended::Up => (engine.bring_up(id, &run).await, false),
+            Ended::Gone { by, copy: None } => {
+                (engine.take_down(id, &run, &consent(by)).await, false)
             }
+            Ended::Gone { by, copy: Some(file) } => {
+                let source = self.evidence(&record.kind).await?;
+                let source = source.as_ref();
+                let done = engine.take_down_copied(id, &run, &consent(by), source, &file).await;
+                let failed = matches!(done, Err(EngineError::NotCopied { .. }));
+                (done.map(|(record, _)| record), failed)
+            }
+            Ended::Copied(file) => {
+                let source = self.evidence(&record.kind).await?;
+                let done = engine.copy_out(id, &run, source.as_ref(), &file).await;
+                (done.map(|(record, _)| record), true)
+            }
+        };
+        if done.as_ref().is_ok_and(|record| record.status() == Status::Gone) {
+            self.forget_kits(id)?;
         }
+        // The server was stopped for the copy, and is to serve again.
+        if !(copying && record.status() == Status::Up) {
+            return done.map_err(|error| told(&error));
+        }
+        let again = engine.bring_up(id, &run).await.map_err(|error| told(&error));
+        match (done.map_err(|error| told(&error)), again) {
+            (Ok(_), again) => again,
+            (Err(error), Ok(_)) => Err(error),
+            (Err(error), Err(again)) => Err(ToolError {
+                message: format!(
+                    "{}; and it does not serve again: {}",
+                    error.message, again.message
+                ),
+                ..error
+            }),
+        }
+    }
+
+    /// What reads the evidence of deployments on a platform.
+    async fn evidence(&self, kind: &TargetKind) -> Result<Box<dyn Evidence>, ToolError> {
+        Ok(match self.platform(kind).await? {
+            Platform::Docker(deployer) => Box::new(deployer),
+            Platform::Linux(deployer) => Box::new(deployer),
+        })
     }
 
     /// Stops what is being carried out, in order, and waits for it: each can be resumed.

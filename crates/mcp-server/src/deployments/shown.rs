@@ -83,6 +83,9 @@ pub struct Whole {
     pub answered: Option<String>,
     /// References of its secrets; a person reads one with megaraptor credential show.
     pub credentials: Vec<String>,
+    /// Copies of its evidence, each with its SHA-256 as it was read back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<String>,
     /// What to keep in mind.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exposed: Vec<String>,
@@ -161,7 +164,15 @@ impl Deployments {
             answered: fact(ANSWERED)
                 .and_then(|at| at.parse().ok())
                 .map(|at| clock::to_second(at).to_string()),
-            credentials: self.references(record),
+            credentials,
+            copies: record
+                .copies
+                .iter()
+                .map(|it| {
+                    let (at, file) = (clock::to_second(it.at), it.file.display());
+                    format!("{at} {file}, SHA-256 {}", it.sha256)
+                })
+                .collect(),
             exposed: record.plan.warnings().to_vec(),
             steps: record
                 .steps()
@@ -264,6 +275,9 @@ impl Whole {
             password.map(|name| format!("a person sees it with megaraptor credential show {name}")),
         );
         line("secrets", Some(self.secrets()));
+        for copy in &self.copies {
+            line("copy", Some(copy.clone()));
+        }
         line("trouble", brief.trouble.clone());
         for warning in &self.exposed {
             line("!", Some(warning.clone()));

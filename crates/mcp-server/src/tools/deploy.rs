@@ -13,6 +13,7 @@ mod credentials;
 mod destroy;
 mod docker;
 mod docs;
+mod evidence;
 mod installer;
 mod list;
 mod looked;
@@ -35,6 +36,7 @@ pub static FAMILY: Family = Family {
         ToolDef::acts::<resume::ResumeDeployment>(),
         ToolDef::acts::<rotate::RotateCertificates>(),
         ToolDef::acts::<credentials::GenerateApiCredentials>(),
+        ToolDef::acts::<evidence::ExportDeploymentEvidence>(),
         ToolDef::acts::<destroy::DestroyDeployment>(),
         ToolDef::reads::<validate::ValidateDeployment>(),
         ToolDef::reads::<config::GenerateServerConfig>(),

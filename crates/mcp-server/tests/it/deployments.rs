@@ -203,6 +203,53 @@ async fn evidence_is_thrown_away_on_purpose_only() {
 }
 
 #[tokio::test]
+async fn a_copy_of_evidence_has_a_place_of_its_own_and_is_not_asked_for_in_vain() {
+    let up = up::up(up::Wanted::default()).await;
+    let before = deployment_file(&up);
+    let mut wire = Wire::ready(services(up.home.path())).await;
+    let home = up.home.path();
+    let there = home.join(format!("{}-evidence.tar.gz", up.id));
+    std::fs::write(&there, "an earlier one").expect("good");
+    for (tool, more, says) in [
+        ("destroy_deployment", json!({}), "what is to become of its evidence"),
+        (
+            "destroy_deployment",
+            json!({ "export_to": home, "discard_evidence": true }),
+            "contradict",
+        ),
+        ("destroy_deployment", json!({ "export_to": home }), "is there already"),
+        ("destroy_deployment", json!({ "export_to": home.join("none") }), "folder is not there"),
+        ("destroy_deployment", json!({ "export_to": "here" }), "whole path"),
+        ("export_deployment_evidence", json!({ "file": there }), "is there already"),
+        ("export_deployment_evidence", json!({ "file": "here.tar.gz" }), "whole path"),
+    ] {
+        let mut wish = json!({ "deployment_id": up.id });
+        wish.as_object_mut().expect("good").extend(more.as_object().expect("good").clone());
+        let error = error(&mut wire, tool, wish).await;
+        assert_eq!(error["code"], "invalid_input", "{tool} {more}: {error}");
+        assert!(error["message"].as_str().expect("good").contains(says), "{tool} {more}: {error}");
+    }
+    // Where its platform is not known nothing is copied, and nothing is removed.
+    let file = home.join("new.tar.gz");
+    for (tool, more) in [
+        ("export_deployment_evidence", json!({ "file": file })),
+        ("destroy_deployment", json!({ "export_to": home.join("deployments") })),
+    ] {
+        let mut wish = json!({ "deployment_id": up.id });
+        wish.as_object_mut().expect("good").extend(more.as_object().expect("good").clone());
+        let error = error(&mut wire, tool, wish).await;
+        assert_eq!(error["code"], "conflict", "{tool}: {error}");
+    }
+    assert!(!file.exists());
+    assert_eq!(deployment_file(&up), before, "the record was changed");
+}
+
+fn deployment_file(up: &up::Up) -> String {
+    let file = up.home.path().join(format!("deployments/{}.json", up.id));
+    std::fs::read_to_string(file).expect("a record")
+}
+
+#[tokio::test]
 async fn beside_a_simulated_server_nothing_is_deployed() {
     let switches = deploying();
     let mut wire = Wire::ready(crate::simulated::services(switches, &[])).await;

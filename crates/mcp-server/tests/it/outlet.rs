@@ -218,6 +218,9 @@ impl Planted {
                     false,
                 )]
             }
+            "export_deployment_evidence" => {
+                vec![(json!({ "deployment_id": named(), "file": named() }), false)]
+            }
             "destroy_deployment" => {
                 vec![(json!({ "deployment_id": named(), "discard_evidence": true }), false)]
             }

@@ -168,6 +168,7 @@ fn the_tools_of_the_specification_are_there_by_name() {
         "destroy_deployment",
         "emergency_stop",
         "export_deployment_docs",
+        "export_deployment_evidence",
         "generate_agent_installer",
         "generate_api_credentials",
         "generate_server_config",

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::process::Command;
 
 use super::site::order;
-use super::{listing, refused, server};
+use super::{listing, refused, server, standing};
 use crate::real::find_binary;
 use crate::suite::{Cases, Halt};
 
@@ -41,6 +41,7 @@ pub(super) async fn suite(cases: &mut Cases, verdicts: &Path) -> Result<(), Halt
         })
         .await;
     server::cases(cases, &bed).await;
+    standing::cases(cases, &bed).await;
     refused::cases(cases, &bed).await;
     cases
         .case_within(CONTRACT, "each step is stopped, resumed and taken back", async {

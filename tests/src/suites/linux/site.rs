@@ -1,11 +1,13 @@
 //! A deployment with a registry and a store of secrets of its own.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use credstore::{CredentialStore, MemoryStore};
+use deploy_core::preflight::Check;
 use deploy_core::server::{Place, Rotation, Vault};
 use deploy_core::{
     About, Consent, Deployer, DeploymentId, Engine, EngineError, OnFailure, Progress, Record, Run,
@@ -84,6 +86,19 @@ impl Site {
         let engine = Engine::new(&self.registry, &self.deployer);
         engine.take_down(&self.id, &self.run(&Silent), &consent).await?;
         self.no_secrets().await
+    }
+
+    pub(super) async fn checks(&self, record: &Record) -> Vec<Check> {
+        self.deployer.standing(record, &Profile::MINIMAL, &self.cancel).await
+    }
+
+    /// Takes it down once its evidence is in that file.
+    pub(super) async fn down_copied(&self, file: &Path) -> Result<Record, EngineError> {
+        let consent = Consent::given("the suite", self.id.clone());
+        let engine = Engine::new(&self.registry, &self.deployer);
+        let (run, source) = (self.run(&Silent), &self.deployer);
+        let done = engine.take_down_copied(&self.id, &run, &consent, source, file).await;
+        done.map(|(record, _)| record)
     }
 
     pub(super) async fn no_secrets(&self) -> anyhow::Result<()> {
