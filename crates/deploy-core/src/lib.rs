@@ -11,6 +11,7 @@
 
 #![warn(missing_docs)]
 
+mod apart;
 pub mod contract;
 mod deployer;
 pub mod digest;
@@ -26,6 +27,7 @@ pub mod retry;
 pub mod server;
 pub mod transport;
 
+pub use apart::apart;
 pub use deployer::{Deployer, Found, Progress, Silent, StepCx, StepError};
 pub use engine::{Change, Consent, Engine, EngineError, OnFailure, Run};
 pub use grants::{Grants, Processors};

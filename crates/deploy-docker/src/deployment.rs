@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use deploy_core::server::{Place, Probes, ServerOrder, ServerStep, reached};
-use deploy_core::{DeploymentId, Plan, PlanError, Step, StepName};
+use deploy_core::{DeploymentId, Grants, Plan, PlanError, Step, StepName, apart};
 use velociraptor_config::{Bind, Listen, PlanNumbers, Profile};
 
 use crate::container::{ContainerSpec, Limits, MountedVolume, Published};
@@ -57,6 +57,11 @@ impl DockerOrder {
     ///
     /// [`PlanError::Unfit`] naming the wish that cannot be met.
     pub fn plan(&self, id: &DeploymentId) -> Result<Plan, PlanError> {
+        apart(&[
+            ("the agents' port", self.agents_on),
+            ("the GUI", self.gui_on),
+            ("the API", self.api_on),
+        ])?;
         let owner = Owner::new(id.clone());
         let inside = Inside {
             image: format!("{}:server", owner.name("").replacen("megaraptor-", "megaraptor/", 1)),

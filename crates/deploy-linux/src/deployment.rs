@@ -112,6 +112,13 @@ impl LinuxOrder {
     ///
     /// [`PlanError::Unfit`] naming the wish that cannot be met.
     pub fn plan(&self, id: &DeploymentId) -> Result<Plan, PlanError> {
+        let [agents, gui, api, metrics] = self.listens();
+        apart(&[
+            ("the agents' port", agents),
+            ("the GUI", gui),
+            ("the API", api),
+            ("the metrics", metrics),
+        ])?;
         let owner = Owner::new(id.clone());
         let site = Site::new(&owner, self)?;
         let order = self.server(&owner, &site)?;

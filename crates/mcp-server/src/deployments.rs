@@ -189,7 +189,7 @@ impl Deployments {
 
     /// The servers of the deployments that are up, to be asked by their ids, and why others that are
     /// up cannot be. Blocking; opens three secrets for each.
-    pub fn targets(&self) -> (Vec<Target>, Vec<String>) {
+    pub fn targets(&self) -> (Vec<Target>, Vec<Fault>) {
         let (mut targets, mut faults) = (Vec::new(), Vec::new());
         if !self.home.join("deployments").exists() {
             return (targets, faults);
@@ -199,7 +199,7 @@ impl Deployments {
             .and_then(|registry| registry.read_all().map_err(|error| told_registry(&error)))
         {
             Ok(records) => records,
-            Err(error) => return (targets, vec![error.to_string()]),
+            Err(error) => return (targets, vec![Fault { id: None, why: error.to_string() }]),
         };
         // The oldest first, so that the one that is asked by default does not change with each new one.
         records.sort_by_key(|(_, record)| record.as_ref().ok().map(|record| record.made));
@@ -211,7 +211,10 @@ impl Deployments {
             };
             match target {
                 Ok(target) => targets.push(target),
-                Err(error) => faults.push(format!("{id} cannot be asked: {error}")),
+                Err(error) => {
+                    let why = format!("{id} cannot be asked: {error}");
+                    faults.push(Fault { id: Some(id), why });
+                }
             }
         }
         (targets, faults)

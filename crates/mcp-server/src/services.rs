@@ -9,7 +9,7 @@ use velociraptor_api::help::HelpCache;
 use velociraptor_api::near::near;
 use velociraptor_api::{OrgId, Server};
 
-use crate::deployments::Deployments;
+use crate::deployments::{Deployments, Fault};
 use crate::tool::{Effect, Family, ToolDef};
 use crate::tool_error::{Code, ToolError};
 use crate::tools::{self, FAMILIES};
@@ -79,7 +79,7 @@ impl Services {
     /// Knows the deployments of this machine. Those that are up can be asked from now on; what is
     /// returned says which cannot. Blocking.
     #[must_use]
-    pub fn with_deployments(self, deployments: Deployments) -> (Self, Vec<String>) {
+    pub fn with_deployments(self, deployments: Deployments) -> (Self, Vec<Fault>) {
         let (targets, faults) = deployments.targets();
         *self.deployed.write().unwrap_or_else(PoisonError::into_inner) = targets;
         (Self { deployments: Some(deployments), ..self }, faults)
@@ -113,7 +113,14 @@ impl Services {
         };
         let next = targets.into_iter().map(kept).collect();
         *deployed = next;
-        faults
+        drop(deployed);
+        // Those of others do not exist for a token that is not for them.
+        let root = OrgId::root();
+        let told = |fault: &Fault| match &fault.id {
+            Some(id) => self.covers(id.as_str(), root.as_str()),
+            None => self.covers_new(),
+        };
+        faults.iter().filter(|fault| told(fault)).map(ToString::to_string).collect()
     }
 
     /// Forgets the channels of a deployed server, whose certificates are others now, and looks anew.

@@ -32,6 +32,14 @@ fn order() -> DockerOrder {
     }
 }
 
+#[test]
+fn two_that_are_published_at_one_place_are_refused() {
+    let taken = SocketAddr::from(([0, 0, 0, 0], 8889));
+    let order = DockerOrder { agents_on: taken, ..order() };
+    let said = order.plan(&DeploymentId::generate().unwrap()).unwrap_err().to_string();
+    assert!(said.contains("the agents' port and the GUI"), "{said}");
+}
+
 #[tokio::test]
 async fn another_daemon_is_not_asked_for_anything() {
     // Nothing is behind the socket: a request would fail in other words.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use credstore::CredentialStore as _;
 use deploy_core::server::{ANSWERED, ServerOrder, ServerStep, VERSION, Vault, names};
-use deploy_core::{Record, Status};
+use deploy_core::{DeploymentId, Record, Status};
 use deploy_docker::DockerStep;
 use deploy_linux::{LinuxDeployer, LinuxStep};
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ use velociraptor_api::IdentityKind;
 
 use super::{Deployments, Listed};
 use crate::clock;
+use crate::tool_error::{Code, ToolError};
 
 /// A deployment in a list.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -148,13 +149,22 @@ impl Brief {
 
 impl Deployments {
     /// All that is told of a record.
-    pub fn whole(&self, record: &Record, now: Timestamp) -> Whole {
+    ///
+    /// # Errors
+    ///
+    /// Where the store of secrets could not be asked to its end.
+    pub async fn whole(&self, record: &Record, now: Timestamp) -> Result<Whole, ToolError> {
+        // The store is files: they are not waited for where other calls run.
+        let (this, id) = (self.clone(), record.id.clone());
+        let references = tokio::task::spawn_blocking(move || this.references(&id)).await;
+        let credentials =
+            references.map_err(|error| ToolError::new(Code::Internal, error.to_string()))?;
         let order = order(record);
         let fact =
             |name: &str| record.facts.get(name).and_then(|fact| fact.as_str()).map(str::to_owned);
         let phase =
             |phase| serde_json::to_value(phase).ok().and_then(|it| it.as_str().map(str::to_owned));
-        Whole {
+        Ok(Whole {
             brief: Brief::read(record, now),
             agents: order.as_ref().map(|order| order.agents_at.to_string()),
             gui: gui(record),
@@ -182,16 +192,16 @@ impl Deployments {
                     phase: phase(at).unwrap_or_default(),
                 })
                 .collect(),
-        }
+        })
     }
 
-    /// References of the secrets that there are. None is opened.
-    fn references(&self, record: &Record) -> Vec<String> {
+    /// References of the secrets that there are. None is opened. Blocking.
+    fn references(&self, id: &DeploymentId) -> Vec<String> {
         let all = [names::CONFIG, names::GUI_PASSWORD]
             .into_iter()
             .chain(IdentityKind::ALL.map(names::api));
         all.filter_map(|name| {
-            let reference = Vault::reference(&record.id, name).ok()?;
+            let reference = Vault::reference(id, name).ok()?;
             self.store().find(&reference).ok().flatten().map(|_| reference.to_string())
         })
         .collect()

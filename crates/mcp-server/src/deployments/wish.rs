@@ -218,8 +218,10 @@ impl Deployments {
             file: wish.binary.clone(),
             sha256: wish.sha256.clone(),
         };
-        let (gui_on, api_on) =
-            (gui_on.unwrap_or_else(|| free(GUI)), api_on.unwrap_or_else(|| free(API)));
+        let said = [Some(agents_on), gui_on, api_on];
+        let mut taken: Vec<u16> = said.iter().flatten().map(SocketAddr::port).collect();
+        let free = blocking(move || free_beside(&mut taken)).await?;
+        let (gui_on, api_on) = (gui_on.unwrap_or(free[0]), api_on.unwrap_or(free[1]));
         let gui_user = String::from("admin");
         let (order, mut checks, found) = match wish.deployment_type {
             On::Docker if wish.agent => {
@@ -243,7 +245,8 @@ impl Deployments {
                     sha256: found.sha256().to_string(),
                     health,
                 };
-                let checks = order.checks(&daemon);
+                let (looks, at) = (order.clone(), daemon.clone());
+                let checks = blocking(move || looks.checks(&at)).await?;
                 (Order::Docker(Box::new(order)), checks, found)
             }
             On::Linux => {
@@ -298,6 +301,23 @@ pub fn digest(plan: &Plan) -> Result<String, ToolError> {
     let bytes = serde_json::to_vec(plan)
         .map_err(|error| ToolError::new(Code::Internal, error.to_string()))?;
     Ok(Digest::of(&bytes).to_string())
+}
+
+/// What waits for file systems and the network stack, beside other calls.
+async fn blocking<T: Send + 'static>(
+    look: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ToolError> {
+    let looked = tokio::task::spawn_blocking(look).await;
+    looked.map_err(|error| ToolError::new(Code::Internal, error.to_string()))
+}
+
+/// Ports for the GUI, the API and the metrics, none of which is taken, nor one of the others.
+fn free_beside(taken: &mut Vec<u16>) -> [SocketAddr; 3] {
+    [GUI, API, METRICS].map(|usual| {
+        let at = free(usual, taken);
+        taken.push(at.port());
+        at
+    })
 }
 
 /// The usual port on loopback, else the next one that is free.
@@ -356,5 +376,18 @@ fn told(error: &PlanError) -> ToolError {
                 .next(next.clone())
         }
         _ => told,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_that_nobody_chose_are_apart_from_all_others() {
+        let mut taken = vec![GUI, API, API + 1];
+        let [gui, api, metrics] = free_beside(&mut taken).map(|at| at.port());
+        assert!(gui > GUI && api > API + 1, "{gui} {api}");
+        assert!(gui != api && api != metrics && gui != metrics, "{gui} {api} {metrics}");
     }
 }

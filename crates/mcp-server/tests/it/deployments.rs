@@ -33,7 +33,7 @@ fn services(home: &Path) -> Services {
     let (services, faults) =
         Services::new(Vec::new(), switches).with_deployments(Deployments::of(home, None));
     for fault in faults {
-        assert!(fault.contains("cannot be asked"), "{fault}");
+        assert!(fault.why.contains("cannot be asked"), "{fault}");
     }
     services
 }

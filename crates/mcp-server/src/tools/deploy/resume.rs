@@ -93,7 +93,7 @@ impl Acts for ResumeDeployment {
         // It may have ended a rotation: what is known of the server is opened anew.
         let faults = cx.services.renew(id.as_str()).await;
         let record = record?;
-        let deployment = deployments.whole(&record, clock::now());
+        let deployment = deployments.whole(&record, clock::now()).await?;
         Ok(Answer::complete(cx, Output { deployment }).warn(faults))
     }
 }

@@ -100,7 +100,7 @@ impl Acts for DeployServer {
             (deployments.carry_out(cx, &record.id, Ended::Up, keep).await?, false)
         };
         let faults = if planned_only { Vec::new() } else { cx.services.refresh().await };
-        let deployment = deployments.whole(&record, clock::now());
+        let deployment = deployments.whole(&record, clock::now()).await?;
         let output = Output { planned_only, checks, deployment };
         Ok(Answer::complete(cx, output).warn(faults))
     }

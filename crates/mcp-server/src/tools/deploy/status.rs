@@ -60,7 +60,7 @@ impl Reads for GetDeploymentStatus {
                 )
             })
             .collect();
-        let deployment = deployments.whole(&record, clock::now());
+        let deployment = deployments.whole(&record, clock::now()).await?;
         Ok(Answer::complete(&cx, Output { deployment, live }).state(state).warn(warnings))
     }
 }

@@ -1,12 +1,16 @@
 //! What a token is not for does not exist behind it.
 
+use credstore::CredentialStore as _;
 use deploy_core::registry::Files;
+use deploy_core::server::{Vault, names};
 use deploy_core::{About, StateRegistry as _};
 use guard::tokens::Scope;
+use mcp_server::deployments::Deployments;
 use mcp_server::services::Services;
 use mcp_server::tool::ToolDef;
 use mcp_server::tools::FAMILIES;
 use serde_json::{Map, Value, json};
+use velociraptor_api::IdentityKind;
 
 use super::up::{Up, Wanted, up};
 use super::{error, services};
@@ -134,6 +138,22 @@ async fn resources_prompts_and_what_is_completed_know_none_either() {
             assert!(asked || !said.contains(up.id.as_str()), "{by}: {method}: {said}");
             assert!(!said.contains(CASE), "{by}: {method}: {said}");
         }
+    }
+}
+
+#[tokio::test]
+async fn why_one_of_others_cannot_be_asked_is_not_told() {
+    let up = of_others().await;
+    let lost = Vault::reference(&up.id, names::api(IdentityKind::Reader)).expect("a name");
+    Deployments::of(up.home.path(), None).store().remove(&lost).expect("it was kept");
+    for (by, scope) in scopes() {
+        assert_eq!(narrowed(&up, &scope).refresh().await, Vec::<String>::new(), "{by}");
+    }
+    let own = Scope { servers: Some(vec![up.id.to_string()]), ..Scope::everything() };
+    for seen in [narrowed(&up, &own), narrowed(&up, &Scope::everything())] {
+        let faults = seen.refresh().await;
+        let told = faults.len() == 1 && faults[0].starts_with(up.id.as_str());
+        assert!(told, "{faults:?}");
     }
 }
 
