@@ -6,6 +6,7 @@
 //!
 //! Run them with `cargo xtask integration-test`.
 
+pub mod home;
 pub mod http;
 pub mod mcp;
 pub mod node;

@@ -15,8 +15,7 @@ mod texts;
 
 pub use agent::{Fleet, RealAgent};
 pub use binary::find as find_binary;
-pub(crate) use config::Ports;
-pub use config::Role;
+pub use config::{Ports, Role};
 pub use files::{Files, HOUSEKEEPING};
 pub use process::Process;
 pub use server::{RealServer, VendorQuery};

@@ -12,7 +12,7 @@ mod effects;
 mod facade;
 mod inspector;
 mod kits;
-mod linux;
+pub mod linux;
 mod mcp_stdio;
 mod orgs;
 mod outlet;

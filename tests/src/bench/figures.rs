@@ -58,3 +58,8 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 pub(crate) fn millis(micros: f64) -> String {
     format!("{:.2} ms", micros / 1000.0)
 }
+
+/// Seconds, for reading.
+pub(crate) fn seconds(seconds: f64) -> String {
+    format!("{seconds:.2} s")
+}

@@ -5,7 +5,7 @@
 //! bench [CASE…] [--list]
 //! ```
 //! The baselines are a bare gRPC client (`bare`, a program of velociraptor-api), an empty process,
-//! openssl, and the engine's own parser. All but the empty process and openssl need a real server.
+//! openssl, the engine's own parser, and for deployments what a person would type (`by_hand/`).
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "talks to a person on the terminal")]
 
 use std::process::ExitCode;
@@ -14,10 +14,12 @@ use integration_tests::suite::Halt;
 
 mod bare;
 mod bed;
+mod by_hand;
 mod cases;
 mod figures;
 
 use bed::Bed;
+use cases::{Case, Run};
 use figures::Row;
 
 #[tokio::main]
@@ -28,7 +30,7 @@ async fn main() -> ExitCode {
     }
     if arguments.iter().any(|argument| argument == "--list") {
         for case in cases::ALL {
-            println!("{:<10} {}", case.name, case.about);
+            println!("{:<13} {}", case.name, case.about);
         }
         return ExitCode::SUCCESS;
     }
@@ -50,11 +52,21 @@ async fn main() -> ExitCode {
 }
 
 async fn run(named: &[String]) -> Result<(), Halt> {
-    let bed = Bed::prepare().await?;
+    let wanted = |case: &&Case| named.is_empty() || named.iter().any(|name| name == case.name);
+    let mut bed = None;
     println!("{}", Row::heading());
-    for case in cases::ALL.iter().filter(|c| named.is_empty() || named.iter().any(|n| n == c.name))
-    {
-        for row in (case.run)(&bed).await? {
+    for case in cases::ALL.iter().filter(wanted) {
+        let rows = match case.run {
+            Run::Alone(run) => run().await?,
+            Run::On(run) => {
+                if bed.is_none() {
+                    bed = Some(Bed::prepare().await?);
+                }
+                let bed = bed.as_ref().ok_or_else(|| anyhow::anyhow!("no server"))?;
+                run(bed).await?
+            }
+        };
+        for row in rows {
             println!("{row}");
         }
     }

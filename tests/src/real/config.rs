@@ -54,17 +54,17 @@ impl Role {
 
 /// Ports on loopback that were free a moment ago.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ports {
-    pub(crate) frontend: u16,
-    pub(crate) gui: u16,
-    pub(crate) api: u16,
-    pub(crate) monitoring: u16,
+pub struct Ports {
+    pub frontend: u16,
+    pub gui: u16,
+    pub api: u16,
+    pub monitoring: u16,
 }
 
 impl Ports {
     /// # Errors
     /// No port can be bound on loopback.
-    pub(crate) fn choose() -> anyhow::Result<Self> {
+    pub fn choose() -> anyhow::Result<Self> {
         // All are held until the last is known: no port is given twice.
         let held: Vec<_> = (0..4)
             .map(|_| TcpListener::bind(("127.0.0.1", 0)))

@@ -15,7 +15,7 @@ use crate::real::find_binary;
 use crate::suite::{Cases, Halt, Running, Suite};
 use crate::wait;
 
-pub(super) mod image;
+pub mod image;
 mod inside;
 mod listing;
 mod refused;
@@ -69,11 +69,15 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
 }
 
 /// A container that systemd leads.
-pub(super) struct Container(String);
+#[derive(Debug)]
+pub struct Container(String);
 
 impl Container {
     /// Starts one of this name, on this network, with files of this machine to be read.
-    pub(super) async fn start(
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn start(
         image: &str,
         name: &str,
         network: &str,
@@ -119,10 +123,19 @@ impl Container {
         }
     }
 
-    pub(super) async fn exec(&self, arguments: &[&str]) -> anyhow::Result<Output> {
+    /// Runs a program in it, and waits until it has ended.
+    ///
+    /// # Errors
+    /// Docker does not start.
+    pub async fn exec(&self, arguments: &[&str]) -> anyhow::Result<Output> {
+        self.command(arguments).output().await.context("running docker exec")
+    }
+
+    /// A program to be run in it.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("docker");
         command.arg("exec").arg(&self.0).args(arguments).kill_on_drop(true);
-        command.output().await.context("running docker exec")
+        command
     }
 
     /// Runs the suites inside, and what they found.
@@ -141,7 +154,11 @@ impl Container {
         })
     }
 
-    pub(super) async fn remove(self) -> anyhow::Result<()> {
+    /// Removes it.
+    ///
+    /// # Errors
+    /// Docker refuses.
+    pub async fn remove(self) -> anyhow::Result<()> {
         docker(&["rm", "--force", "--volumes", &self.0]).await.map(drop)
     }
 }

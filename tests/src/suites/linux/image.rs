@@ -17,7 +17,11 @@ const OURS: &str = "megaraptor-testbed/systemd:bookworm";
 /// What it has beside the bare minimum.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,iproute2,procps";
 
-pub(super) async fn find() -> Result<String, Halt> {
+/// The image.
+///
+/// # Errors
+/// [`Halt::Skip`] where there is none and none can be made.
+pub async fn find() -> Result<String, Halt> {
     let daemon = Command::new("docker").args(["version", "--format", "{{.Server.Os}}"]).output();
     match daemon.await {
         Ok(ended) if ended.status.success() => {}
