@@ -68,9 +68,12 @@ impl Cache {
         }
         match local::look(&path, wanted) {
             Ok(looked) if looked.sha256 == digest => Ok(Hit::Have(looked)),
-            Ok(_) | Err(PackageError::NotAPackage { .. } | PackageError::TooLarge { .. }) => {
-                self.put_aside(&path).map(Hit::SetAside)
-            }
+            Ok(_)
+            | Err(
+                PackageError::NotAPackage { .. }
+                | PackageError::OtherMachine { .. }
+                | PackageError::TooLarge { .. },
+            ) => self.put_aside(&path).map(Hit::SetAside),
             Err(error) => Err(error),
         }
     }

@@ -81,7 +81,17 @@ pub enum PackageError {
         /// What is wrong.
         cause: String,
     },
-    /// A page, or a program for something else.
+    /// A program for another machine.
+    #[error("{from} is {found}, and {expected} is needed: take the one for this machine")]
+    OtherMachine {
+        /// Which address or file.
+        from: String,
+        /// What it should be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// A page, or whatever else is no program.
     #[error(
         "{from} is not {expected}: it begins with {begins}; a proxy or a sign-in page may have answered instead"
     )]

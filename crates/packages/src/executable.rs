@@ -31,11 +31,30 @@ pub(crate) fn check(from: &str, first: &[u8], platform: Platform) -> Result<(), 
     if fits {
         return Ok(());
     }
-    Err(PackageError::NotAPackage {
-        from: from.to_owned(),
-        expected: format!("a package for {platform}"),
-        begins: begins(first),
-    })
+    let (from, expected) = (from.to_owned(), format!("a package for {platform}"));
+    match program(first, little(18)) {
+        Some(found) => Err(PackageError::OtherMachine { from, expected, found }),
+        None => Err(PackageError::NotAPackage { from, expected, begins: begins(first) }),
+    }
+}
+
+/// What a program is for, where it is one.
+fn program(first: &[u8], machine: Option<u16>) -> Option<String> {
+    let system = match first {
+        [0x7f, b'E', b'L', b'F', ..] => {
+            return machine.map(|machine| match machine {
+                0x3e => String::from("a program for x86_64 (amd64)"),
+                0xb7 => String::from("a program for aarch64 (arm64)"),
+                0x03 => String::from("a program for i686 (386)"),
+                other => format!("a program for a processor with the number {other}"),
+            });
+        }
+        [b'M', b'Z', ..] => "Windows",
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => "Windows (MSI)",
+        [0xcf, 0xfa, 0xed, 0xfe, ..] | [0xca, 0xfe, 0xba, 0xbe, ..] => "macOS",
+        _ => return None,
+    };
+    Some(format!("a program for {system}"))
 }
 
 fn begins(first: &[u8]) -> String {
@@ -56,8 +75,12 @@ mod tests {
         elf.extend(0x3e_u16.to_le_bytes());
         assert!(check("x", &elf, "linux-amd64-musl".parse().unwrap()).is_ok());
         for other in ["linux-arm64", "windows-amd64.exe", "windows-amd64.msi", "darwin-arm64"] {
-            assert!(check("x", &elf, other.parse().unwrap()).is_err(), "{other}");
+            let told = check("x", &elf, other.parse().unwrap()).unwrap_err().to_string();
+            assert!(told.contains("a program for x86_64") && told.contains(other), "{told}");
         }
+        let linux = "linux-amd64".parse().unwrap();
+        let told = check("x", b"MZ\x90\x00", linux).unwrap_err().to_string();
+        assert!(told.contains("a program for Windows"), "{told}");
         assert!(check("x", &elf[..18], "linux-amd64".parse().unwrap()).is_err());
     }
 

@@ -43,7 +43,7 @@ async fn a_file_that_is_short_by_its_own_account_is_a_wrong_hash() {
 }
 
 #[tokio::test]
-async fn a_page_instead_of_a_package_is_told_as_such() {
+async fn d37_a_page_instead_of_a_package_is_told_as_such() {
     let bed = Bed::new().await;
     bed.host.put(PATH, Reply::Page("<html>Please sign in</html>"));
     let error = bed.fetch(&stated()).await.unwrap_err().to_string();
