@@ -5,7 +5,15 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
+use jiff::SignedDuration;
 use serde::Serialize;
+
+/// So far the clock of a host may be off without anybody noticing.
+const ON_TIME: SignedDuration = SignedDuration::from_secs(60);
+
+/// Further off, certificates that are made here have ended there, or have not begun, and the times
+/// of all that the server notes are wrong.
+const FAR_OFF: SignedDuration = SignedDuration::from_hours(1);
 
 const GB: u64 = 1 << 30;
 const MB: u64 = 1 << 20;
@@ -109,6 +117,41 @@ impl Check {
         Self::new(what, format!("{at} is free"), found, verdict).next(next)
     }
 
+    /// Whether the clock of a host shows the time of this one. `ahead` is by how much it is ahead, or
+    /// nothing where the host does not say.
+    pub fn clock(ahead: Option<SignedDuration>) -> Self {
+        let (what, expected) = ("the clock there", "the time of this machine");
+        let Some(ahead) = ahead else {
+            return Self::new(what, expected, "it does not say", Verdict::NotLooked)
+                .next("look yourself whether its clock is right");
+        };
+        let off = SignedDuration::try_from(ahead.unsigned_abs()).unwrap_or(SignedDuration::MAX);
+        let off = SignedDuration::from_secs(off.as_secs());
+        let found = match (off, ahead.is_negative()) {
+            (off, _) if off <= ON_TIME => {
+                return Self::new(what, expected, "the same", Verdict::Fits);
+            }
+            (off, true) => format!("{off:#} behind"),
+            (off, false) => format!("{off:#} ahead"),
+        };
+        let verdict = if off > FAR_OFF { Verdict::Unfit } else { Verdict::Doubtful };
+        Self::new(what, expected, found, verdict).next(
+            "set the clock of the one that is wrong: certificates and the times of evidence hang on it",
+        )
+    }
+
+    /// Whether a server that runs has room for its data. Below a bound it takes nothing more from
+    /// agents, and says that it is well all the same.
+    pub fn room(at: &str, needed: u64, found: Option<u64>) -> Self {
+        let what = format!("free disk at {at}");
+        let next = "make room: below this the server takes nothing more from agents";
+        let check = Self::amount(&what, needed, found, next);
+        match check.verdict {
+            Verdict::NotLooked => check.next("look yourself whether there is room"),
+            _ => check,
+        }
+    }
+
     /// Whether there is so much of something.
     pub fn amount(what: &str, needed: u64, found: Option<u64>, next: &str) -> Self {
         let expected = format!("at least {}", Bytes(needed));
@@ -187,6 +230,24 @@ mod tests {
         assert_eq!(check.found, "192.0.2.7 is no address of this machine");
         let next = check.next.unwrap_or_default();
         assert!(next.contains("ip address") && !next.contains("end what listens"), "{next}");
+    }
+
+    #[test]
+    fn a_clock_that_is_far_off_is_unfit() {
+        let seen = |seconds| Check::clock(Some(SignedDuration::from_secs(seconds)));
+        for (seconds, verdict, found) in [
+            (0, Verdict::Fits, "the same"),
+            (-60, Verdict::Fits, "the same"),
+            (61, Verdict::Doubtful, "1m 1s ahead"),
+            (-3600, Verdict::Doubtful, "1h behind"),
+            (3601, Verdict::Unfit, "1h 1s ahead"),
+            (i64::MIN, Verdict::Unfit, "behind"),
+        ] {
+            let check = seen(seconds);
+            assert!(check.verdict == verdict && check.found.ends_with(found), "{check:?}");
+            assert_eq!(check.next.is_some(), verdict != Verdict::Fits, "{check:?}");
+        }
+        assert_eq!(Check::clock(None).verdict, Verdict::NotLooked);
     }
 
     #[test]

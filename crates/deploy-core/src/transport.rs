@@ -21,7 +21,7 @@ mod error;
 mod facts;
 
 pub use error::TransportError;
-pub use facts::{HostFacts, free_disk};
+pub use facts::{HostFacts, clock_ahead, free_disk};
 
 /// How long a program may run, unless it is said otherwise.
 const WITHIN: Duration = Duration::from_secs(30);

@@ -14,6 +14,15 @@ impl DockerOrder {
             self.profile.plan;
         let facts = daemon.facts();
         let smaller = "choose a smaller profile, or another machine";
+        let mut disk = Check::amount(
+            &format!("free disk at {}", facts.root.display()),
+            disk_free,
+            free_disk(&facts.root),
+            smaller,
+        );
+        if disk.verdict == Verdict::NotLooked {
+            disk.next = Some(String::from("look yourself whether there is room"));
+        }
         let mut checks = vec![
             Check::new(
                 "the Docker daemon",
@@ -24,20 +33,13 @@ impl DockerOrder {
             Check::amount("memory of the machine", self.grants.memory, Some(facts.memory), smaller),
             self.grants.processors(self.profile, facts.cpus),
             limits(facts.limits_memory && facts.limits_cpu),
-            Check::amount(
-                &format!("free disk at {}", facts.root.display()),
-                disk_free,
-                free_disk(&facts.root),
-                smaller,
-            ),
+            Check::clock(facts.ahead),
+            disk,
             Check::port("the agents' port", self.agents_on),
             Check::port("the GUI", self.gui_on),
             Check::port("the API", self.api_on),
         ];
         checks.extend(self.grants.checks(self.profile));
-        if checks[4].verdict == Verdict::NotLooked {
-            checks[4].next = Some(String::from("look yourself whether there is room"));
-        }
         checks
     }
 }

@@ -8,6 +8,7 @@ use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use deploy_core::StepError;
 use deploy_core::retry::{Pauses, tried};
+use jiff::{SignedDuration, Timestamp};
 
 /// How long one request may take. Loading an image over a slow line is one request.
 const REQUEST: Duration = Duration::from_secs(600);
@@ -58,7 +59,7 @@ pub enum DaemonError {
     },
     /// It runs containers of another system.
     #[error(
-        "the Docker daemon at {host} runs {found} containers; a Velociraptor server needs Linux containers: switch the daemon, or name another"
+        "the Docker daemon at {host} runs {found} containers; a Velociraptor server needs Linux containers"
     )]
     OtherSystem {
         /// Where.
@@ -89,6 +90,8 @@ pub struct DaemonFacts {
     pub limits_cpu: bool,
     /// Limits of swap take effect.
     pub limits_swap: bool,
+    /// By how much its clock is ahead of this machine's; nothing where it does not say.
+    pub ahead: Option<SignedDuration>,
 }
 
 /// A daemon that answers and fits.
@@ -109,6 +112,26 @@ impl DockerHost {
         match address.strip_prefix("unix://").filter(|path| path.starts_with('/')) {
             Some(path) => Ok(Self::Socket(PathBuf::from(path))),
             None => Err(DaemonError::Address { given: address.to_owned() }),
+        }
+    }
+}
+
+impl DaemonError {
+    /// What a person can do about it.
+    pub const fn next(&self) -> &'static str {
+        match self {
+            Self::Address { .. } => {
+                "set DOCKER_HOST=unix:///PATH, or unset it for the usual socket"
+            }
+            Self::Down { .. } => {
+                "start the daemon (systemctl start docker), or name another with DOCKER_HOST=unix:///PATH"
+            }
+            Self::TooOld { .. } => {
+                "bring that daemon to a newer version, or name another with DOCKER_HOST=unix:///PATH"
+            }
+            Self::OtherSystem { .. } => {
+                "switch the daemon to Linux containers, or name another with DOCKER_HOST=unix:///PATH"
+            }
         }
     }
 }
@@ -164,6 +187,7 @@ impl Daemon {
             limits_memory: info.memory_limit.unwrap_or_default(),
             limits_cpu: info.cpu_cfs_quota.unwrap_or_default(),
             limits_swap: info.swap_limit.unwrap_or_default(),
+            ahead: info.system_time.and_then(|said| ahead(&said)),
         };
         Ok(Self { docker, host, facts })
     }
@@ -256,6 +280,11 @@ fn words(error: &Error) -> String {
         source = inner.source();
     }
     words
+}
+
+fn ahead(said: &str) -> Option<SignedDuration> {
+    let there: Timestamp = said.parse().ok()?;
+    Some(there.duration_since(Timestamp::now()))
 }
 
 fn is_new_enough(version: &str) -> bool {

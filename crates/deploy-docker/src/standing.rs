@@ -29,7 +29,7 @@ impl DockerDeployer {
         cancel: &CancellationToken,
     ) -> Vec<Check> {
         let owner = Owner::new(id.clone());
-        let mut checks = vec![self.disk(profile)];
+        let mut checks = vec![self.room(profile)];
         for step in plan.steps() {
             match step.settings() {
                 Ok(DockerStep::Serving(serving)) => {
@@ -50,17 +50,12 @@ impl DockerDeployer {
         checks
     }
 
-    /// The server takes nothing from agents below a bound, and says that it is well all the same.
-    fn disk(&self, profile: &Profile) -> Check {
+    /// Whether the server has room. Below a bound it takes nothing from agents, and says that it is
+    /// well all the same.
+    pub fn room(&self, profile: &Profile) -> Check {
         let root = &self.daemon().facts().root;
         let needed = profile.file.min_allowed_file_space_mb.saturating_mul(1 << 20);
-        let what = format!("free disk at {}", root.display());
-        let next = "make room: below this the server takes nothing more from agents";
-        let check = Check::amount(&what, needed, free_disk(root), next);
-        match check.verdict {
-            Verdict::NotLooked => check.next("look yourself whether there is room"),
-            _ => check,
-        }
+        Check::room(&root.display().to_string(), needed, free_disk(root))
     }
 
     async fn configuration(&self, inside: &Inside, owner: &Owner, id: &DeploymentId) -> Check {

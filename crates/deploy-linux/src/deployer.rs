@@ -4,10 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use deploy_core::preflight::Check;
 use deploy_core::server::{ServerStep, Vault, served};
-use deploy_core::transport::Transport;
-use deploy_core::{Deployer, Found, PlanError, Step, StepCx, StepError, StepName, TargetKind};
+use deploy_core::transport::{Transport, free_disk};
+use deploy_core::{
+    Deployer, Found, Plan, PlanError, Step, StepCx, StepError, StepName, TargetKind,
+};
 use serde::{Deserialize, Serialize};
+use velociraptor_config::Profile;
 
 use crate::agent::{ANSWER, AgentSpec};
 use crate::beside::Beside;
@@ -143,6 +147,27 @@ impl LinuxDeployer {
         let read = self.host.read(path, most).await?;
         let id = read.map(|read| String::from_utf8_lossy(read.expose()).trim().to_owned());
         Ok(id.filter(|id| !id.is_empty()))
+    }
+}
+
+impl LinuxDeployer {
+    /// Whether the server of a plan has room.
+    ///
+    /// # Errors
+    ///
+    /// Where the host does not say, or the plan has no host.
+    pub async fn room(&self, plan: &Plan, profile: &Profile) -> Result<Check, StepError> {
+        let needed = profile.file.min_allowed_file_space_mb.saturating_mul(1 << 20);
+        for step in plan.steps() {
+            if let LinuxStep::Host(HostSpec { data_under, .. }) = read(step)? {
+                let free = free_disk(self.host.as_ref(), &data_under).await?;
+                return Ok(Check::room(&data_under, needed, Some(free)));
+            }
+        }
+        Err(StepError::failed(
+            "the plan has no host",
+            "the record was edited: restore it from a copy",
+        ))
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use deploy_core::preflight::{Check, Verdict};
-use deploy_core::transport::{FileKind, HostFacts, Transport, free_disk};
+use deploy_core::transport::{FileKind, HostFacts, Transport, clock_ahead, free_disk};
 use deploy_core::{Found, StepCx, StepError};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt as _;
@@ -100,6 +100,7 @@ impl HostSpec {
             ),
             Check::amount("memory", self.memory, Some(facts.memory), smaller),
             self.processors(facts.processors),
+            Check::clock(Some(clock_ahead(host).await?)),
         ];
         for folder in &self.folders {
             let there = host.stat(folder).await?.is_some_and(|it| it.kind == FileKind::Folder);

@@ -265,8 +265,7 @@ async fn daemon() -> Result<Daemon, ToolError> {
             deploy_docker::DaemonError::Down { .. } => Code::Unavailable,
             _ => Code::Conflict,
         };
-        ToolError::new(code, error.to_string())
-            .next("start the daemon, or name another with DOCKER_HOST=unix:///PATH")
+        ToolError::new(code, error.to_string()).next(error.next())
     };
     let host =
         named.map_or_else(|| Ok(DockerHost::default()), |address| DockerHost::parse(&address));
@@ -276,25 +275,39 @@ async fn daemon() -> Result<Daemon, ToolError> {
 fn told_registry(error: &RegistryError) -> ToolError {
     let told = |code| ToolError::new(code, error.to_string());
     match error {
-        RegistryError::Claimed(_) | RegistryError::Stale { .. } => told(Code::Conflict).retryable(),
+        RegistryError::Claimed(id) => told(Code::Conflict)
+            .retryable()
+            .next(format!("megaraptor deployments show {id}, once the other process has ended")),
+        RegistryError::Stale { id, .. } => told(Code::Conflict)
+            .retryable()
+            .next(format!("megaraptor deployments show {id} says how it stands now")),
         RegistryError::Missing(_) => told(Code::NotFound)
             .next("megaraptor deployments list, or list_deployments, shows them"),
-        RegistryError::Io { .. } => told(Code::Internal),
-        RegistryError::Corrupt { .. }
-        | RegistryError::Newer { .. }
-        | RegistryError::Exposed { .. } => told(Code::Conflict),
+        RegistryError::Io { path, .. } => told(Code::Internal)
+            .next(format!("look at {}, its rights, and the room on its disk", path.display())),
+        RegistryError::Corrupt { path, .. } => told(Code::Conflict).next(format!(
+            "put {} back from a copy; nothing was changed, here or on the target",
+            path.display()
+        )),
+        RegistryError::Newer { .. } => told(Code::Conflict)
+            .next("use the megaraptor that wrote it, or a newer one (megaraptor --version)"),
+        RegistryError::Exposed(_) => told(Code::Conflict)
+            .next("look who changed its rights: what stands there is carried out"),
     }
 }
 
 /// What a caller is told of work on a deployment that failed.
 pub fn told_step(error: &StepError) -> ToolError {
-    let code = match error {
+    ToolError::new(code_of(error), error.to_string()).next(error.next())
+}
+
+const fn code_of(error: &StepError) -> Code {
+    match error {
         StepError::Unreachable { .. } => Code::Unavailable,
         StepError::Late { .. } => Code::Timeout,
         StepError::Panicked(_) => Code::Internal,
         StepError::Failed { .. } => Code::ServerFailed,
-    };
-    ToolError::new(code, error.to_string()).next(error.next())
+    }
 }
 
 /// What a caller is told of a deployment that is not where it was to be.
@@ -311,14 +324,14 @@ fn told(error: &EngineError) -> ToolError {
             .next(format!("megaraptor deployments resume {id}, or destroy {id}")),
         EngineError::Failed { id, cause, left_as_it_is, .. } => {
             let next = cause.next();
-            with(Code::ServerFailed).next(if *left_as_it_is {
+            with(code_of(cause)).next(if *left_as_it_is {
                 format!("{next}; then megaraptor deployments resume {id}, or destroy {id}")
             } else {
                 next.to_owned()
             })
         }
         EngineError::Unrecorded { cause, .. } => with(Code::ServerFailed).next(cause.next()),
-        EngineError::Remains { id, cause, .. } => with(Code::ServerFailed)
+        EngineError::Remains { id, cause, .. } => with(code_of(cause))
             .next(format!("{}; then megaraptor deployments destroy {id} again", cause.next())),
     }
 }

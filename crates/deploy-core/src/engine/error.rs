@@ -92,7 +92,7 @@ pub enum EngineError {
         registry: Box<RegistryError>,
     },
     /// Taking it back failed too, or taking it down did. What is left stays on record.
-    #[error("step {step} of {id} cannot be taken back: {cause}; what is left is on record")]
+    #[error("{}step {step} of {id} cannot be taken back: {cause}; what is left is on record", first(after.as_deref()))]
     Remains {
         /// Which one.
         id: DeploymentId,
@@ -107,4 +107,9 @@ pub enum EngineError {
 
 const fn after(left_as_it_is: bool) -> &'static str {
     if left_as_it_is { "what was done was left as it is" } else { "what was done was taken back" }
+}
+
+/// What went wrong at first is what a person has to mend.
+fn first(after: Option<&(StepName, StepError)>) -> String {
+    after.map_or_else(String::new, |(step, cause)| format!("step {step} failed: {cause}; "))
 }

@@ -51,7 +51,9 @@ impl Certificate {
                 check(until(report), Verdict::Fits)
             }
             Trust::Refused | Trust::Proved => {
-                check(told.join("; "), Verdict::Doubtful).next(remedies.join(" "))
+                let remedies = remedies.join(" ");
+                check(told.join("; "), Verdict::Doubtful)
+                    .next(format!("{remedies} The command is megaraptor deployments rotate."))
             }
         }
     }

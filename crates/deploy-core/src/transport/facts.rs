@@ -1,5 +1,6 @@
 //! What a Linux host says of itself, over any transport.
 
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Command, Transport, TransportError};
@@ -26,6 +27,18 @@ pub struct HostFacts {
     pub uid: u32,
     /// The version of systemd, where it leads this host.
     pub systemd: Option<u32>,
+}
+
+/// By how much the clock of a host is ahead of this machine's.
+///
+/// # Errors
+///
+/// [`TransportError`], also where the answer cannot be read.
+pub async fn clock_ahead(host: &dyn Transport) -> Result<SignedDuration, TransportError> {
+    let said = said(host, "date", &["+%s"]).await?;
+    let there = said.trim().parse().ok().and_then(|it| Timestamp::from_second(it).ok());
+    let there = there.ok_or_else(|| unread("date", &said))?;
+    Ok(there.duration_since(Timestamp::now()))
 }
 
 impl HostFacts {

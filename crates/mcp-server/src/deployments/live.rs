@@ -1,10 +1,14 @@
 //! How a deployment is found when one looks there.
 
-use deploy_core::{DeploymentId, Engine, Found, OnFailure, Phase, Record, Run, Silent};
+use deploy_core::preflight::{Check, Verdict};
+use deploy_core::{DeploymentId, Engine, Found, OnFailure, Phase, Record, Run, Silent, Status};
+use deploy_docker::DockerDeployer;
+use deploy_linux::LinuxDeployer;
 use schemars::JsonSchema;
 use serde::Serialize;
+use velociraptor_config::{ConfigError, Profile};
 
-use super::{Deployments, told};
+use super::{Deployments, daemon, this_host, told, told_step};
 use crate::context::ToolCx;
 use crate::tool_error::ToolError;
 
@@ -67,5 +71,30 @@ impl Deployments {
         });
         let live = live.collect();
         Ok((record, live))
+    }
+
+    /// Whether the server of a deployment has room for its data: its own health does not say. Nothing
+    /// for one that is not up.
+    pub async fn room(&self, record: &Record) -> Option<Check> {
+        if record.status() != Status::Up {
+            return None;
+        }
+        Some(self.room_of(record).await.unwrap_or_else(|error| {
+            let what = "free disk at the server's data";
+            let check = Check::new(what, "enough", error.message, Verdict::NotLooked);
+            check.next(error.next_step.unwrap_or_default())
+        }))
+    }
+
+    async fn room_of(&self, record: &Record) -> Result<Check, ToolError> {
+        let profile = record.about.profile.parse();
+        let profile: &'static Profile =
+            profile.map_err(|error: ConfigError| ToolError::invalid(error.to_string()))?;
+        if record.kind.0 == LinuxDeployer::KIND {
+            let deployer = LinuxDeployer::new(this_host()?, self.vault());
+            let room = deployer.room(&record.plan, profile).await;
+            return room.map_err(|error| told_step(&error));
+        }
+        Ok(DockerDeployer::new(daemon().await?, self.vault()).room(profile))
     }
 }

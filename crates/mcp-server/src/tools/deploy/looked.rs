@@ -1,6 +1,6 @@
 //! What was looked at, as answers carry it.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use deploy_core::preflight::{Check, Verdict};
 use schemars::JsonSchema;
@@ -51,5 +51,12 @@ impl Looked {
                 told.push(next);
             }
         }
+    }
+}
+
+impl fmt::Display for Looked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, expected, found, verdict, next: _ } = self;
+        write!(f, "{verdict}: {what}, expected {expected}, found {found}")
     }
 }
