@@ -10,6 +10,7 @@ mod deployments;
 mod docker;
 mod effects;
 mod facade;
+mod faults;
 mod inspector;
 mod kits;
 pub mod linux;
@@ -45,6 +46,7 @@ pub const ALL: &[Suite] = &[
     conformance::SUITE,
     docker::SUITE,
     deployments::SUITE,
+    faults::SUITE,
     linux::SUITE,
     kits::SUITE,
     demo::SUITE,

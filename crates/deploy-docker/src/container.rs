@@ -134,8 +134,13 @@ impl ContainerSpec {
         };
         let state = found.state.unwrap_or_default();
         let code = state.exit_code.unwrap_or_default();
-        let killed = state.oom_killed == Some(true);
-        let why = if killed { ", out of memory" } else { "" };
+        let why = match state.oom_killed {
+            Some(true) => format!(
+                ", out of memory: it may use {} MiB, and a larger profile gives it more",
+                self.limits.memory >> 20
+            ),
+            _ => String::new(),
+        };
         let restarts = found.restart_count.unwrap_or_default();
         let running = state.running == Some(true) && state.restarting != Some(true);
         Ok(if restarts >= ENOUGH {

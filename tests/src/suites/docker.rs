@@ -51,7 +51,7 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
         .await;
     cases
         .case_within(LIMIT, "a container has its limits and no more rights than it needs", async {
-            bed.a_container_is_confined().await
+            bed.d33_a_container_is_confined().await
         })
         .await;
     cases
@@ -156,7 +156,7 @@ impl Bed {
         seen
     }
 
-    async fn a_container_is_confined(&self) -> anyhow::Result<()> {
+    async fn d33_a_container_is_confined(&self) -> anyhow::Result<()> {
         self.up(|id| async move {
             let name = Owner::new(id).name("");
             let text = docker(&["inspect", &name]).await?;

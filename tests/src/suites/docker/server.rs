@@ -16,7 +16,7 @@ use deploy_docker::{DockerDeployer, DockerOrder, Owner};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use velociraptor_api::IdentityKind;
-use velociraptor_config::Profile;
+use velociraptor_config::{PlanNumbers, Profile};
 
 use super::{Bed, LIMIT, docker, list, run};
 use crate::real::Ports;
@@ -25,7 +25,7 @@ use crate::suite::Cases;
 pub(super) async fn cases(cases: &mut Cases, bed: &Bed) {
     cases
         .case_within(LIMIT, "a server comes up from nothing and leaves nothing", async {
-            from_nothing(bed).await
+            d31_d32_d35_from_nothing(bed).await
         })
         .await;
     cases
@@ -52,12 +52,17 @@ pub(super) async fn cases(cases: &mut Cases, bed: &Bed) {
         .await;
     cases
         .case_within(LIMIT, "a port that is taken fails it, and all is taken back", async {
-            port_taken(bed).await
+            d27_d36_port_taken(bed).await
         })
         .await;
     cases
         .case_within(LIMIT, "a server that never serves fails it with its log", async {
-            never_well(bed).await
+            d34_never_well(bed).await
+        })
+        .await;
+    cases
+        .case_within(LIMIT, "a server with too little memory is said to be out of it", async {
+            d34_out_of_memory(bed).await
         })
         .await;
 }
@@ -136,7 +141,7 @@ impl Progress for Clock {
     }
 }
 
-async fn from_nothing(bed: &Bed) -> anyhow::Result<()> {
+async fn d31_d32_d35_from_nothing(bed: &Bed) -> anyhow::Result<()> {
     let site = Site::planned(bed, &order(bed)?).await?;
     let clock = Clock(Instant::now(), Mutex::default());
     let up = site.up(&clock).await;
@@ -251,7 +256,7 @@ async fn administrator_lost(bed: &Bed) -> anyhow::Result<()> {
     seen
 }
 
-async fn port_taken(bed: &Bed) -> anyhow::Result<()> {
+async fn d27_d36_port_taken(bed: &Bed) -> anyhow::Result<()> {
     let order = order(bed)?;
     let taken = TcpListener::bind(order.gui_on).await?;
     let site = Site::planned(bed, &order).await?;
@@ -265,7 +270,7 @@ async fn port_taken(bed: &Bed) -> anyhow::Result<()> {
     site.nothing_is_left().await
 }
 
-async fn never_well(bed: &Bed) -> anyhow::Result<()> {
+async fn d34_never_well(bed: &Bed) -> anyhow::Result<()> {
     let mut order = order(bed)?;
     order.health = Duration::from_secs(30);
     let site = Site::planned(bed, &order).await?;
@@ -284,5 +289,21 @@ async fn never_well(bed: &Bed) -> anyhow::Result<()> {
     let error = site.up(&Spoil(volume)).await.err().context("it came up without configuration")?;
     let text = error.to_string();
     ensure!(text.contains("step server") && text.contains("its log ends"), "{text}");
+    site.nothing_is_left().await
+}
+
+/// Enough for the program's first steps, and not for a server.
+static CRAMPED: Profile = Profile {
+    plan: PlanNumbers { memory_limit: 40 << 20, ..Profile::MINIMAL.plan },
+    ..Profile::MINIMAL
+};
+
+async fn d34_out_of_memory(bed: &Bed) -> anyhow::Result<()> {
+    let order = DockerOrder { profile: &CRAMPED, ..order(bed)? };
+    let site = Site::planned(bed, &order).await?;
+    let error = site.up(&Silent).await.err().context("it came up in 40 MiB")?;
+    let text = error.to_string();
+    ensure!(text.contains("step server") && text.contains("out of memory"), "{text}");
+    ensure!(text.contains("40 MiB") && text.contains("larger profile"), "{text}");
     site.nothing_is_left().await
 }
