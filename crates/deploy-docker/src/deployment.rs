@@ -180,3 +180,6 @@ impl DockerOrder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_made_key_is_pkcs1_and_reads_back_as_itself() {
+    fn d23_a_made_key_is_pkcs1_and_reads_back_as_itself() {
         let key = RsaKey::generate().unwrap();
         let text = key.pem().expose();
         assert!(text.starts_with("-----BEGIN RSA PRIVATE KEY-----\n"), "another form");

@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_names_or_addresses() {
+    fn d28_hosts_are_names_or_addresses() {
         for (text, name) in [
             ("velociraptor.example.com", AltName::Dns("velociraptor.example.com".into())),
             ("localhost", AltName::Dns("localhost".into())),

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_is_velociraptors_own() {
+    fn d24_the_hash_is_velociraptors_own() {
         let user = Administrator::with("admin", &Secret::new("password".into()), [7; 32]);
         assert_eq!(user.salt.expose(), &"07".repeat(32));
         let by_hand = Sha256::digest([&[7_u8; 32][..], b"password"].concat());
@@ -86,12 +86,13 @@ mod tests {
     }
 
     #[test]
-    fn passwords_are_long_and_differ() {
+    fn d70_passwords_are_long_differ_and_need_no_quoting() {
         let (_, one) = Administrator::with_random_password("admin").unwrap();
         let (_, other) = Administrator::with_random_password("admin").unwrap();
         assert_ne!(one.expose(), other.expose());
         assert_eq!(one.expose().len(), LENGTH);
         assert!(one.expose().bytes().all(|byte| LETTERS.contains(&byte)));
+        assert!(LETTERS.iter().all(u8::is_ascii_alphanumeric), "a shell would read some of them");
     }
 
     #[test]

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_of_another_form_are_told_with_what_helps() {
+    fn d39_keys_of_another_form_are_told_with_what_helps() {
         let pem = |label: &str| format!("-----BEGIN {label}-----\nAB+/\n-----END {label}-----\n");
         assert_eq!(certificate("x", &pem(CERTIFICATE)), Ok(()));
         assert_eq!(key("x", &pem(KEY)), Ok(()));

@@ -35,13 +35,13 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
         cases
             .case(
                 format!("the strict loader takes {profile} as it is"),
-                taken(&binary, profile, &keys),
+                d20_taken(&binary, profile, &keys),
             )
             .await;
     }
-    cases.case("an unknown key is refused", unknown_key(&binary, &keys)).await;
+    cases.case("an unknown key is refused", d20_unknown_key(&binary, &keys)).await;
     for profile in Profile::ALL {
-        cases.case(format!("{profile} serves"), serves(&binary, profile, &keys)).await;
+        cases.case(format!("{profile} serves"), d20_d21_d24_serves(&binary, profile, &keys)).await;
     }
     Ok(())
 }
@@ -73,7 +73,11 @@ async fn show(binary: &Path, folder: &Path, text: &Secret<String>) -> anyhow::Re
     velociraptor(binary, folder, &[&flag, "config", "show"]).await
 }
 
-async fn taken(binary: &Path, profile: &'static Profile, keys: &ServerKeys) -> anyhow::Result<()> {
+async fn d20_taken(
+    binary: &Path,
+    profile: &'static Profile,
+    keys: &ServerKeys,
+) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let (deployment, _) = deployment(profile, keys.clone(), folder.path())?;
     let config = deployment.config()?;
@@ -95,7 +99,7 @@ async fn taken(binary: &Path, profile: &'static Profile, keys: &ServerKeys) -> a
     Ok(())
 }
 
-async fn unknown_key(binary: &Path, keys: &ServerKeys) -> anyhow::Result<()> {
+async fn d20_unknown_key(binary: &Path, keys: &ServerKeys) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let (deployment, _) = deployment(&Profile::MINIMAL, keys.clone(), folder.path())?;
     let text = deployment.config()?.render();
@@ -108,7 +112,11 @@ async fn unknown_key(binary: &Path, keys: &ServerKeys) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn serves(binary: &Path, profile: &'static Profile, keys: &ServerKeys) -> anyhow::Result<()> {
+async fn d20_d21_d24_serves(
+    binary: &Path,
+    profile: &'static Profile,
+    keys: &ServerKeys,
+) -> anyhow::Result<()> {
     let mut bed = Bed::start(binary, profile, keys.clone()).await?;
     bed.answers_a_query().await?;
     ensure!(bed.log_in(bed.password()).await? == 200, "the administrator is not let in");

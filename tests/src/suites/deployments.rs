@@ -45,9 +45,9 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
     }
     let bed = Bed { megaraptor, binary };
     let walk = "deployed, asked by its id, shown, and destroyed, and nothing is left";
-    cases.case_within(LIMIT, walk, bed.walk()).await;
+    cases.case_within(LIMIT, walk, bed.d41_walk()).await;
     let rotation = "rotated with an agent still talking, also when it is killed in the middle";
-    cases.case_within(LIMIT, rotation, bed.rotation()).await;
+    cases.case_within(LIMIT, rotation, bed.d47_d48_rotation()).await;
     cases.case_within(LIMIT, "validate-only changes nothing", bed.validate_only()).await;
     cases.case_within(LIMIT, "two at once work on two deployments", bed.two_at_once()).await;
     let known = "checked, shown, its agents asked, written down, and what was changed is seen";
@@ -78,7 +78,7 @@ impl Bed {
         Ok(Home { bed: self, folder: tempfile::tempdir()?, ports: Ports::choose()? })
     }
 
-    async fn walk(&self) -> anyhow::Result<()> {
+    async fn d41_walk(&self) -> anyhow::Result<()> {
         let home = self.home()?;
         let up = home.json(&home.deploy(&[])).await?;
         let id = text(&up["deployment"]["id"])?;
@@ -114,7 +114,7 @@ impl Bed {
         Ok(())
     }
 
-    async fn rotation(&self) -> anyhow::Result<()> {
+    async fn d47_d48_rotation(&self) -> anyhow::Result<()> {
         let home = self.home()?;
         let up = home.json(&home.deploy(&[])).await?;
         let id = text(&up["deployment"]["id"])?;

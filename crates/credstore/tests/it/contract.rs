@@ -76,7 +76,7 @@ fn what_is_replaced_is_the_new_one_with_its_own_end() {
 }
 
 #[test]
-fn expired_ones_are_kept_listed_and_refused() {
+fn d69_expired_ones_are_kept_listed_and_refused() {
     each(|store, hand| {
         let given = NewCredential { expires: Some(at(10)), ..new("D-1/a") };
         store.put(given, &value("x")).unwrap();

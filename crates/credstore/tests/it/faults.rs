@@ -32,7 +32,7 @@ fn says(bed: &Bed) -> [String; 5] {
 }
 
 #[test]
-fn a_lost_head_and_a_lost_index_are_missing_and_never_empty() {
+fn d69_a_lost_head_and_a_lost_index_are_missing_and_never_empty() {
     for file in ["store.json", "index.json"] {
         let bed = filled();
         fs::remove_file(bed.path.join(file)).unwrap();
@@ -61,7 +61,7 @@ fn a_damaged_head_or_index_is_corrupt_wherever_it_is_cut_or_flipped() {
 }
 
 #[test]
-fn an_index_that_was_edited_is_corrupt() {
+fn d69_an_index_that_was_edited_is_corrupt() {
     let bed = filled();
     let path = bed.path.join("index.json");
     let whole = fs::read_to_string(&path).unwrap();

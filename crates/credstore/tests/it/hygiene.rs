@@ -67,7 +67,7 @@ fn no_file_holds_a_value_or_a_wrapped_key_in_the_clear() {
 
 #[cfg(unix)]
 #[test]
-fn every_file_and_folder_is_its_owners_alone() {
+fn d30_d69_every_file_and_folder_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
     let bed = Bed::new(None, Some(Typist::of(Some("a passphrase"))));
     bed.store().put(new("D-1/a"), &Secret::new(Vec::new())).unwrap();

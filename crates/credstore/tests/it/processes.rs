@@ -63,7 +63,7 @@ fn processes_that_write_at_once_lose_nothing_and_overwrite_nothing() {
 }
 
 #[test]
-fn a_process_that_is_killed_loses_nothing_that_it_reported() {
+fn d69_a_process_that_is_killed_loses_nothing_that_it_reported() {
     if let Some((store, _)) = part() {
         // Until it is killed.
         for number in 0.. {
@@ -77,7 +77,8 @@ fn a_process_that_is_killed_loses_nothing_that_it_reported() {
     }
     for round in 0..12_u64 {
         let bed = Bed::key_file();
-        let mut writer = again("a_process_that_is_killed_loses_nothing_that_it_reported", &bed, 0);
+        let mut writer =
+            again("d69_a_process_that_is_killed_loses_nothing_that_it_reported", &bed, 0);
         let deadline = Instant::now() + Duration::from_secs(60);
         let store = bed.store();
         // Looked at while it is written: never a word of damage.

@@ -152,7 +152,7 @@ async fn memory_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn a_failure_takes_back_from_the_half_run_step_to_the_first() {
+async fn d27_a_failure_takes_back_from_the_half_run_step_to_the_first() {
     let bed = Bed::of(Toy::wrong("apply c")).await;
     let failed = bed.up().await.unwrap_err();
     assert!(matches!(&failed, EngineError::Failed { left_as_it_is: false, .. }), "{failed}");
@@ -178,7 +178,7 @@ async fn what_is_to_be_kept_is_kept_and_resumed() {
 }
 
 #[tokio::test]
-async fn a_step_that_pretends_is_found_out() {
+async fn d34_d38_d41_a_step_that_pretends_is_found_out() {
     let bed = Bed::of(Toy::wrong("pretend b")).await;
     let failed = bed.up().await.unwrap_err().to_string();
     assert!(failed.contains("ended without an error, and nothing of it is there"), "{failed}");
@@ -206,7 +206,7 @@ async fn a_panic_and_a_step_without_end_are_failures() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_taken_back_stays_on_record() {
+async fn d44_what_cannot_be_taken_back_stays_on_record() {
     let bed = Bed::of(Toy::wrong("undo b")).await;
     bed.up().await.unwrap();
     bed.toy.log();

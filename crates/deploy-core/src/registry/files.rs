@@ -192,7 +192,7 @@ mod tests {
 
     #[cfg(unix)]
     #[tokio::test]
-    async fn records_are_for_their_owner_only() {
+    async fn d30_records_are_for_their_owner_only() {
         use std::os::unix::fs::PermissionsExt;
         let home = tempfile::tempdir().unwrap();
         let files = Files::open(home.path()).unwrap();

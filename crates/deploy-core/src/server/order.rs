@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_read_and_written() {
+    fn d28_places_are_read_and_written() {
         for (text, shown) in [
             ("Vr.Example.org:8000", "vr.example.org:8000"),
             (" 192.0.2.7:1 ", "192.0.2.7:1"),

@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_binary_makes_the_same_image() {
+    fn d31_d32_the_same_binary_makes_the_same_image_that_starts_it() {
         let binary = std::env::current_exe().unwrap();
         let sha256 = digest::sha256(fs::read(&binary).unwrap());
         let spec = ImageSpec {
@@ -199,6 +199,13 @@ mod tests {
             .map(|entry| entry.unwrap().path().unwrap().to_string_lossy().into_owned())
             .collect();
         assert_eq!(&names[1..], ["layer.tar", "manifest.json"]);
+        let mut archive = tar::Archive::new(one.as_slice());
+        let config = archive.entries().unwrap().next().unwrap().unwrap();
+        let config: serde_json::Value = serde_json::from_reader(config).unwrap();
+        // The program is what starts, whatever the arguments of a container are.
+        assert_eq!(config["config"]["Entrypoint"], json!(["/bin/velociraptor"]));
+        assert!(config["config"]["Cmd"].is_null(), "{config}");
+        assert_eq!(config["config"]["User"], "1000:1000");
         let changed = ImageSpec { sha256: "0".repeat(64), ..spec.clone() };
         let refused = pack(&changed, std::env::consts::ARCH, Labels::new()).unwrap_err();
         assert!(matches!(refused, RootFsError::Changed { .. }), "{refused}");

@@ -59,7 +59,7 @@ async fn error(wire: &mut Wire, tool: &str, arguments: Value) -> Value {
 }
 
 #[tokio::test]
-async fn records_are_listed_overdue_ones_marked_and_gone_ones_on_request() {
+async fn d25_records_are_listed_overdue_ones_marked_and_gone_ones_on_request() {
     let home = TempDir::new().expect("good");
     let past = Timestamp::now().checked_sub(SignedDuration::from_hours(1)).expect("good");
     let about = About {

@@ -24,7 +24,7 @@ fn plan(held: Vec<Held>, keys: Keys) -> Result<Plan<'static>, RotationError> {
 }
 
 #[test]
-fn with_new_keys_everything_changes_but_names_and_authority() {
+fn d47_with_new_keys_everything_changes_but_names_and_authority() {
     let plan = plan(held(), Keys::New).unwrap();
     assert_eq!(
         plan.notes(),
@@ -76,7 +76,7 @@ fn keys_that_are_kept_are_kept() {
 
 /// D-47: a rotation that loses names or takes its own idea of the time.
 #[test]
-fn names_beyond_the_pinned_one_are_not_lost_and_the_time_is_what_was_asked_for() {
+fn d47_names_beyond_the_pinned_one_are_not_lost_and_the_time_is_what_was_asked_for() {
     let pinned = Pinned::default();
     let profile = Profile::frontend(&pinned).also(&names()).unwrap();
     let pair = made().authority.issue(&profile, days(3)).unwrap();

@@ -39,7 +39,7 @@ fn client(pem: &str) -> Result<(), webpki::Error> {
 }
 
 #[test]
-fn server_and_gateway_hold_for_both_uses_and_their_pinned_names() {
+fn d23_server_and_gateway_hold_for_both_uses_and_their_pinned_names() {
     let made = made();
     for (pair, name, other) in [(&made.frontend, SERVER, GATEWAY), (&made.gateway, GATEWAY, SERVER)]
     {

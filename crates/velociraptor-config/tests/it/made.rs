@@ -16,7 +16,7 @@ fn at(config: &ServerConfig, path: &str) -> Option<u64> {
 }
 
 #[test]
-fn every_declared_number_is_in_the_rendered_file() {
+fn d26_every_declared_number_is_in_the_rendered_file() {
     for profile in Profile::ALL {
         let config = deployment(profile).config().unwrap();
         for (path, value) in profile.file.declared() {
@@ -26,7 +26,7 @@ fn every_declared_number_is_in_the_rendered_file() {
 }
 
 #[test]
-fn what_is_rendered_is_read_back() {
+fn d20_what_is_rendered_is_read_back() {
     for profile in Profile::ALL {
         let config = deployment(profile).config().unwrap();
         let text = config.render();
@@ -38,6 +38,43 @@ fn what_is_rendered_is_read_back() {
         assert_eq!(read.public_url(), "https://localhost:8889/app/index.html");
         assert_eq!(read.datastore(), "/var/lib/velociraptor");
     }
+}
+
+fn tree(config: &ServerConfig) -> serde_json::Value {
+    serde_saphyr::from_str(config.render().expose()).unwrap()
+}
+
+#[test]
+fn d21_all_that_a_server_does_not_start_without_is_there() {
+    let tree = tree(&config());
+    for path in [
+        "CA.private_key",
+        "Client.ca_certificate",
+        "Frontend.certificate",
+        "Frontend.private_key",
+        "GUI.gw_certificate",
+        "GUI.gw_private_key",
+        "GUI.authenticator.type",
+        "GUI.initial_users",
+    ] {
+        let there = path.split('.').try_fold(&tree, |tree, key| tree.get(key));
+        let there = there.unwrap_or_else(|| panic!("{path} is not there"));
+        assert!(there.as_str().is_none_or(|text| !text.is_empty()), "{path} is empty");
+        assert!(there.as_array().is_none_or(|all| !all.is_empty()), "{path} is empty");
+    }
+    for service in ["API", "GUI", "Frontend", "Monitoring"] {
+        let (address, port) = (&tree[service]["bind_address"], &tree[service]["bind_port"]);
+        assert!(address.is_string() && port.is_u64(), "{service}: {address} {port}");
+        assert!(!address.to_string().contains(':'), "{service}: a port is in {address}");
+    }
+}
+
+#[test]
+fn d22_the_api_has_a_port_of_its_own_and_speaks_what_velociraptor_knows() {
+    let tree = tree(&config());
+    assert_eq!(tree["API"]["bind_scheme"], "tcp");
+    assert_ne!(tree["API"]["bind_port"], tree["GUI"]["bind_port"]);
+    assert_eq!(tree["API"]["bind_port"], 8001);
 }
 
 #[test]
@@ -99,7 +136,7 @@ fn agents_get_the_client_part_and_nothing_else() {
 }
 
 #[test]
-fn an_api_file_has_the_published_address() {
+fn d22_an_api_file_has_the_published_address() {
     let server = config();
     let host = "192.0.2.7".parse().unwrap();
     let (cert, client_key) = (pem("CERTIFICATE", "Client"), key("ClientKey"));

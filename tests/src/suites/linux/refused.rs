@@ -41,7 +41,7 @@ pub(super) async fn cases(cases: &mut Cases, bed: &Bed) {
         .await;
     cases
         .case_within(LIMIT, "a server that never serves fails it with its journal", async {
-            never_well(bed).await
+            d34_d38_never_well(bed).await
         })
         .await;
 }
@@ -140,7 +140,7 @@ async fn what_is_not_ours_stays(bed: &Bed) -> anyhow::Result<()> {
     untouched.is_still_so().await
 }
 
-async fn never_well(bed: &Bed) -> anyhow::Result<()> {
+async fn d34_d38_never_well(bed: &Bed) -> anyhow::Result<()> {
     /// Somebody takes the configuration away before the server starts.
     struct Spoil(PathBuf);
     impl Progress for Spoil {
