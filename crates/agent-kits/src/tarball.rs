@@ -1,6 +1,7 @@
 //! An archive for any Linux that systemd leads: three files, and two scripts that put them there and
 //! take them away.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use sha2::{Digest as _, Sha256};
@@ -30,7 +31,8 @@ pub(crate) fn write(kit: &Kit<'_>, content: &Contents, to: &mut dyn Write) -> io
     for (name, bytes) in [(CONFIG, config), (PROGRAM, program), (SERVICE, unit)] {
         let mut sum = Sha256::new();
         sum.update(bytes);
-        sums.push_str(&format!("{}  {name}\n", hex(sum)));
+        // A text grows without failing.
+        let _ = writeln!(sums, "{}  {name}", hex(sum));
     }
     let (folder, readme) = (folder(kit), readme(kit, content));
     let inside = |name: &str| format!("{folder}/{name}");

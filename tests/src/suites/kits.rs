@@ -77,6 +77,7 @@ struct Site<'a> {
     id: String,
     kits: PathBuf,
     network: Network,
+    binary: PathBuf,
 }
 
 /// The network of the hosts.
@@ -119,7 +120,7 @@ impl<'a> Site<'a> {
         let id = up["deployment"]["id"].as_str().context("an id")?.to_owned();
         let kits = home.folder.path().join("out");
         std::fs::create_dir(&kits)?;
-        Ok(Self { home, image, id, kits, network })
+        Ok(Self { home, image, id, kits, network, binary: bed.binary.clone() })
     }
 
     async fn down(&self) -> anyhow::Result<()> {
@@ -133,13 +134,13 @@ impl<'a> Site<'a> {
 
     /// What the program says of a kit that it wrote.
     async fn kit(&self, more: &[&str]) -> anyhow::Result<Value> {
-        self.home.json(&[&["deployments", "installer", &self.id], more].concat()).await
+        self.home.json(&[&["deployments", "installer", &self.id][..], more].concat()).await
     }
 
     /// A kit in the folder that hosts see.
     async fn kit_at(&self, name: &str, more: &[&str]) -> anyhow::Result<Value> {
         let out = self.kits.join(name).display().to_string();
-        let written = self.kit(&[&["--out", &out], more].concat()).await?;
+        let written = self.kit(&[&["--out", &out][..], more].concat()).await?;
         ensure!(written["path"] == out.as_str(), "{written}");
         Ok(written)
     }

@@ -76,8 +76,9 @@ impl Host {
     }
 
     pub(super) async fn process(&self) -> anyhow::Result<String> {
-        let arguments = ["show", "--value", "--property", "MainPID", "velociraptor_client.service"];
-        let said = self.says(&[&["systemctl"], &arguments[..]].concat()).await?;
+        let unit = "velociraptor_client.service";
+        let said =
+            self.says(&["systemctl", "show", "--value", "--property", "MainPID", unit]).await?;
         Ok(said.trim().to_owned())
     }
 

@@ -20,10 +20,9 @@ pub(super) async fn is_alike(site: &Site<'_>) -> anyhow::Result<()> {
     let config = folder.join("for-the-vendor.yaml").display().to_string();
     let show = ["deployments", "config", &site.id, "--what", "client", "--out", &config];
     site.home.json(&show).await?;
-    let binary = crate::real::find_binary()?;
     let output = folder.join("vendor");
     std::fs::create_dir(&output)?;
-    let made = Command::new(binary)
+    let made = Command::new(&site.binary)
         .args(["--nobanner", "--config", &config, "debian", "client", "--output"])
         .arg(&output)
         .stdin(Stdio::null())
