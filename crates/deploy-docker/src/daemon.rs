@@ -310,6 +310,8 @@ impl Daemon {
             cpus: 0,
             limits_memory: true,
             limits_cpu: true,
+            limits_swap: true,
+            ahead: None,
         };
         Self { docker, host: DockerHost::Socket(socket.to_owned()), facts }
     }

@@ -43,7 +43,7 @@ pub(crate) use shown::order;
 pub use shown::{Brief, StepShown, Whole};
 pub(crate) use wish::ANY;
 pub use wish::{On, Planned, Wish, digest as plan_digest};
-pub use written::{keep, taken};
+pub use written::{keep, own_folder, taken};
 
 /// The address of the Docker daemon, as Docker's own programs read it.
 const DOCKER_HOST: &str = "DOCKER_HOST";
@@ -74,7 +74,7 @@ impl std::fmt::Display for Fault {
 
 /// The platforms that this program knows.
 enum Platform {
-    Docker(DockerDeployer),
+    Docker(Box<DockerDeployer>),
     Linux(LinuxDeployer),
 }
 
@@ -171,14 +171,15 @@ impl Deployments {
     /// What knows the steps of a platform.
     async fn deployer(&self, kind: &TargetKind) -> Result<Box<dyn Deployer>, ToolError> {
         Ok(match self.platform(kind).await? {
-            Platform::Docker(deployer) => Box::new(deployer),
+            Platform::Docker(deployer) => deployer,
             Platform::Linux(deployer) => Box::new(deployer),
         })
     }
 
     async fn platform(&self, kind: &TargetKind) -> Result<Platform, ToolError> {
         if kind.0 == DockerDeployer::KIND {
-            return Ok(Platform::Docker(DockerDeployer::new(daemon().await?, self.vault())));
+            let deployer = DockerDeployer::new(daemon().await?, self.vault());
+            return Ok(Platform::Docker(Box::new(deployer)));
         }
         if kind.0 == LinuxDeployer::KIND {
             return Ok(Platform::Linux(LinuxDeployer::new(this_host()?, self.vault())));

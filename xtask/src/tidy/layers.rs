@@ -40,7 +40,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("bollard", &["deploy-docker"]),
     ("clap", &["mcp-server", "xtask"]),
     ("clap_complete", &["mcp-server"]),
-    ("flate2", &["agent-kits"]),
+    ("flate2", &["agent-kits", "deploy-core", "integration-tests"]),
     ("hyper", &["deploy-core", "mcp-server", "packages"]),
     ("hyper-util", &["deploy-core", "mcp-server", "packages"]),
     ("md-5", &["agent-kits"]),

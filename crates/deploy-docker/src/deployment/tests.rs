@@ -7,6 +7,7 @@ use super::*;
 fn order() -> DockerOrder {
     DockerOrder {
         profile: &Profile::MINIMAL,
+        grants: Grants::of(&Profile::MINIMAL),
         agents_at: "vr.example.org:8000".parse().unwrap(),
         agents_on: "0.0.0.0:8000".parse().unwrap(),
         gui_on: "127.0.0.1:8889".parse().unwrap(),

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use deploy_core::preflight::{Check, Verdict};
 use deploy_core::{Found, StepError};
+use systemd_units::Confinement;
 
 use super::{RESUME, stands, unseen};
 use crate::on::On;
-use crate::unit::{Confinement, UnitSpec};
+use crate::unit::UnitSpec;
 
 /// What is read back.
 const SHOWN: &str = "DropInPaths,NRestarts,User,MemoryMax,MemorySwapMax,CPUQuotaPerSecUSec,TasksMax,LimitNOFILE,NoNewPrivileges,ProtectSystem,ProtectHome,PrivateTmp,PrivateDevices,RestrictNamespaces,CapabilityBoundingSet,ReadWritePaths";

@@ -187,7 +187,7 @@ impl Deployments {
     /// What reads the evidence of deployments on a platform.
     async fn evidence(&self, kind: &TargetKind) -> Result<Box<dyn Evidence>, ToolError> {
         Ok(match self.platform(kind).await? {
-            Platform::Docker(deployer) => Box::new(deployer),
+            Platform::Docker(deployer) => deployer,
             Platform::Linux(deployer) => Box::new(deployer),
         })
     }

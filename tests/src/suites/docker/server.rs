@@ -299,7 +299,8 @@ static CRAMPED: Profile = Profile {
 };
 
 async fn d34_out_of_memory(bed: &Bed) -> anyhow::Result<()> {
-    let order = DockerOrder { profile: &CRAMPED, ..order(bed)? };
+    let grants = Grants::of(&CRAMPED);
+    let order = DockerOrder { profile: &CRAMPED, grants, ..order(bed)? };
     let site = Site::planned(bed, &order).await?;
     let error = site.up(&Silent).await.err().context("it came up in 40 MiB")?;
     let text = error.to_string();

@@ -1,3 +1,5 @@
+//! What is made before the server first starts, and with what beside it.
+
 use std::sync::Mutex;
 
 use async_trait::async_trait;

@@ -1,3 +1,5 @@
+//! Each aspect that is otherwise than wanted is seen.
+
 use std::collections::HashMap;
 
 use bollard::models::{
