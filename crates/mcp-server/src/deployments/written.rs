@@ -4,8 +4,19 @@ use std::path::Path;
 
 use crate::tool_error::{Code, ToolError};
 
-/// Writes a file for its owner only, whole or not at all. Its folder is made where there is none; a
-/// file that is there stays as it is. Blocking.
+/// Makes a folder for its owner only; one that is there has to be its owner's alone. Blocking.
+///
+/// # Errors
+///
+/// `conflict`, with what is in the way.
+pub fn own_folder(folder: &Path) -> Result<(), ToolError> {
+    owner_only::make_folder(folder).map_err(|error| {
+        ToolError::new(Code::Conflict, error.to_string()).next("name another folder")
+    })
+}
+
+/// Writes a file for its owner only, whole or not at all, in a folder that is there. A file that is
+/// there stays as it is. Blocking.
 ///
 /// # Errors
 ///
@@ -17,9 +28,6 @@ pub fn keep(file: &Path, text: &str) -> Result<(), ToolError> {
         }
         ToolError::new(Code::Conflict, error.to_string()).next("name another folder")
     };
-    if let Some(folder) = file.parent() {
-        owner_only::make_folder(folder).map_err(refused)?;
-    }
     let made = owner_only::create(file).map_err(refused)?;
     fill(file, made, text.as_bytes())
 }

@@ -1,5 +1,6 @@
 //! Limits that somebody chose, and evidence that is copied before a server is taken down.
 
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -110,7 +111,8 @@ impl Bed {
             .lines()
             .find(|name| name.contains(flow) && name.contains(ARTIFACT) && name.ends_with(".json"));
         let rows = rows.with_context(|| format!("no rows of {flow} in {path}: {names}"))?;
-        let content = output("tar", &["-xzOf", &path, rows]).await?;
+        let packed = Command::new("tar").args(["-xzOf", &path, rows]).output().await?;
+        let content = unpacked(&packed.stdout)?;
         ensure!(content.contains("Hostname"), "{rows}: {content}");
         let count = u64::try_from(names.lines().count())?;
         ensure!(copy["entries"] == count, "{copy}: {count} names");
@@ -123,6 +125,13 @@ async fn output(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
     let err = String::from_utf8_lossy(&done.stderr);
     ensure!(done.status.success(), "{program} {arguments:?}: {err}");
     Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
+/// The first chunk of rows, which the server keeps compressed.
+fn unpacked(rows: &[u8]) -> anyhow::Result<String> {
+    let mut content = String::new();
+    flate2::read::ZlibDecoder::new(rows).read_to_string(&mut content)?;
+    Ok(content)
 }
 
 /// A small file system of its own; gone with this.

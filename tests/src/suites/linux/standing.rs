@@ -1,5 +1,6 @@
 //! A server that is up, looked at from all sides, and its evidence.
 
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -7,6 +8,8 @@ use anyhow::{Context, ensure};
 use deploy_core::preflight::{Check, Verdict};
 use deploy_core::{Record, Silent, Status};
 use deploy_linux::{AgentOrder, LinuxOrder};
+
+use tokio::process::Command;
 
 use super::inside::{Bed, LIMIT, says};
 use super::listing;
@@ -141,7 +144,9 @@ async fn copied(site: &Site, folder: &Path) -> anyhow::Result<()> {
         name.contains("/artifacts/Generic.Client.Info/") && name.ends_with("/BasicInformation.json")
     });
     let rows = rows.with_context(|| format!("no rows in {names}"))?;
-    let content = says("tar", &["-xzOf", &path, rows]).await?;
+    let packed = Command::new("tar").args(["-xzOf", &path, rows]).output().await?;
+    let mut content = String::new();
+    flate2::read::ZlibDecoder::new(packed.stdout.as_slice()).read_to_string(&mut content)?;
     ensure!(content.contains("linuxhost"), "{rows}: {content}");
     Ok(())
 }

@@ -81,12 +81,12 @@ fn the_request_that_is_shown_is_the_callers_own_and_for_this_very_call() {
     bed.ask(&other, "destroy_deployment", &wish("D-2345678923"));
 
     let arguments = wish("D-2345678923").as_object().unwrap().clone();
-    let all = bed.approvals(0).list().unwrap();
+    let all = bed.approvals(bed.asked).list().unwrap();
     assert!(all.len() >= 5, "{all:?}");
     let shown = own(all, &me, "destroy_deployment", &arguments).unwrap();
     assert_eq!(shown.id(), own_one);
 
-    let all = bed.approvals(0).list().unwrap();
+    let all = bed.approvals(bed.asked).list().unwrap();
     let nobodys = wish("D-7777777777").as_object().unwrap().clone();
     assert_eq!(own(all, &me, "destroy_deployment", &nobodys), None);
 }

@@ -10,7 +10,7 @@ use velociraptor_api::{Permission, Session};
 use crate::answer::{Answer, Render};
 use crate::clock;
 use crate::context::ToolCx;
-use crate::deployments::{keep, taken};
+use crate::deployments::{keep, own_folder, taken};
 use crate::gateway::{Go, Work};
 use crate::tool::{Acts, Effect, Place, Tool};
 use crate::tool_error::{Code, ToolError};
@@ -103,6 +103,9 @@ impl Acts for ExportDeploymentDocs {
         let kept = files.clone();
         let done = tokio::task::spawn_blocking(move || {
             let [markdown, html] = &kept;
+            if let Some(folder) = markdown.parent() {
+                own_folder(folder)?;
+            }
             keep(markdown, &written.markdown)?;
             keep(html, &written.html).inspect_err(|_| {
                 // One without the other would be in the way of the next try.
