@@ -126,7 +126,8 @@ async fn a_tail_that_nobody_has_signed_can_be_cut_and_one_that_is_signed_cannot(
 #[tokio::test]
 async fn calls_that_wait_share_one_flush() {
     let folder = tempfile::tempdir().unwrap();
-    let (audit, disk) = faulty(&folder);
+    // Nothing is flushed by the clock meanwhile.
+    let (audit, disk) = patient(&folder, Flush::Second);
     let (release, gate) = std::sync::mpsc::channel();
     {
         let mut faults = disk.0.lock().unwrap();
@@ -138,8 +139,11 @@ async fn calls_that_wait_share_one_flush() {
         let audit = audit.clone();
         begins.spawn(async move { audit.begin(change(&number.to_string())).await.map(drop) });
     }
-    // The runtime has one thread: after one turn of it every call waits.
-    tokio::task::yield_now().await;
+    // The runtime has one thread, which turns to some sixty tasks at a time: after a few turns every
+    // call waits.
+    for _ in 0..4 {
+        tokio::task::yield_now().await;
+    }
     drop(release);
     while let Some(done) = begins.join_next().await {
         done.unwrap().unwrap();
