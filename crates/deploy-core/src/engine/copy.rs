@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Consent, Engine, EngineError, Run};
 use crate::evidence::{Copied, Copying, Evidence};
 use crate::id::DeploymentId;
-use crate::record::{Goal, Record};
+use crate::record::{Goal, Phase, Record};
 
 impl Engine<'_> {
     /// Stops the server, copies its evidence into a file that is not there yet, and writes down that
@@ -57,6 +57,12 @@ impl Engine<'_> {
         if record.goal != Goal::Gone {
             record.goal = Goal::Gone;
             record.trouble = None;
+            // One of which nothing was begun is not gone before that was seen either.
+            if record.phases.iter().all(|phase| *phase == Phase::Waiting)
+                && let Some(first) = record.phases.first_mut()
+            {
+                *first = Phase::Undoing;
+            }
             self.store(record).await?;
         }
         self.down(record, run).await

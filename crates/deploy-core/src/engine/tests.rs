@@ -228,11 +228,13 @@ async fn a_step_that_cannot_be_looked_at_is_taken_back_all_the_same() {
     let bed = Bed::of(Toy::wrong("blind c")).await;
     assert_eq!(bed.down().await.unwrap().status(), Status::Gone);
     assert_eq!(bed.toy.log(), ["undo c", "undo b", "undo a"]);
-    // A host that does not answer is another matter.
+    // A host that does not answer is another matter: nothing was seen to be gone.
     let bed = Bed::of(Toy::wrong("away c")).await;
     let left = bed.down().await.unwrap_err();
     assert!(matches!(&left, EngineError::Remains { .. }), "{left}");
     assert_eq!(bed.toy.log(), [""; 0]);
+    let record = bed.registry.load(&bed.id).await.unwrap().unwrap();
+    assert_eq!(record.status(), Status::Removing);
 }
 
 #[tokio::test]
