@@ -24,6 +24,12 @@ pub(super) enum DeploymentsCommand {
         /// Only with this tag, case number, or word of the description
         #[arg(long, value_name = "WORD")]
         search: Option<String>,
+        /// At most so many, the newest first
+        #[arg(long, value_name = "COUNT", default_value_t = 25)]
+        limit: u32,
+        /// Where the list goes on, as the page before said
+        #[arg(long)]
+        cursor: Option<String>,
     },
     /// Show one, and look how each of its steps stands now
     Show {
@@ -171,8 +177,10 @@ pub(super) async fn run(
     command: DeploymentsCommand,
 ) -> Result<ExitCode, ToolError> {
     match command {
-        DeploymentsCommand::List { all, search } => {
-            let arguments = object(json!({ "include_destroyed": all, "search": search }));
+        DeploymentsCommand::List { all, search, limit, cursor } => {
+            let arguments = object(json!({
+                "include_destroyed": all, "search": search, "limit": limit, "cursor": cursor,
+            }));
             persons_word::print(global, "list_deployments", arguments).await
         }
         DeploymentsCommand::Show { id } => {
@@ -305,14 +313,7 @@ async fn destroy(
 }
 
 async fn sweep(global: &Global, evidence: &EvidenceArgs) -> Result<ExitCode, ToolError> {
-    let listed = persons_word::call(global, "list_deployments", Map::new()).await?.data()?;
-    let all = listed.get("deployments").and_then(Value::as_array);
-    let due: Vec<&str> = all
-        .into_iter()
-        .flatten()
-        .filter(|one| one["overdue"] == true)
-        .filter_map(|one| one["id"].as_str())
-        .collect();
+    let due = due(global).await?;
     if due.is_empty() {
         match global.output {
             Form::Json => output::json(&json!({ "swept": [] }))?,
@@ -321,7 +322,7 @@ async fn sweep(global: &Global, evidence: &EvidenceArgs) -> Result<ExitCode, Too
     }
     let mut worst = ExitCode::SUCCESS;
     for id in due {
-        match destroy(global, id, evidence).await {
+        match destroy(global, &id, evidence).await {
             Ok(code) if code == ExitCode::SUCCESS => {}
             Ok(code) => worst = code,
             // The others are due all the same.
@@ -332,6 +333,23 @@ async fn sweep(global: &Global, evidence: &EvidenceArgs) -> Result<ExitCode, Too
         }
     }
     Ok(worst)
+}
+
+/// The ids of those that are past their time, of all pages.
+async fn due(global: &Global) -> Result<Vec<String>, ToolError> {
+    let mut due = Vec::new();
+    let mut cursor = None;
+    loop {
+        let wanted = object(json!({ "limit": 500, "cursor": cursor }));
+        let page = persons_word::call(global, "list_deployments", wanted).await?.data()?;
+        let all = page.get("deployments").and_then(Value::as_array).into_iter().flatten();
+        let overdue = all.filter(|one| one["overdue"] == true);
+        due.extend(overdue.filter_map(|one| one["id"].as_str()).map(str::to_owned));
+        cursor = page.get("cursor").and_then(Value::as_str).map(str::to_owned);
+        if cursor.is_none() {
+            return Ok(due);
+        }
+    }
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -101,6 +101,42 @@ async fn d25_records_are_listed_overdue_ones_marked_and_gone_ones_on_request() {
 }
 
 #[tokio::test]
+async fn a_long_list_is_read_page_by_page_and_each_is_in_it_once() {
+    let home = TempDir::new().expect("good");
+    let mut all: Vec<String> = Vec::new();
+    for _ in 0..30 {
+        let one = record(About::default());
+        kept(home.path(), &one).await;
+        all.push(one.id.to_string());
+    }
+    let mut wire = Wire::ready(services(home.path())).await;
+    let mut found: Vec<String> = Vec::new();
+    let mut wanted = json!({});
+    let mut sizes = Vec::new();
+    loop {
+        let page = wire.call("list_deployments", wanted).await;
+        assert_eq!(page["total"], 30, "{page}");
+        let ids = page["deployments"].as_array().expect("good").iter();
+        found.extend(ids.map(|it| it["id"].as_str().expect("good").to_owned()));
+        sizes.push(page["returned"].as_u64().expect("good"));
+        let Some(cursor) = page["cursor"].as_str() else {
+            assert_eq!(page["state"], "complete", "{page}");
+            break;
+        };
+        assert_eq!(page["state"], "partial", "{page}");
+        wanted = json!({ "cursor": cursor });
+    }
+    assert_eq!(sizes, [25, 5]);
+    found.sort_unstable();
+    all.sort_unstable();
+    assert_eq!(found, all);
+    let few = wire.call("list_deployments", json!({ "limit": 3 })).await;
+    assert_eq!(few["returned"], 3, "{few}");
+    let other = json!({ "cursor": few["cursor"], "search": "x" });
+    assert_eq!(error(&mut wire, "list_deployments", other).await["code"], "invalid_input");
+}
+
+#[tokio::test]
 async fn what_somebody_wrote_about_a_deployment_is_marked() {
     let home = TempDir::new().expect("good");
     let about = About {

@@ -8,7 +8,9 @@ use credstore::{
     Clock, CredentialRef, CredentialStore, FileStore, Kind, NewCredential, Options, PageRequest,
 };
 use deploy_core::registry::Files;
-use deploy_core::{About, DeploymentId, Generation, Record, StateRegistry as _, TargetKind};
+use deploy_core::{
+    About, DeploymentId, Generation, Grants, Record, StateRegistry as _, TargetKind,
+};
 use deploy_docker::{DockerDeployer, DockerOrder};
 use integration_tests::mcp::{McpChild, find_megaraptor};
 use integration_tests::real::Ports;
@@ -22,16 +24,22 @@ use crate::figures::{Row, median};
 const FEW: usize = 100;
 const MANY: usize = 1000;
 const ROUNDS: usize = 15;
+const PAGE: usize = 25;
 
 /// One of many costs at most half more than one of few.
 const MOST: f64 = 1.5;
 
-/// `list_deployments` over stdio.
+/// The first page of `list_deployments` over stdio. Each record is read for it, since the newest come
+/// first.
 pub(crate) async fn records() -> Result<Vec<Row>, Halt> {
     let megaraptor = find_megaraptor()?;
     let few = records_of(&megaraptor, FEW).await?;
     let many = records_of(&megaraptor, MANY).await?;
-    Ok(vec![row(&format!("one of {MANY} records, against {FEW}"), many, few)])
+    Ok(vec![row(
+        &format!("a page of the list, for each of {MANY} records, against {FEW}"),
+        many,
+        few,
+    )])
 }
 
 /// A page after the other, and none is opened.
@@ -73,6 +81,7 @@ async fn records_of(megaraptor: &Path, count: usize) -> anyhow::Result<f64> {
         let listed = product.call_ok("list_deployments", json!({})).await?;
         took.push(begin.elapsed().as_secs_f64() * 1e6 / count as f64);
         ensure!(listed["total"] == count, "{}", listed["total"]);
+        ensure!(listed["returned"] == PAGE, "{}", listed["returned"]);
     }
     Ok(median(&took))
 }
@@ -83,6 +92,7 @@ fn record() -> anyhow::Result<Record> {
     let on = |port: u16| std::net::SocketAddr::from(([127, 0, 0, 1], port));
     let order = DockerOrder {
         profile: &Profile::MINIMAL,
+        grants: Grants::of(&Profile::MINIMAL),
         agents_at: format!("localhost:{}", ports.frontend).parse()?,
         agents_on: on(ports.frontend),
         gui_on: on(ports.gui),

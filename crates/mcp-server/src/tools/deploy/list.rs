@@ -4,12 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use velociraptor_api::{OrgId, Permission};
 
-use crate::answer::{Answer, Render, State};
+use crate::answer::{Answer, Render};
 use crate::clock;
 use crate::context::ToolCx;
 use crate::deployments::{Brief, Listed};
+use crate::page::{self, Binding};
 use crate::table;
-use crate::tool::{Effect, Place, Reads, Tool};
+use crate::tool::{Detail, Effect, Place, Reads, Tool};
 use crate::tool_error::ToolError;
 
 /// `list_deployments`.
@@ -28,6 +29,10 @@ pub(super) struct Input {
     /// Those that are gone, too
     #[serde(default)]
     include_destroyed: bool,
+    /// Default 25
+    #[schemars(range(min = 1, max = 500))]
+    limit: Option<u32>,
+    cursor: Option<String>,
 }
 
 /// What there is.
@@ -51,6 +56,9 @@ impl Tool for ListDeployments {
 
 impl Reads for ListDeployments {
     async fn run(cx: ToolCx<'_>, input: Input) -> Result<Answer<Output>, ToolError> {
+        let request = (&input.profile_filter, &input.search, input.include_destroyed);
+        let binding = Binding::of(&cx, Self::NAME, &request)?;
+        let from: usize = input.cursor.as_deref().map_or(Ok(0), |cursor| binding.open(cursor))?;
         let now = clock::now();
         let all = cx.services.deployments()?.list().await?;
         // Those of others do not exist for a token that is not for them.
@@ -65,9 +73,14 @@ impl Reads for ListDeployments {
             let found = input.search.as_ref().is_none_or(|word| brief.has(word));
             profile && found && (input.include_destroyed || brief.status != "gone")
         });
-        let (count, total) = (deployments.len(), deployments.len() as u64);
-        let state = if count == 0 { State::Empty } else { State::Complete };
-        Ok(Answer::complete(&cx, Output { deployments }).state(state).page(total, count, None))
+        let total = deployments.len();
+        let wanted = input.limit.unwrap_or(25) as usize;
+        let page = deployments.into_iter().skip(from).take(wanted).collect();
+        let deployments = page::fit_whole(page, page::BYTES)?.rows;
+        let (returned, next) = (deployments.len(), from + deployments.len());
+        let cursor = (next < total).then(|| binding.seal(&next)).transpose()?;
+        let answer = Answer::complete(&cx, Output { deployments });
+        Ok(answer.listed(Detail::Compact, total as u64, returned, cursor))
     }
 }
 
