@@ -1,6 +1,7 @@
 //! A daemon of the suite's own, on a disk of its own: it can be stopped, and its disk can fill.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -16,11 +17,16 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Networks of this daemon are apart from those of the machine's own.
 const NETWORKS: &str = "base=10.213.0.0/16,size=24";
 
+/// Its bridge's address. It has to have a bridge: without one, it removes that of the machine's own
+/// daemon.
+const BRIDGE: &str = "10.214.0.1/24";
+
 /// Dropping it ends it, and unmounts its disk.
 pub(super) struct Dockerd {
     child: Option<Child>,
     folder: TempDir,
     mounted: bool,
+    bridge: Option<String>,
 }
 
 impl Dockerd {
@@ -28,11 +34,16 @@ impl Dockerd {
     pub(super) async fn start(mib: u64) -> anyhow::Result<Self> {
         // The paths of its sockets are to be short.
         let folder = tempfile::Builder::new().prefix("mrd-").tempdir_in("/tmp")?;
-        let mut this = Self { child: None, folder, mounted: false };
+        let mut this = Self { child: None, folder, mounted: false, bridge: None };
         std::fs::create_dir(this.root())?;
         let size = format!("size={mib}m");
         mount(&["-t", "tmpfs", "-o", &size, "tmpfs"], &this.root())?;
         this.mounted = true;
+        let bridge = format!("mrd-{}", std::process::id());
+        ip(&["link", "add", &bridge, "type", "bridge"])?;
+        this.bridge = Some(bridge.clone());
+        ip(&["address", "add", BRIDGE, "dev", &bridge])?;
+        ip(&["link", "set", &bridge, "up"])?;
         this.again().await?;
         Ok(this)
     }
@@ -48,7 +59,8 @@ impl Dockerd {
             .arg(path("exec"))
             .arg("--pidfile")
             .arg(path("pid"))
-            .args(["--host", &self.host(), "--bridge=none", "--iptables=false"])
+            .args(["--host", &self.host(), "--iptables=false"])
+            .args(["--bridge", self.bridge.as_deref().unwrap_or_default()])
             .args(["--storage-driver=vfs", "--default-address-pool", NETWORKS])
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -116,18 +128,29 @@ impl Dockerd {
 
 impl Drop for Dockerd {
     fn drop(&mut self) {
+        // What a case that failed left: the bridges of its networks outlive the daemon.
+        if self.child.is_some() {
+            drop(self.docker(&["network", "prune", "--force"]));
+        }
         if let Err(error) = self.stop() {
-            eprintln!("the suite's own dockerd: {error:#}");
+            drop(writeln!(std::io::stderr(), "the suite's own dockerd: {error:#}"));
         }
         if self.mounted {
             // What a container had mounted can be there a moment longer.
             drop(said(Command::new("umount").arg("--recursive").arg("--lazy").arg(self.root())));
+        }
+        if let Some(bridge) = &self.bridge {
+            drop(ip(&["link", "delete", bridge]));
         }
     }
 }
 
 fn mount(options: &[&str], at: &Path) -> anyhow::Result<()> {
     said(Command::new("mount").args(options).arg(at)).map(drop)
+}
+
+fn ip(arguments: &[&str]) -> anyhow::Result<()> {
+    said(Command::new("ip").args(arguments)).map(drop)
 }
 
 fn said(command: &mut Command) -> anyhow::Result<String> {

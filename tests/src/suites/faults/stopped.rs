@@ -73,10 +73,10 @@ async fn d44_halfway() -> anyhow::Result<()> {
     let home = home_on(&*daemon.lock().await)?;
     let deploy = home.deploy_docker("minimal", &[]);
     let stop = || async { daemon.lock().await.stop() };
-    let (code, data) = home.when_said(&deploy, "5/9 ", stop).await?;
+    let (code, data) = home.when_said(&deploy, "7/9 ", stop).await?;
     let said = Refused::of(code, &data)?;
     let host = daemon.lock().await.host();
-    let why = ["step configuration failed", "the Docker daemon at", &host, "does not answer"];
+    let why = ["step server failed", "the Docker daemon at", &host, "does not answer"];
     said.says("unavailable", &why, "make it reachable")?;
     // It is on record, with its keys.
     let listed = home.json(&["deployments", "list"]).await?;

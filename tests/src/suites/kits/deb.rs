@@ -88,7 +88,6 @@ async fn installed(site: &Site<'_>, host: &Host) -> anyhow::Result<()> {
     host.says(&["dpkg", "-i", &kit]).await?;
     is_still(site, &agent).await.context("removed and installed again")?;
     host.says(&["dpkg", "--purge", "velociraptor-client"]).await?;
-    host.says(&["rm", "-rf", "/newer", "/newer.deb"]).await?;
     host.is_as(&before).await
 }
 
@@ -106,7 +105,8 @@ async fn newer(host: &Host, kit: &str) -> anyhow::Result<()> {
     let number = "s/^Version: .*/Version: 0.77.3/";
     host.says(&["sed", "-i", number, "/newer/DEBIAN/control"]).await?;
     host.says(&["dpkg-deb", "-Zgzip", "-z1", "--build", "/newer", "/newer.deb"]).await?;
-    host.says(&["dpkg", "-i", "/newer.deb"]).await.map(drop)
+    host.says(&["dpkg", "-i", "/newer.deb"]).await?;
+    host.says(&["rm", "-rf", "/newer", "/newer.deb"]).await.map(drop)
 }
 
 /// An agent that installs the package itself is not ended in the middle.
