@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use bollard::models::{ContainerInspectResponse, HostConfig};
+use deploy_core::Processors;
 
 use super::{ContainerSpec, Published, confined};
 
@@ -102,7 +103,14 @@ fn limits(host: &HostConfig, swap: bool) -> String {
         .flatten()
         .map(|it| {
             let of = |limit: Option<i64>| limit.unwrap_or_default();
-            format!("{} {}:{}", it.name.as_deref().unwrap_or_default(), of(it.soft), of(it.hard))
+            let name = match it.name.as_deref().unwrap_or_default() {
+                "nofile" => "open files",
+                other => other,
+            };
+            match (of(it.soft), of(it.hard)) {
+                (soft, hard) if soft == hard => format!("{name} {soft}"),
+                (soft, hard) => format!("{name} {soft} to {hard}"),
+            }
         })
         .collect();
     limits.sort();
@@ -111,9 +119,11 @@ fn limits(host: &HostConfig, swap: bool) -> String {
     let beside = host.memory_swap.unwrap_or_default().saturating_sub(memory) >> 20;
     let beside = if swap { format!(", swap {beside} MiB") } else { String::new() };
     format!(
-        "memory {} MiB{beside}, processors {}/1000, processes {}, {}",
+        "memory {} MiB{beside}, processors {}, processes {}, {}",
         memory >> 20,
-        host.nano_cpus.unwrap_or_default() / 1_000_000,
+        Processors(
+            u64::try_from(host.nano_cpus.unwrap_or_default() / 1_000_000).unwrap_or_default()
+        ),
         host.pids_limit.unwrap_or_default(),
         list(Some(&limits)),
     )

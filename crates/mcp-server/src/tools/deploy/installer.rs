@@ -130,11 +130,14 @@ impl Acts for GenerateAgentInstaller {
         answers(cx, &kit).await?;
         let digest = kit.package.sha256().to_string();
         let work = Work::that(format!(
-            "writes {}, which makes a host an agent of {id} at {}, with the labels {}; whoever has \
-             the file can enrol agents",
+            "writes {}, which makes a host an agent of {id} at {}, {}; whoever has the file can enrol \
+             agents",
             kit.out.display(),
             kit.client.server_urls().join(", "),
-            kit.client.labels().join(", "),
+            match kit.client.labels() {
+                [] => String::from("without a label"),
+                labels => format!("with the labels {}", labels.join(", ")),
+            },
         ))
         .bound_to("program_sha256", &digest)
         .noting(kit.notes.clone())
