@@ -40,8 +40,10 @@ const TASKS: u64 = 1024;
 /// How long a step may take beyond the wait for the server.
 const BESIDE: Duration = Duration::from_secs(120);
 
-/// How long an agent may take to enrol, and then to answer: by hand it took 4 s.
-const ENROL: Duration = Duration::from_secs(90);
+/// How long an agent may take to enrol, and then to answer: by hand it took 4 s. Where the server's word
+/// that there is something to do comes before the agent listens, nothing happens until its next turn,
+/// some ninety seconds later.
+const ENROL: Duration = Duration::from_secs(240);
 
 /// What is decided about a server on a systemd host.
 #[derive(Clone, Debug)]

@@ -30,10 +30,10 @@ pub(super) const SUITE: Suite = Suite {
 };
 
 /// A case that installs: several starts of an agent.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(900);
 
 /// How long an agent may take to enrol.
-const ENROL: Duration = Duration::from_secs(90);
+const ENROL: Duration = Duration::from_secs(240);
 
 /// Where kits are inside of the hosts.
 const KITS: &str = "/kits";

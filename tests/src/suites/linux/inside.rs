@@ -16,7 +16,7 @@ use crate::real::find_binary;
 use crate::suite::{Cases, Halt};
 
 /// A case that deploys: some ten seconds each, and several in one case.
-pub(super) const LIMIT: Duration = Duration::from_secs(180);
+pub(super) const LIMIT: Duration = Duration::from_secs(420);
 
 /// The contract deploys two dozen times.
 const CONTRACT: Duration = Duration::from_secs(600);
