@@ -37,6 +37,10 @@ pub trait Evidence: Send + Sync {
     /// no failure.
     async fn rest(&self, record: &Record) -> Result<(), StepError>;
 
+    /// Starts the server again that was stopped for a copy, and does nothing else: what is not there is
+    /// not made.
+    async fn wake(&self, record: &Record) -> Result<(), StepError>;
+
     /// Whether a file of this machine would be among what is copied or removed.
     fn holds(&self, record: &Record, file: &Path) -> bool;
 
@@ -113,8 +117,7 @@ impl Copying<'_> {
         self.room(&listed)?;
         let total = format!("{} entries, {} MiB", listed.entries, listed.content >> 20);
         (self.say)(&format!("copying the evidence: {total}"));
-        let part = Part::beside(self.file)?;
-        let to = part.open()?;
+        let (part, to) = Part::beside(self.file)?;
         self.poured(record, move |from| write(from, to)).await?;
         (self.say)(&format!("reading the copy back: {total}"));
         let path = part.path().to_owned();

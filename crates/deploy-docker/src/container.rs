@@ -10,7 +10,7 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
-    StopContainerOptionsBuilder,
+    StartContainerOptions, StopContainerOptionsBuilder,
 };
 use deploy_core::{Found, Processors, StepError};
 use futures_util::StreamExt as _;
@@ -181,6 +181,23 @@ impl ContainerSpec {
         present(daemon.docker.stop_container(&self.name, Some(options)).await)
             .map(drop)
             .map_err(daemon.failed(&doing))
+    }
+
+    /// Starts it as it is, where it is ours.
+    ///
+    /// # Errors
+    ///
+    /// That it is not there, or what the daemon says.
+    pub async fn start(&self, daemon: &Daemon, owner: &Owner) -> Result<(), StepError> {
+        let found = self.inspect(daemon).await?;
+        let labels = found.and_then(|found| found.config).and_then(|config| config.labels);
+        if !owner.owns(labels.as_ref()) {
+            let cause = format!("there is no container {} to be started", self.name);
+            return Err(StepError::failed(cause, "resume the deployment, which makes it anew"));
+        }
+        let doing = format!("starting the container {}", self.name);
+        let options = None::<StartContainerOptions>;
+        daemon.docker.start_container(&self.name, options).await.map_err(daemon.failed(&doing))
     }
 
     /// Stops it in order and removes it, where it is ours. Its volumes stay.

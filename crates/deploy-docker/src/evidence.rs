@@ -4,6 +4,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use deploy_core::evidence::{Evidence, Pipe};
+use deploy_core::server::DATASTORE;
 use deploy_core::{Found, Record, Step, StepError};
 
 use crate::deployer::{DockerDeployer, DockerStep};
@@ -18,6 +19,17 @@ impl Evidence for DockerDeployer {
         for step in record.plan.steps() {
             if let DockerStep::Serving(serving) = settings(step)? {
                 serving.container.stop(self.daemon(), &owner).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn wake(&self, record: &Record) -> Result<(), StepError> {
+        self.is_the_daemon_of(record)?;
+        let owner = Owner::new(record.id.clone());
+        for step in record.plan.steps() {
+            if let DockerStep::Serving(serving) = settings(step)? {
+                serving.container.start(self.daemon(), &owner).await?;
             }
         }
         Ok(())
@@ -40,6 +52,16 @@ impl Evidence for DockerDeployer {
                 let cause = format!("there is no volume {} of {}", inside.data, record.id);
                 let next =
                     "look whether the data are elsewhere; without them there is nothing to copy";
+                return Err(StepError::failed(cause, next));
+            }
+            let (made, found) = (record.facts.get(DATASTORE), volume.lot(self.daemon()).await?);
+            if made.and_then(|lot| lot.as_str()).is_some_and(|lot| Some(lot) != found.as_deref()) {
+                let cause = format!(
+                    "the volume {} is not the one that {} was made with: it was made anew since",
+                    inside.data, record.id
+                );
+                let next =
+                    "resume the deployment, which looks at it; what was in the old one is not here";
                 return Err(StepError::failed(cause, next));
             }
             return inside.pour(self.daemon(), &owner, into).await;

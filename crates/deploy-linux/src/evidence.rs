@@ -36,6 +36,27 @@ impl Evidence for LinuxDeployer {
         Ok(())
     }
 
+    async fn wake(&self, record: &Record) -> Result<(), StepError> {
+        self.is_the_host_of(record).await?;
+        let owner = Owner::new(record.id.clone());
+        let on = On { host: self.host(), owner: &owner };
+        for step in record.plan.steps() {
+            if let LinuxStep::Serving(serving) = settings(step)? {
+                match serving.unit.look(on).await? {
+                    Found::Done | Found::Half { .. } => {
+                        on.say("systemctl", &["start", "--", &serving.unit.name]).await?;
+                    }
+                    Found::Absent | Found::Refused { .. } => {
+                        let cause = format!("there is no unit {} to be started", serving.unit.name);
+                        let next = "resume the deployment, which makes it anew";
+                        return Err(StepError::failed(cause, next));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn holds(&self, record: &Record, file: &Path) -> bool {
         let name = Owner::new(record.id.clone()).name("");
         // Every folder of it is named after it; whatever is in one goes with it.

@@ -5,38 +5,43 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::deployer::StepError;
+use crate::server::draw_lot;
 
-/// A file beside its place; gone with this, unless it is kept.
+/// A file beside its place; gone with this, unless it is kept. Its name was drawn by lot, so that no
+/// other copy, and no other program, has the same.
 pub(super) struct Part {
     path: PathBuf,
     place: PathBuf,
 }
 
 impl Part {
-    /// Beside that place. One that a killed program left is of no use and goes.
-    pub(super) fn beside(place: &Path) -> Result<Self, StepError> {
+    /// Makes one beside that place, for its owner only.
+    pub(super) fn beside(place: &Path) -> Result<(Self, File), StepError> {
         super::place(place)?;
         let mut name = place.file_name().unwrap_or_default().to_owned();
-        name.push(".part");
+        name.push(format!(".{}.part", draw_lot()?));
         let path = place.with_file_name(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&path, &error)),
-            _ => Ok(Self { path, place: place.to_owned() }),
-        }
+        let file = owner_only::create(&path).map_err(|error| failed(&path, &error))?;
+        Ok((Self { path, place: place.to_owned() }, file))
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Makes it, for its owner only.
-    pub(super) fn open(&self) -> Result<File, StepError> {
-        owner_only::create(&self.path).map_err(|error| failed(&self.path, &error))
-    }
-
     /// Gives it its name, where nothing has that name meanwhile.
     pub(super) fn keep(self) -> Result<(), StepError> {
-        fs::hard_link(&self.path, &self.place).map_err(|error| failed(&self.place, &error))?;
+        match fs::hard_link(&self.path, &self.place) {
+            // A file system without links.
+            Err(error)
+                if error.kind() != io::ErrorKind::AlreadyExists
+                    && fs::symlink_metadata(&self.place).is_err() =>
+            {
+                fs::rename(&self.path, &self.place)
+            }
+            linked => linked,
+        }
+        .map_err(|error| failed(&self.place, &error))?;
         // The folder knows the name after a loss of power too; not every system lets it be said.
         if let Some(folder) = self.place.parent().and_then(|folder| File::open(folder).ok()) {
             let _ = folder.sync_all();
@@ -47,7 +52,7 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
-        // It was never made, or is whole under its name.
+        // It is no copy, or is whole under its own name.
         let _ = fs::remove_file(&self.path);
     }
 }

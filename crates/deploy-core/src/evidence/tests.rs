@@ -45,6 +45,11 @@ impl Evidence for Files {
         Ok(())
     }
 
+    async fn wake(&self, _: &Record) -> Result<(), StepError> {
+        *self.rested.lock().unwrap() = false;
+        Ok(())
+    }
+
     fn holds(&self, _: &Record, file: &Path) -> bool {
         file.components().any(|part| part.as_os_str() == "inside")
     }
@@ -162,6 +167,25 @@ async fn a_copy_within_the_deployment_is_refused_also_by_way_of_a_link() {
         assert!(error.contains("would go with it"), "{error}");
         assert!(!*source.rested.lock().unwrap(), "the server was stopped for nothing");
     }
+}
+
+#[tokio::test]
+async fn of_two_copies_to_one_place_one_is_whole_and_the_other_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("out.tar.gz");
+    let foreign = folder.path().join("out.tar.gz.part");
+    fs::write(&foreign, "another program's").unwrap();
+    let (one, other) = (files(None), files(None));
+    let (one, other) = tokio::join!(copied(&one, &file), copied(&other, &file));
+    let (whole, failed) = match (one, other) {
+        (Ok(copy), Err(error)) | (Err(error), Ok(copy)) => (copy, error.to_string()),
+        both => panic!("{both:?}"),
+    };
+    assert!(failed.contains("out.tar.gz"), "{failed}");
+    assert_eq!(whole.size, fs::metadata(&file).unwrap().len());
+    assert_eq!(crate::digest::sha256(fs::read(&file).unwrap()), whole.sha256);
+    assert_eq!(fs::read_to_string(&foreign).unwrap(), "another program's");
+    assert_eq!(there(&folder).len(), 2);
 }
 
 #[tokio::test]

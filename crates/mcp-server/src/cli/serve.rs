@@ -78,9 +78,12 @@ async fn over_stdio(global: &Global) -> Result<ExitCode, ToolError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Signs for the last lines of the record: what ends in order leaves none that could be cut off
-/// unseen.
+/// Stops what is being carried out in order, and signs for the last lines of the record: what ends in
+/// order leaves none that could be cut off unseen.
 async fn sign_off(gateway: &Gateway) {
+    if let Ok(deployments) = gateway.services().deployments() {
+        deployments.stop().await;
+    }
     if let Err(error) = gateway.guardian().audit().close().await {
         tracing::error!(%error, "the end of the record is not signed");
     }

@@ -4,15 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use deploy_core::evidence::Evidence;
-use deploy_core::server::{Rotation, Staged};
+use deploy_core::server::{Rotation, Staged, staged};
 use deploy_core::{
-    Consent, DeploymentId, Engine, EngineError, OnFailure, Progress, Record, Run, Status,
-    TargetKind,
+    Consent, DeploymentId, Engine, OnFailure, Progress, Record, Run, Status, TargetKind,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{Deployments, Platform, told};
+use super::{Deployments, Platform, told, told_step};
 use crate::context::ToolCx;
 use crate::tool_error::{Code, ToolError};
 
@@ -145,42 +144,78 @@ impl Deployments {
         let cancel: &CancellationToken = &self.stop;
         let run = Run { cancel, progress: progress.as_ref(), on_failure };
         let consent = |by| Consent::given(by, id.clone());
-        let (done, copying) = match end {
-            Ended::Up => (engine.bring_up(id, &run).await, false),
+        let copied = match end {
+            Ended::Up => return engine.bring_up(id, &run).await.map_err(|error| told(&error)),
             Ended::Gone { by, copy: None } => {
-                (engine.take_down(id, &run, &consent(by)).await, false)
+                let gone = engine.take_down(id, &run, &consent(by)).await;
+                let gone = gone.map_err(|error| told(&error))?;
+                self.forget_kits(id)?;
+                return Ok(gone);
             }
             Ended::Gone { by, copy: Some(file) } => {
                 let source = self.evidence(&record.kind).await?;
-                let source = source.as_ref();
-                let done = engine.take_down_copied(id, &run, &consent(by), source, &file).await;
-                let failed = matches!(done, Err(EngineError::NotCopied { .. }));
-                (done.map(|(record, _)| record), failed)
+                let consent = consent(by);
+                engine.take_down_copied(id, &run, &consent, source.as_ref(), &file).await
             }
             Ended::Copied(file) => {
+                self.no_rotation_waits(id).await?;
                 let source = self.evidence(&record.kind).await?;
-                let done = engine.copy_out(id, &run, source.as_ref(), &file).await;
-                (done.map(|(record, _)| record), true)
+                engine.copy_out(id, &run, source.as_ref(), &file).await
             }
         };
-        if done.as_ref().is_ok_and(|record| record.status() == Status::Gone) {
-            self.forget_kits(id)?;
+        match copied {
+            Ok((gone, _)) if gone.status() == Status::Gone => {
+                self.forget_kits(id)?;
+                Ok(gone)
+            }
+            // The server was stopped for the copy, and is to serve again, whoever has gone meanwhile.
+            Ok((there, copy)) if there.status() == Status::Up => {
+                let run = Run { cancel: &CancellationToken::new(), ..run };
+                engine.bring_up(id, &run).await.map_err(|error| {
+                    let error = told(&error);
+                    let whole = format!("the copy {} is whole", copy.file.display());
+                    let message =
+                        format!("{whole}, and {id} does not serve again: {}", error.message);
+                    ToolError { message, ..error }
+                })
+            }
+            Ok((there, _)) => Ok(there),
+            Err(error) => Err(self.awake(id, told(&error)).await),
         }
-        // The server was stopped for the copy, and is to serve again.
-        if !(copying && record.status() == Status::Up) {
-            return done.map_err(|error| told(&error));
+    }
+
+    /// A copy would end a rotation that was begun, by starting the server anew: that is agreed to where
+    /// it is resumed.
+    async fn no_rotation_waits(&self, id: &DeploymentId) -> Result<(), ToolError> {
+        let staged = staged(&self.vault(), id).await.map_err(|error| told_step(&error))?;
+        if staged.is_none() {
+            return Ok(());
         }
-        let again = engine.bring_up(id, &run).await.map_err(|error| told(&error));
-        match (done.map_err(|error| told(&error)), again) {
-            (Ok(_), again) => again,
-            (Err(error), Ok(_)) => Err(error),
-            (Err(error), Err(again)) => Err(ToolError {
+        let message = format!("a rotation of {id} was begun and not ended: nothing was copied");
+        let next = format!("megaraptor deployments resume {id} ends it; then copy");
+        Err(ToolError::new(Code::Conflict, message).next(next))
+    }
+
+    /// After a copy that failed: a server that was up is started as it is. Nothing is made anew, so
+    /// that what is missing is not replaced by what is empty.
+    async fn awake(&self, id: &DeploymentId, error: ToolError) -> ToolError {
+        let woken = async {
+            let record = self.load(id).await?;
+            if record.status() != Status::Up {
+                return Ok(());
+            }
+            let source = self.evidence(&record.kind).await?;
+            source.wake(&record).await.map_err(|error| told_step(&error))
+        };
+        match woken.await {
+            Ok(()) => error,
+            Err(woken) => ToolError {
                 message: format!(
-                    "{}; and it does not serve again: {}",
-                    error.message, again.message
+                    "{}; and its server was not started again: {}",
+                    error.message, woken.message
                 ),
                 ..error
-            }),
+            },
         }
     }
 
