@@ -1,5 +1,6 @@
 #!/bin/sh
 # Makes this host an agent. Again after that: the new program and configuration, the same identity.
+# With --take-over also where the agent of another deployment is: it becomes this one's, as the same client.
 # No value of a deployment is in this script.
 set -eu
 umask 077
@@ -15,6 +16,13 @@ refuse() {
     echo "next: $2" >&2
     exit 1
 }
+
+take=no
+case "${1-}" in
+'') ;;
+--take-over) take=yes ;;
+*) refuse "there is no option $1" "sh install.sh, or sh install.sh --take-over" ;;
+esac
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 cd -- "$here"
@@ -47,6 +55,13 @@ if command -v dpkg-query >/dev/null 2>&1 &&
 fi
 if command -v rpm >/dev/null 2>&1 && rpm -q velociraptor_client >/dev/null 2>&1; then
     refuse "the package velociraptor_client is installed on this host" "remove the package first: rpm -e"
+fi
+
+# The first line of a unit says to which deployment it belongs.
+if [ "$take" = no ] && { [ -e "$unit" ] || [ -e "$config" ]; } &&
+    [ "$(head -n 1 "$unit" 2>/dev/null)" != "$(head -n 1 "$service")" ]; then
+    refuse "an agent that is not of this kit's deployment is installed here: $unit, $config" \
+        "remove it first by what installed it, or sh install.sh --take-over"
 fi
 
 # Each file is made beside its place and renamed when it is whole: the agent that runs is not disturbed.

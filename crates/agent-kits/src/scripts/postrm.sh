@@ -16,7 +16,8 @@ if [ -d /run/systemd/system ]; then
     systemctl reset-failed "$service" 2>/dev/null || true
 fi
 
-if [ "$1" = purge ]; then
+# One that was installed from an archive since has the same places, and keeps them.
+if [ "$1" = purge ] && [ ! -e /usr/local/bin/velociraptor_client ]; then
     rm -f /etc/velociraptor.writeback.yaml /etc/velociraptor.writeback.yaml.bak
     rm -rf /var/lib/velociraptor_client
 fi

@@ -11,6 +11,11 @@ remove | deconfigure) ;;
 esac
 
 if [ -d /run/systemd/system ]; then
-    systemctl stop "$service"
+    if grep -q "/$service" /proc/self/cgroup; then
+        echo "velociraptor-client: the agent cannot remove itself: stopping it would end dpkg half way; remove it by another way onto this host" >&2
+        exit 1
+    fi
+    # One whose unit is gone is none that runs.
+    systemctl stop "$service" 2>/dev/null || ! systemctl --quiet is-active "$service"
 fi
-systemctl --quiet disable "$service"
+systemctl --quiet disable "$service" 2>/dev/null || true

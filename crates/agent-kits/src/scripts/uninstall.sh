@@ -29,8 +29,14 @@ if command -v dpkg-query >/dev/null 2>&1 &&
     refuse "the agent was installed as the package velociraptor-client" "dpkg --purge velociraptor-client"
 fi
 
-if [ -d /run/systemd/system ] && [ -e "$unit" ]; then
-    systemctl stop "$service"
+if command -v rpm >/dev/null 2>&1 && rpm -q velociraptor_client >/dev/null 2>&1; then
+    refuse "the agent was installed as the package velociraptor_client" "rpm -e velociraptor_client"
+fi
+
+# One whose file is gone may run still.
+if [ -d /run/systemd/system ]; then
+    systemctl stop "$service" 2>/dev/null || true
+    ! systemctl --quiet is-active "$service" || refuse "$service does not stop" "systemctl status $service"
 fi
 if [ -e "$unit" ] && command -v systemctl >/dev/null 2>&1; then
     systemctl --quiet disable "$service"
