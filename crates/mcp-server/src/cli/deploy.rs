@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
-use super::{Global, persons_word};
+use super::{Global, call, deployments, persons_word};
 use crate::deployments::{On, Wish};
 use crate::tool_error::{Code, ToolError};
 
@@ -116,7 +116,17 @@ pub(super) async fn run(global: &Global, command: DeployCommand) -> Result<ExitC
         validate_only: args.validate_only,
         keep_on_failure: args.keep_on_failure,
     };
-    persons_word::print(global, "deploy_server", object(&wish)?).await
+    let done = persons_word::call(global, "deploy_server", object(&wish)?).await?;
+    let unfit = wish.validate_only && is_unfit(&Value::Object(done.data()?));
+    let code = call::print(&done, global.output)?;
+    // What would be refused is no success for a script either.
+    Ok(if unfit { ExitCode::from(deployments::NOT_VALID) } else { code })
+}
+
+/// Whether a check of a plan says that it would be refused.
+fn is_unfit(planned: &Value) -> bool {
+    let checks = planned["checks"].as_array().into_iter().flatten();
+    checks.into_iter().any(|check| check["verdict"] == "unfit")
 }
 
 fn object(wish: &Wish) -> Result<Map<String, Value>, ToolError> {

@@ -12,7 +12,7 @@ use crate::deployments::{Deployments, keep};
 use crate::tool_error::{Code, ToolError};
 
 /// The exit code of a deployment that is not as it should be, or of which that is not known.
-const NOT_VALID: u8 = 9;
+pub(super) const NOT_VALID: u8 = 9;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DeploymentsCommand {

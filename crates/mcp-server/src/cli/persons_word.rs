@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use guard::approval::{Approval, State};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
 
 use super::{Global, approvals, call, output, person};
 use crate::caller::Caller;
@@ -35,9 +36,7 @@ pub(super) async fn call(
     {
         let waiting = waiting(&gateway, &caller, tool, &arguments)?;
         output::error(&waiting.card(Timestamp::now()));
-        let typed = person::ask(
-            "To do this, type the first 4 digits of its digest; anything else leaves all as it is:",
-        )?;
+        let typed = typed(&request.cancel).await?;
         let seen = waiting.confirm(&typed).map_err(|error| {
             ToolError::new(Code::Cancelled, format!("nothing was done: {error}"))
         })?;
@@ -52,6 +51,22 @@ pub(super) async fn call(
         deployments.stop().await;
     }
     done
+}
+
+/// What the person types, or that they broke off: whoever waits for a line does not see signals.
+async fn typed(cancel: &CancellationToken) -> Result<String, ToolError> {
+    let asked = tokio::task::spawn_blocking(|| {
+        person::ask(
+            "To do this, type the first 4 digits of its digest; anything else leaves all as it is:",
+        )
+    });
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => {
+            Err(ToolError::new(Code::Cancelled, "nothing was done: it was broken off"))
+        }
+        typed = asked => typed.map_err(|error| ToolError::new(Code::Internal, error.to_string()))?,
+    }
 }
 
 /// Calls it and prints the answer.

@@ -82,6 +82,22 @@ impl Reads for GetDeploymentStatus {
 impl Render for Output {
     fn render(&self, out: &mut String) {
         use std::fmt::Write;
+        let otherwise: Vec<&str> = self
+            .live
+            .iter()
+            .filter(|live| !live.is_as_recorded())
+            .map(|live| live.name.as_str())
+            .collect();
+        if !otherwise.is_empty() {
+            let brief = &self.deployment.brief;
+            let by = if brief.status == "removing" { "destroy" } else { "resume" };
+            let _ = writeln!(
+                out,
+                "NOT AS ON RECORD: {}, see what was found below; megaraptor deployments {by} {} mends it",
+                otherwise.join(", "),
+                brief.id
+            );
+        }
         self.deployment.write(out);
         out.push_str("\nfound now:");
         for live in &self.live {
