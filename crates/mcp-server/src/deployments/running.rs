@@ -202,13 +202,21 @@ impl Deployments {
         let woken = async {
             let record = self.load(id).await?;
             if record.status() != Status::Up {
-                return Ok(());
+                return Ok(false);
             }
             let source = self.evidence(&record.kind).await?;
-            source.wake(&record).await.map_err(|error| told_step(&error))
+            source.wake(&record).await.map(|()| true).map_err(|error| told_step(&error))
         };
         match woken.await {
-            Ok(()) => error,
+            Ok(false) => error,
+            // That it serves was not waited for.
+            Ok(true) => ToolError {
+                message: format!(
+                    "{}; its server was started again, and may need some seconds until it answers",
+                    error.message
+                ),
+                ..error
+            },
             Err(woken) => ToolError {
                 message: format!(
                     "{}; and its server was not started again: {}",

@@ -3,12 +3,14 @@
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use serde_json::json;
 use tokio::process::Command;
 
 use super::{Bed, Home, docker, everything, text};
+use crate::wait;
 
 /// Its rows are of the agent's own host.
 const ARTIFACT: &str = "Generic.Client.Info";
@@ -79,8 +81,13 @@ impl Bed {
         );
         ensure!(small.is_empty()?, "something is left on the small disk");
         drop(small);
-        let listed = home.json(&["call", "list_clients"]).await?;
-        ensure!(listed["state"] != "empty", "it does not serve again: {listed}");
+        // It was started again, and needs a moment.
+        let serves = || async {
+            let listed = home.json(&["call", "list_clients"]).await?;
+            ensure!(listed["state"] != "empty", "{listed}");
+            Ok(())
+        };
+        wait::until("the server to serve again", Duration::from_secs(60), serves).await?;
 
         let folder = home.folder.path().display().to_string();
         let gone = home.json(&[&destroy[..], &[&folder]].concat()).await?;
