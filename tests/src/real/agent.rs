@@ -1,6 +1,7 @@
 //! Endpoints of a real server: one agent that looks at this machine, or many simulated ones.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::{Process, RealServer, Role};
 use crate::wait;
 
 /// Enrolment takes some four seconds, and a big fleet enrols at its start rate.
-const ENROL_LIMIT: Duration = Duration::from_secs(90);
+const ENROL_LIMIT: Duration = Duration::from_secs(60);
 
 /// `velociraptor client` on this machine.
 ///
@@ -25,7 +26,7 @@ impl RealAgent {
     /// Starts an agent of `org` and waits until the server knows its host name.
     ///
     /// # Errors
-    /// It does not enrol in time; the message holds the end of its log.
+    /// It does not enrol in time, twice; both times are told with what was seen.
     pub async fn enrol(server: &RealServer, org: &str) -> anyhow::Result<Self> {
         let before = clients(server, org).await?;
         let name = format!("agent-{org}-{}", before.len());
@@ -37,15 +38,16 @@ impl RealAgent {
             .arg(format!("--config={}", config.display()))
             .arg("client")
             .current_dir(server.folder());
-        let mut process = Process::start("velociraptor client", &mut command, &log)?;
-        let enrolled = wait::until("the agent to enrol", ENROL_LIMIT, || async {
+        let enrolled = || async {
             let mut fresh = clients(server, org).await?;
             fresh.retain(|id| !before.contains(id));
-            fresh.into_iter().next().context("no new client with a host name")
-        })
-        .await;
-        process.check_running()?;
-        let client_id = enrolled.with_context(|| process.log_end())?;
+            match fresh.into_iter().next() {
+                Some(id) => Ok(id),
+                None => bail!("no new client with a host name; {}", silent(server, org).await?),
+            }
+        };
+        let (process, client_id) =
+            twice("velociraptor client", &mut command, &log, server, org, enrolled).await?;
         Ok(Self { process, client_id })
     }
 
@@ -72,11 +74,10 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Starts `size` clients and waits until the server knows the host name of each. Under load one
-    /// of them can miss its turn: the process is then started once more, with the same clients.
+    /// Starts `size` clients and waits until the server knows the host name of each.
     ///
     /// # Errors
-    /// They do not all enrol in time, twice; both times are told with what was seen.
+    /// As [`RealAgent::enrol`].
     pub async fn enrol(server: &RealServer, org: &str, size: usize) -> anyhow::Result<Self> {
         let before = clients(server, org).await?;
         let name = format!("fleet-{org}-{}", before.len());
@@ -95,33 +96,13 @@ impl Fleet {
             let mut fresh = clients(server, org).await?;
             fresh.retain(|id| !before.contains(id));
             if fresh.len() != size {
-                let vql =
-                    "SELECT client_id, os_info, last_interrogate_flow_id, { SELECT session_id,
-                    state, request.artifacts AS Artifacts FROM flows(client_id=client_id) } AS Flows
-                    FROM clients() WHERE NOT os_info.hostname";
-                let silent = server.query(Role::Administrator, org, vql, &[]).await?.rows;
-                bail!("{} of them; known without a host name: {silent:?}", fresh.len());
+                bail!("{} of {size} clients; {}", fresh.len(), silent(server, org).await?);
             }
             anyhow::Ok(fresh.into_iter().collect())
         };
-        let what = format!("{size} clients to enrol");
-        let mut first = None;
-        loop {
-            let mut process = Process::start("velociraptor pool_client", &mut command, &log)?;
-            let found = wait::until(&what, ENROL_LIMIT, enrolled).await;
-            process.check_running()?;
-            match (found, first) {
-                (Ok(client_ids), _) => return Ok(Self { _process: process, client_ids }),
-                (Err(error), None) => {
-                    first = Some(format!("{error:#}; the log ends:\n{}", process.log_end()));
-                    process.stop()?;
-                }
-                (Err(error), Some(first)) => bail!(
-                    "{error:#}; the log ends:\n{}\nbefore it was started once more: {first}",
-                    process.log_end()
-                ),
-            }
-        }
+        let (process, client_ids) =
+            twice("velociraptor pool_client", &mut command, &log, server, org, enrolled).await?;
+        Ok(Self { _process: process, client_ids })
     }
 
     /// In the order of the ids.
@@ -138,4 +119,51 @@ async fn clients(server: &RealServer, org: &str) -> anyhow::Result<BTreeSet<Stri
         .iter()
         .map(|row| row["client_id"].as_str().map(str::to_owned).context("a client without an id"))
         .collect()
+}
+
+/// Starts clients and waits until `enrolled` tells that the server knows their host names.
+///
+/// The server asks a new client for its name once, and under load that one time can be lost: then
+/// it is asked for again, as an analyst would, and the same clients are started once more.
+async fn twice<T, F>(
+    name: &'static str,
+    command: &mut Command,
+    log: &Path,
+    server: &RealServer,
+    org: &str,
+    enrolled: impl Fn() -> F,
+) -> anyhow::Result<(Process, T)>
+where
+    F: Future<Output = anyhow::Result<T>>,
+{
+    let mut first = None;
+    loop {
+        let mut process = Process::start(name, command, log)?;
+        let found = wait::until("enrolment", ENROL_LIMIT, &enrolled).await;
+        process.check_running()?;
+        match (found, first) {
+            (Ok(found), _) => return Ok((process, found)),
+            (Err(error), None) => {
+                first = Some(format!("{error:#}; the log ends:\n{}", process.log_end()));
+                process.stop()?;
+                let vql = "SELECT collect_client(client_id=client_id,
+                    artifacts='Generic.Client.Info') AS Flow
+                    FROM clients() WHERE NOT os_info.hostname";
+                server.query(Role::Administrator, org, vql, &[]).await?;
+            }
+            (Err(error), Some(first)) => bail!(
+                "{error:#}; the log ends:\n{}\nbefore it was started once more: {first}",
+                process.log_end()
+            ),
+        }
+    }
+}
+
+/// What the server knows of clients that have no host name yet.
+async fn silent(server: &RealServer, org: &str) -> anyhow::Result<String> {
+    let vql = "SELECT client_id, last_seen_at, last_interrogate_flow_id, { SELECT session_id,
+        state, request.artifacts AS Artifacts FROM flows(client_id=client_id) } AS Flows
+        FROM clients() WHERE NOT os_info.hostname";
+    let rows = server.query(Role::Administrator, org, vql, &[]).await?.rows;
+    Ok(format!("known without one: {rows:?}"))
 }

@@ -13,7 +13,7 @@ use integration_tests::wait;
 use crate::figures::Row;
 
 const AGENTS: usize = 50;
-const ENROL: Duration = Duration::from_secs(120);
+const ENROL: Duration = Duration::from_secs(240);
 
 /// The smallest is for machines that have no more to give.
 const MOST: f64 = 512.0;

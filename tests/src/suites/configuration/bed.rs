@@ -24,6 +24,9 @@ use crate::wait;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// An agent that misses the server's first word comes back after its own back-off.
+const ENROL: Duration = Duration::from_secs(240);
+
 /// A deployment on loopback in a folder, with its administrator's password.
 pub(super) fn deployment(
     profile: &'static Profile,
@@ -165,7 +168,7 @@ impl Bed {
         let log = self.folder.path().join("agent.log");
         self.agent = Some(Process::start("velociraptor client", &mut command, &log)?);
         let vql = "SELECT os_info.hostname AS Value FROM clients() WHERE os_info.hostname AND 'no' IN labels";
-        wait::until("the agent to enrol", LIMIT, || async {
+        wait::until("the agent to enrol", ENROL, || async {
             let known = self.query(vql).await?;
             ensure!(known.len() == 1, "{known:?}");
             anyhow::Ok(())

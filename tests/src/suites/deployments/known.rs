@@ -10,8 +10,9 @@ use tokio::process::{Child, Command};
 
 use super::{Bed, Home, docker, text};
 
-/// How long an agent may take to enrol.
-const ENROL: Duration = Duration::from_secs(60);
+/// How long an agent may take to enrol: one that misses the server's first word comes back after
+/// its own back-off.
+const ENROL: Duration = Duration::from_secs(240);
 
 impl Bed {
     pub(super) async fn known(&self) -> anyhow::Result<()> {
