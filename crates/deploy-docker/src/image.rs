@@ -7,7 +7,6 @@ use bollard::query_parameters::{ImportImageOptions, RemoveImageOptionsBuilder};
 use deploy_core::{Found, StepCx, StepError};
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
-use tokio_util::io::ReaderStream;
 
 use crate::daemon::{Daemon, present};
 use crate::owner::Owner;
@@ -74,12 +73,11 @@ impl ImageSpec {
             archive::pack(&spec, &architecture, labels.into_iter().collect())
         });
         let packed = packed.await.map_err(|error| StepError::Panicked(error.to_string()))?;
-        let archive = packed.map_err(|error| {
+        let packed = packed.map_err(|error| {
             StepError::failed(error.to_string(), "name another binary, or another daemon")
         })?;
         cx.say("handing the image to the daemon");
-        let body = ReaderStream::new(tokio::fs::File::from_std(archive));
-        let body = bollard::body_try_stream(body);
+        let body = bollard::body_try_stream(packed.stream());
         let loaded = daemon.docker.import_image(ImportImageOptions::default(), body, None);
         let doing = format!("loading the image {}", self.tag);
         loaded.try_for_each(|_| async { Ok(()) }).await.map_err(daemon.failed(&doing))

@@ -3,12 +3,15 @@
 //! Times and owners are fixed: the same binary makes the same bytes.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
 use deploy_core::digest;
+use futures_util::{Stream, StreamExt, stream};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use tokio_util::bytes::Bytes;
+use tokio_util::io::ReaderStream;
 
 use super::rootfs::{self, Needed, RootFsError, io};
 use super::{ImageSpec, Labels};
@@ -16,12 +19,32 @@ use super::{ImageSpec, Labels};
 /// When all in an image was made, so that it is the same tomorrow.
 const MADE: &str = "1970-01-01T00:00:00Z";
 
-/// Writes the archive into a file without a name, rewound.
+/// How much of the layer is handed on at a time.
+const PART: usize = 1 << 20;
+
+/// An archive: what stands before its layer, the layer in a file without a name, and what follows.
+#[derive(Debug)]
+pub(super) struct Packed {
+    head: Vec<u8>,
+    layer: File,
+    tail: Vec<u8>,
+}
+
+impl Packed {
+    /// Its bytes, for the daemon.
+    pub(super) fn stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send {
+        let layer = ReaderStream::with_capacity(tokio::fs::File::from_std(self.layer), PART);
+        let one = |bytes: Vec<u8>| stream::iter([Ok(Bytes::from(bytes))]);
+        one(self.head).chain(layer).chain(one(self.tail))
+    }
+}
+
+/// Makes the archive.
 pub(super) fn pack(
     spec: &ImageSpec,
     architecture: &str,
     labels: Labels,
-) -> Result<File, RootFsError> {
+) -> Result<Packed, RootFsError> {
     let program = fs::read(&spec.binary).map_err(io(&spec.binary))?;
     let found = digest::sha256(&program);
     if found != spec.sha256 {
@@ -49,20 +72,23 @@ pub(super) fn pack(
     let config_name = format!("{}.json", digest::sha256(&config));
     let manifest =
         json!([{ "Config": config_name, "RepoTags": [spec.tag], "Layers": ["layer.tar"] }]);
-    let whole = || -> io::Result<File> {
-        let mut archive = tar::Builder::new(tempfile::tempfile()?);
-        archive.append_data(&mut header(config.len(), 0o644), config_name, config.as_bytes())?;
+    let whole = || -> io::Result<Packed> {
         let size = layer.seek(io::SeekFrom::End(0))?;
         layer.rewind()?;
+        let mut archive = tar::Builder::new(Vec::new());
+        archive.append_data(&mut header(config.len(), 0o644), config_name, config.as_bytes())?;
         let mut entry = header(0, 0o644);
+        entry.set_path("layer.tar")?;
         entry.set_size(size);
-        archive.append_data(&mut entry, "layer.tar", &layer)?;
+        entry.set_cksum();
+        // A builder that is asked for its bytes ends the archive, and this is not its end. The layer is
+        // an archive itself, so it fills its last block.
+        let head = [archive.get_ref().as_slice(), entry.as_bytes()].concat();
         let manifest = manifest.to_string();
+        let mut archive = tar::Builder::new(Vec::new());
         let mut entry = header(manifest.len(), 0o644);
         archive.append_data(&mut entry, "manifest.json", manifest.as_bytes())?;
-        let mut file = archive.into_inner()?;
-        file.rewind()?;
-        Ok(file)
+        Ok(Packed { head, layer, tail: archive.into_inner()? })
     };
     whole().map_err(written)
 }
@@ -83,6 +109,7 @@ fn layer(
         files.push((library.to.trim_start_matches('/').to_owned(), bytes));
     }
     let whole = || -> io::Result<(File, String)> {
+        let file = BufWriter::with_capacity(PART, file);
         let mut archive = tar::Builder::new(Hashed { file, hash: Sha256::new() });
         let mut folders: Vec<String> = Vec::new();
         let own = spec.folders.iter().map(|own| own.trim_matches('/'));
@@ -105,15 +132,15 @@ fn layer(
             let mut closed = folder(0o700, spec.user.into());
             archive.append_data(&mut closed, format!("{own}/"), io::empty())?;
         }
-        let hashed = archive.into_inner()?;
-        Ok((hashed.file, digest::hex(&hashed.hash.finalize())))
+        let Hashed { file, hash } = archive.into_inner()?;
+        Ok((file.into_inner()?, digest::hex(&hash.finalize())))
     };
     whole().map_err(written)
 }
 
 /// Hashes what is written.
 struct Hashed {
-    file: File,
+    file: BufWriter<File>,
     hash: Sha256,
 }
 
@@ -185,9 +212,10 @@ mod tests {
             folders: vec![String::from("/datastore")],
         };
         let packed = || {
-            let mut bytes = Vec::new();
-            let mut file = pack(&spec, std::env::consts::ARCH, Labels::new()).unwrap();
-            file.read_to_end(&mut bytes).unwrap();
+            let mut packed = pack(&spec, std::env::consts::ARCH, Labels::new()).unwrap();
+            let mut bytes = packed.head;
+            packed.layer.read_to_end(&mut bytes).unwrap();
+            bytes.extend(packed.tail);
             bytes
         };
         let one = packed();
