@@ -80,6 +80,11 @@ impl Step {
         Ok(Self { name, does: does.into(), within: WITHIN, settings })
     }
 
+    /// What taking it back does, for a person. It begins with "takes back".
+    pub fn undone(&self) -> String {
+        format!("takes back \"{}\"", self.does)
+    }
+
     /// Gives it another time.
     #[must_use]
     pub fn within(self, within: Duration) -> Self {

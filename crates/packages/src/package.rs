@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use memchr::memmem;
 use sha2::{Digest as _, Sha256};
 
 use crate::digest::{Digest, each_block};
@@ -11,6 +12,9 @@ use crate::error::PackageError;
 use crate::platform::Platform;
 use crate::signature::Fingerprint;
 use crate::version::Version;
+
+/// The Go module that Velociraptor is built from.
+const MODULE: &[u8] = b"www.velocidex.com/golang/velociraptor";
 
 /// What proved a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +69,28 @@ impl Package {
     /// How many bytes there are.
     pub const fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Whether the bytes name Velociraptor's own Go module, as each build of it does, a stripped one
+    /// too. Proves nothing: it finds a file that was named by mistake. Blocking.
+    ///
+    /// # Errors
+    ///
+    /// [`PackageError::Io`] where it cannot be read.
+    pub fn names_velociraptor(&self) -> Result<bool, PackageError> {
+        let io = |error| PackageError::io("reading", &self.path, error);
+        let finder = memmem::Finder::new(MODULE);
+        let mut file = File::open(&self.path).map_err(io)?;
+        let (mut seen, mut found) = (Vec::new(), false);
+        each_block(&mut file, |block| {
+            // The end of one block and the beginning of the next can share the name.
+            seen.drain(..seen.len().saturating_sub(MODULE.len()));
+            seen.extend_from_slice(block);
+            found = found || finder.find(&seen).is_some();
+            Ok(())
+        })
+        .map_err(io)?;
+        Ok(found)
     }
 
     /// What proved it.
@@ -125,4 +151,37 @@ impl Package {
 /// Makes a rename survive a loss of power.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { fs::metadata(folder).map(drop) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::BLOCK;
+
+    #[test]
+    fn the_module_is_found_wherever_it_stands() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("program");
+        let names = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            let package = Package {
+                path: path.clone(),
+                version: crate::DEFAULT_VERSION,
+                platform: "linux-amd64".parse().unwrap(),
+                sha256: Digest::of(bytes),
+                size: bytes.len() as u64,
+                proven: Proven::Named,
+                set_aside: None,
+            };
+            package.names_velociraptor().unwrap()
+        };
+        for before in [0, 1, BLOCK - MODULE.len(), BLOCK - 5, BLOCK - 1, BLOCK, 3 * BLOCK - 7] {
+            let mut bytes = vec![b'w'; before];
+            bytes.extend(MODULE);
+            assert!(names(&bytes), "{before}");
+            bytes.truncate(bytes.len() - 1);
+            assert!(!names(&bytes), "{before}, cut");
+        }
+        assert!(!names(b""));
+    }
 }

@@ -63,8 +63,7 @@ impl Engine<'_> {
         if record.phases[at] != Phase::Undoing {
             self.mark(record, at, Phase::Undoing).await?;
         }
-        let does = format!("takes back: {}", step.does);
-        run.progress.say(at + 1, record.plan.steps().len(), &does);
+        run.progress.say(at + 1, record.plan.steps().len(), &step.undone());
         match self.work(Undo, record, at, run).await {
             Ended::Done(()) => {}
             Ended::Failed(cause) => return Err(self.remains(record, at, cause).await),

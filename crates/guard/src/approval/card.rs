@@ -93,15 +93,15 @@ impl Approval {
             card.line("fetches", fetched(name, tool));
         }
         card.line_unless_empty("can", can(&asked.vql));
-        card.line("effect", one_line(&self.plan.effect));
+        card.line("effect", whole(&self.plan.effect));
         for (number, step) in self.plan.steps.iter().enumerate() {
             card.line(
                 if number == 0 { "steps" } else { "" },
-                format!("{}. {}", number + 1, one_line(step)),
+                format!("{}. {}", number + 1, whole(step)),
             );
         }
         for note in &self.plan.notes {
-            card.line("note", one_line(note));
+            card.line("note", whole(note));
         }
         card.line_unless_empty("limits", self.limits());
         if let Some(cost) = &self.plan.cost {
@@ -110,8 +110,8 @@ impl Approval {
         for other in &self.plan.others {
             card.line("others", one_line(other));
         }
-        card.line("undo", one_line(&self.plan.undo));
-        card.line("proof", one_line(&self.plan.proof));
+        card.line("undo", whole(&self.plan.undo));
+        card.line("proof", whole(&self.plan.proof));
         let reason = self.plan.reason.as_ref().map_or_else(
             || String::from("no reason given"),
             |reason| format!("reason given: \"{}\"", one_line(reason)),
@@ -253,6 +253,11 @@ fn can(vql: &VqlFound) -> String {
 /// A text of others on one line: bounded, escaped, without line ends.
 fn one_line(text: &str) -> String {
     bounded(text, LONGEST, "…")
+}
+
+/// A text of the plan itself, with the names in it: what is agreed to is not cut.
+fn whole(text: &str) -> String {
+    bounded(text, LONGEST_ARGUMENT, CUT_ARGUMENT)
 }
 
 fn bounded(text: &str, longest: usize, rest: &str) -> String {

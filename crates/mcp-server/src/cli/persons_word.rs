@@ -34,6 +34,7 @@ pub(super) async fn call(
         && error.code == Code::ApprovalRequired
         && person::needs_terminal("approving").is_ok()
     {
+        progress.clear();
         let waiting = waiting(&gateway, &caller, tool, &arguments)?;
         output::error(&waiting.card(Timestamp::now()));
         let typed = typed(&request.cancel).await?;

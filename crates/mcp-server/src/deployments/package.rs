@@ -48,6 +48,10 @@ pub(super) async fn bring(
     };
     let wanted = Wanted { version, platform, proof };
     let progress = |done: u64, total: Option<u64>| {
+        // What is here already is not fetched, and of a moment's work nothing is said.
+        if total == Some(done) {
+            return;
+        }
         let of = total.map_or_else(String::new, |total| format!(" of {}", total >> 20));
         cx.progress.report(0, None, &format!("package: {}{of} MiB", done >> 20));
     };
@@ -86,21 +90,25 @@ async fn one(
     source.fetch(&wanted, progress, cancel).await.map_err(|error| told(&error))
 }
 
-/// What is said of it beside other checks.
-pub(super) fn check(package: &Package) -> Check {
+/// What is said of it beside other checks. Blocking.
+///
+/// A file that was only named is looked into, and not run: nobody has agreed to that yet.
+pub(super) fn check(package: &Package) -> Result<Check, ToolError> {
+    let what = format!("the package {} for {}", package.version(), package.platform());
     let (proof, verdict) = match package.proven() {
         Proven::Pinned => ("its SHA-256 is the one that this program knows", Verdict::Fits),
         Proven::Stated => ("its SHA-256 is the one that was stated", Verdict::Fits),
         Proven::Signed(_) => ("the release's key signed it", Verdict::Fits),
+        _ if !package.names_velociraptor().map_err(|error| told(&error))? => {
+            let found = format!("{} does not name Velociraptor anywhere", package.path().display());
+            return Ok(Check::new(what, "a Velociraptor program", found, Verdict::Unfit).next(
+                "name Velociraptor's binary with --binary; one that was packed is taken where \
+                 --sha256 says what it is",
+            ));
+        }
         _ => ("nobody vouches for it but whoever named it", Verdict::Doubtful),
     };
-    let found = format!("{}: {proof}", package.sha256());
-    Check::new(
-        format!("the package {} for {}", package.version(), package.platform()),
-        "verified",
-        found,
-        verdict,
-    )
+    Ok(Check::new(what, "verified", format!("{}: {proof}", package.sha256()), verdict))
 }
 
 fn invalid(error: impl std::fmt::Display) -> ToolError {

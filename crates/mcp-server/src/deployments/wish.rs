@@ -148,12 +148,19 @@ impl Planned {
     ///
     /// As when it was planned.
     pub fn of_any(&self) -> Result<(Plan, String), ToolError> {
-        let any: DeploymentId = ANY.parse().map_err(|error: deploy_core::BadId| {
-            ToolError::new(Code::Internal, error.to_string())
-        })?;
-        let plan = self.order.plan(&any).map_err(|error| told(&error))?;
+        let plan = self.order.plan(&any()?).map_err(|error| told(&error))?;
         let digest = digest(&plan)?;
         Ok((plan, digest))
+    }
+
+    /// A record to be read and not carried out: it has no names that will never be there.
+    ///
+    /// # Errors
+    ///
+    /// As when it was planned.
+    pub fn of_none(&self) -> Result<Record, ToolError> {
+        let (plan, _) = self.of_any()?;
+        Ok(Record::new(any()?, self.record.kind.clone(), self.record.about.clone(), plan))
     }
 
     /// Refuses to go on where a check says that it would fail.
@@ -181,6 +188,11 @@ impl Planned {
 
 /// An id that no deployment has, for plans that are read and not carried out.
 pub(crate) const ANY: &str = "D-2222222222";
+
+fn any() -> Result<DeploymentId, ToolError> {
+    ANY.parse()
+        .map_err(|error: deploy_core::BadId| ToolError::new(Code::Internal, error.to_string()))
+}
 
 impl Deployments {
     /// Looks, and makes a plan of a wish. Changes nothing, but for a package that is fetched into
@@ -212,6 +224,7 @@ impl Deployments {
         let agents_on = on(&wish.agents_on, "agents_on")?
             .unwrap_or_else(|| SocketAddr::new(anywhere, agents_at.port()));
         let (gui_on, api_on) = (on(&wish.gui_on, "gui_on")?, on(&wish.api_on, "api_on")?);
+        let reached = reached(&agents_at, agents_on);
         let health = health(wish.health_timeout)?;
         let asked = package::Asked {
             version: wish.version.clone(),
@@ -274,7 +287,8 @@ impl Deployments {
                 (Order::Linux(Box::new(order)), checks, found)
             }
         };
-        checks.insert(0, package::check(&found));
+        checks.insert(0, blocking(move || package::check(&found)).await??);
+        checks.extend(reached);
         let id = DeploymentId::generate()
             .map_err(|error| ToolError::new(Code::Internal, error.to_string()))?;
         let plan = order.plan(&id).map_err(|error| told(&error))?;
@@ -290,6 +304,23 @@ impl Deployments {
         };
         Ok(Planned { record: Record::new(id, order.kind(), about, plan), checks, order })
     }
+}
+
+/// That agents elsewhere get to where the server listens for them, where that can be doubted.
+fn reached(agents_at: &Place, agents_on: SocketAddr) -> Option<Check> {
+    if agents_at.host().is_loopback() || !agents_on.ip().is_loopback() {
+        return None;
+    }
+    let check = Check::new(
+        "the way of agents to the server",
+        format!("an address that leads to {agents_at} from other hosts"),
+        format!("it listens on {agents_on}, which only this machine reaches"),
+        Verdict::Doubtful,
+    );
+    Some(check.next(format!(
+        "say agents_on 0.0.0.0:{}, unless something on this machine hands connections on",
+        agents_on.port()
+    )))
 }
 
 /// The SHA-256 of a plan.
@@ -389,5 +420,15 @@ mod tests {
         let [gui, api, metrics] = free_beside(&mut taken).map(|at| at.port());
         assert!(gui > GUI && api > API + 1, "{gui} {api}");
         assert!(gui != api && api != metrics && gui != metrics, "{gui} {api} {metrics}");
+    }
+
+    #[test]
+    fn a_port_that_only_this_machine_reaches_is_doubted_where_agents_are_elsewhere() {
+        let on = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let doubted = |at: &str, listens| reached(&at.parse().unwrap(), on(listens)).is_some();
+        assert!(doubted("ir.example.org:8000", "127.0.0.1:8000"));
+        assert!(doubted("10.0.0.7:8000", "[::1]:8000"));
+        assert!(!doubted("ir.example.org:8000", "0.0.0.0:8000"));
+        assert!(!doubted("localhost:8000", "127.0.0.1:8000"));
     }
 }

@@ -146,11 +146,10 @@ impl Work {
         Self { effect: Some(effect), weight: Some(why.into()), ..self }
     }
 
-    /// In these steps.
+    /// In these steps, one after the other.
     #[must_use]
-    pub fn stepwise(self, plan: &deploy_core::Plan) -> Self {
-        let steps = plan.steps().iter().map(|step| step.does.clone()).collect();
-        Self { steps, ..self }
+    pub fn stepwise(self, steps: impl IntoIterator<Item = String>) -> Self {
+        Self { steps: steps.into_iter().collect(), ..self }
     }
 
     /// With this to keep in mind, one text each.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use deploy_core::evidence::Copied;
-use deploy_core::{DeploymentId, Record, Status};
+use deploy_core::{DeploymentId, Record, Status, Step};
 use guard::permit::Authority;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -118,9 +118,9 @@ impl Acts for DestroyDeployment {
                 "nothing: the copy is kept, the server is not",
             ),
         };
-        let work = Work::that(format!("{what}: takes back these steps, the last first"))
+        let work = Work::that(what)
             .noting(copies(&record))
-            .stepwise(&record.plan)
+            .stepwise(record.plan.steps().iter().rev().map(Step::undone))
             .bound_to("plan_sha256", &plan_digest(&record.plan)?)
             .undone_by(undo)
             .proved_by("looking at each step again until it is gone");

@@ -1,7 +1,7 @@
 //! `resume_deployment`.
 
 use deploy_core::server::{Replaced, staged};
-use deploy_core::{DeploymentId, Goal};
+use deploy_core::{DeploymentId, Goal, Phase, Record};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use velociraptor_api::{Permission, Session};
@@ -72,8 +72,10 @@ impl Acts for ResumeDeployment {
         notes.extend(staged.as_deref().map(ends));
         let new = staged.as_deref().unwrap_or_default().iter().map(|one| one.new.as_deref());
         let new: Vec<&str> = new.map(Option::unwrap_or_default).collect();
-        let work = Work::that(format!("carries on {id}, step by step"))
-            .stepwise(&record.plan)
+        let what =
+            format!("carries on {id}: looks at each step, and does it where it is not there");
+        let work = Work::that(what)
+            .stepwise(standing(&record))
             .bound_to("plan_sha256", &plan_digest(&record.plan)?)
             .bound_to("new_certificates", &new)
             .noting(notes)
@@ -96,6 +98,19 @@ impl Acts for ResumeDeployment {
         let deployment = deployments.whole(&record, clock::now()).await?;
         Ok(Answer::complete(cx, Output { deployment }).warn(faults))
     }
+}
+
+/// The steps, each with how it stands on record.
+fn standing(record: &Record) -> impl Iterator<Item = String> {
+    record.plan.steps().iter().zip(&record.phases).map(|(step, phase)| {
+        let stands = match phase {
+            Phase::Done => "done before",
+            Phase::Begun => "BEGUN, NOT SEEN TO BE DONE",
+            Phase::Undoing => "BEGUN TO BE TAKEN BACK",
+            Phase::Waiting => "not begun",
+        };
+        format!("{} ({stands})", step.does)
+    })
 }
 
 /// What becomes of a rotation that was begun, for whoever agrees.

@@ -103,8 +103,10 @@ impl Acts for RotateCertificates {
         let staged = staged.map_err(|error| told_step(&error))?;
         let what: Vec<&str> = staged.replaced.iter().map(|one| one.what.as_str()).collect();
         let old: Vec<&str> = staged.replaced.iter().map(|one| one.old.as_str()).collect();
+        let mut notes = staged.notes.clone();
+        notes.insert(0, String::from("the server is started anew: agents come back by themselves"));
         let work = Work::that(format!("replaces in {id}, for {days} days: {}", what.join(", ")))
-            .noting(staged.notes.clone())
+            .noting(notes)
             .bound_to("certificates", &old)
             .undone_by("nothing: the old configuration is kept, and is not used again")
             .proved_by(

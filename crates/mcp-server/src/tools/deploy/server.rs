@@ -76,7 +76,7 @@ impl Acts for DeployServer {
         prepared.planned.fits()?;
         let (plan, digest) = prepared.planned.of_any()?;
         let work = Work::that("deploys a Velociraptor server, step by step")
-            .stepwise(&plan)
+            .stepwise(plan.steps().iter().map(|step| step.does.clone()))
             .bound_to("plan_sha256", &digest)
             .noting(notes(&prepared.planned.checks, plan.warnings()))
             .undone_by("destroy_deployment takes all of it away, its evidence too")
@@ -94,7 +94,7 @@ impl Acts for DeployServer {
         let checks = planned.checks.iter().map(Looked::of).collect();
         let deployments = cx.services.deployments()?;
         let (record, planned_only) = if validate_only {
-            (planned.record, true)
+            (planned.of_none()?, true)
         } else {
             let record = deployments.note(planned.record).await?;
             (deployments.carry_out(cx, &record.id, Ended::Up, keep).await?, false)
@@ -118,7 +118,9 @@ fn notes(checks: &[Check], warnings: &[String]) -> Vec<String> {
 impl Render for Output {
     fn render(&self, out: &mut String) {
         if self.planned_only {
-            out.push_str("PLANNED ONLY: nothing was done\n");
+            out.push_str("PLANNED ONLY: nothing was done; ");
+            out.push_str(ANY);
+            out.push_str(" stands for the id that it gets when it begins\n");
             Looked::write(&self.checks, out);
             out.push('\n');
         }
