@@ -252,7 +252,7 @@ impl Services {
     }
 
     /// Whether a call can make a further server.
-    fn deploys(&self) -> bool {
+    pub fn deploys(&self) -> bool {
         self.deployments.is_some()
             && self.switches.families.iter().any(|family| family == tools::deploy::FAMILY.id)
     }
@@ -345,9 +345,12 @@ impl Services {
     ///
     /// Names the value, what was expected, and the configured names.
     pub fn target(&self, arguments: &mut Map<String, Value>) -> Result<(Target, OrgId), ToolError> {
-        let server = take_name(arguments, "server", self.many_servers())?;
-        let org = take_name(arguments, "org", self.many_orgs())?;
         let targets = self.targets();
+        let servers: Vec<&str> = targets.iter().map(|target| target.server.name()).collect();
+        let server = take_name(arguments, "server", self.many_servers(), &servers)?;
+        let orgs: Vec<&str> =
+            targets.iter().flat_map(|target| &target.orgs).map(OrgId::as_str).collect();
+        let org = take_name(arguments, "org", self.many_orgs(), &orgs)?;
         let target = match &server {
             None => targets.first().ok_or_else(|| self.no_server())?,
             Some(name) => targets.iter().find(|t| t.server.name() == name).ok_or_else(|| {
@@ -377,13 +380,16 @@ impl Services {
     }
 }
 
-/// Takes an argument that only exists where there is a choice.
+/// Takes an argument that is only offered where there is a choice. Without one, the only name is
+/// taken all the same: somebody who just deployed a server names it.
 fn take_name(
     arguments: &mut Map<String, Value>,
     name: &str,
     offered: bool,
+    known: &[&str],
 ) -> Result<Option<String>, ToolError> {
-    if !offered {
+    let known = |given: &Value| given.as_str().is_some_and(|given| known.contains(&given));
+    if !offered && !arguments.get(name).is_some_and(known) {
         // Left in place, it is refused as an unknown argument.
         return Ok(None);
     }

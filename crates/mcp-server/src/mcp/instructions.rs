@@ -44,7 +44,14 @@ pub(super) fn text(services: &Services) -> String {
              waits and why, and make the same call again when it is approved.",
         );
     }
-    if services.many_servers() || services.many_orgs() {
+    if services.deploys() {
+        text.push_str(
+            "\n\nNo server yet: deploy_server (validate_only first), then generate_agent_installer, \
+             check_agent_deployment; the deployment's id is then a server. list_deployments shows \
+             what there is.",
+        );
+    }
+    if services.targets().len() > 1 || services.many_orgs() {
         text.push_str(
             "\n\nSeveral servers or orgs are configured: name server and org where it is not the \
              default.",
@@ -56,15 +63,23 @@ pub(super) fn text(services: &Services) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deployments::Deployments;
     use crate::policy;
     use crate::services::Switches;
 
     #[test]
     fn instructions_stay_under_two_kilobytes() {
         let read_only = Switches { policy: policy::read_only(), ..Switches::default() };
-        for switches in [Switches::default(), read_only] {
-            let text = text(&Services::new(Vec::new(), switches));
+        let families = ["core", "deploy"].map(String::from).to_vec();
+        let deploys = Switches { families, ..Switches::default() };
+        let folder = tempfile::tempdir().unwrap();
+        for switches in [Switches::default(), read_only, deploys] {
+            let named = switches.families.len();
+            let services = Services::new(Vec::new(), switches);
+            let (services, _) = services.with_deployments(Deployments::of(folder.path(), None));
+            let text = text(&services);
             assert!(text.len() < 1900, "{} bytes", text.len());
+            assert_eq!(text.contains("deploy_server"), named > 0, "{text}");
         }
     }
 }

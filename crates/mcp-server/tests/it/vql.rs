@@ -252,6 +252,24 @@ async fn two_orgs_are_asked_each_for_itself() {
 }
 
 #[tokio::test]
+async fn the_only_server_and_org_may_be_named() {
+    let mut wire = looking().await;
+    let only = wire.call("run_vql", json!({ "query": "SELECT 1 AS A FROM scope()" })).await;
+    let named = json!({
+        "query": "SELECT 1 AS A FROM scope()", "server": only["server"], "org": only["org"],
+    });
+    let answer = wire.call("run_vql", named).await;
+    assert_eq!((&answer["server"], &answer["org"]), (&only["server"], &only["org"]));
+    for (name, other) in [("server", "elsewhere"), ("org", "NONE")] {
+        let mut arguments = json!({ "query": "SELECT 1 AS A FROM scope()" });
+        arguments[name] = json!(other);
+        let error = wire.failed("run_vql", arguments).await;
+        let told = error["message"].as_str().unwrap_or_default();
+        assert!(told.contains(&format!("leave {name} out")), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_function_that_has_a_tool_is_refused_with_that_tool() {
     let mut wire = Wire::ready(services(with_policy(&["collect=allow"]), &[])).await;
     for (query, tool) in [
