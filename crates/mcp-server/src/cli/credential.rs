@@ -1,6 +1,7 @@
 //! `megaraptor credential`: the secrets that were kept. A value is shown to a person on a terminal
 //! and nowhere else; no tool gives one.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use super::columns::{Column, fitted};
 use super::{Form, Global, output, person};
 use crate::clock;
 use crate::credentials::{self, told};
+use crate::deployments::keep;
 use crate::tool_error::{Code, ToolError};
 
 /// The exit code of a list that is known to lack something.
@@ -32,6 +34,9 @@ pub(super) enum CredentialCommand {
         /// Show it although its use has ended
         #[arg(long)]
         expired: bool,
+        /// Write it to a new file for its owner only, as an API file for another program, and show nothing
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
     /// Delete one secret for good; needs a terminal
     Delete {
@@ -83,7 +88,14 @@ pub(super) fn run(global: &Global, command: CredentialCommand) -> Result<ExitCod
     let store = credentials::open(&global.home()?, Some(Arc::new(Person)));
     match command {
         CredentialCommand::List(args) => list(&store, args, form),
-        CredentialCommand::Show { credential, expired } => show(&store, &credential, expired, form),
+        CredentialCommand::Show { credential, expired, out } => {
+            person::needs_terminal("showing a secret")?;
+            let value = opened(&store, &credential, expired)?;
+            match out {
+                None => show(&credential, &value, form),
+                Some(file) => write(&credential, &value, file, form),
+            }
+        }
         CredentialCommand::Delete { credential } => delete(&store, &credential, form),
         CredentialCommand::Rebuild => rebuild(&store, form),
     }
@@ -163,18 +175,42 @@ fn row(item: &Metadata, now: jiff::Timestamp) -> Vec<String> {
     ]
 }
 
-fn show(
+fn opened(
     store: &FileStore,
     credential: &CredentialRef,
     expired: bool,
-    form: Form,
-) -> Result<ExitCode, ToolError> {
-    person::needs_terminal("showing a secret")?;
+) -> Result<Secret<String>, ToolError> {
     let expired = if expired { Expired::Allowed } else { Expired::Refused };
-    let value = credstore::open_text(store, credential, expired).map_err(|error| match &error {
+    credstore::open_text(store, credential, expired).map_err(|error| match &error {
         credstore::StoreError::Expired { .. } => told(&error).next("--expired shows it"),
         _ => told(&error),
-    })?;
+    })
+}
+
+fn write(
+    credential: &CredentialRef,
+    value: &Secret<String>,
+    file: PathBuf,
+    form: Form,
+) -> Result<ExitCode, ToolError> {
+    let file =
+        std::path::absolute(file).map_err(|error| ToolError::invalid(format!("--out: {error}")))?;
+    keep(&file, value.expose())?;
+    match form {
+        Form::Text => output::result(&format!(
+            "{} has {credential}, for its owner only: delete it when it is not needed any longer",
+            file.display()
+        )),
+        Form::Json => output::json(&json!({ "ref": credential, "file": file }))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(
+    credential: &CredentialRef,
+    value: &Secret<String>,
+    form: Form,
+) -> Result<ExitCode, ToolError> {
     // It is shown as it is, and so not where it would move the cursor or change the terminal.
     if value.expose().chars().any(|sign| sign.is_control() && !matches!(sign, '\n' | '\r' | '\t')) {
         return Err(ToolError::new(

@@ -80,7 +80,7 @@ pub(super) enum DeploymentsCommand {
         #[arg(long)]
         same_pairs: bool,
     },
-    /// Make a further API user on one; megaraptor credential show gives its file
+    /// Make a further API user on one; megaraptor credential show --out writes its file
     ApiUser {
         /// Its id
         id: String,

@@ -29,7 +29,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("grants revoke", &["megaraptor grants revoke G3"]),
     ("credential list", &["megaraptor credential list --limit 20"]),
-    ("credential show", &["megaraptor credential show cred:site-a/gui-admin"]),
+    (
+        "credential show",
+        &[
+            "megaraptor credential show cred:site-a/gui-admin",
+            "megaraptor credential show cred:D-2345678923/user-siem --out siem.api.yaml",
+        ],
+    ),
     ("credential delete", &["megaraptor credential delete cred:site-a/gui-admin"]),
     ("credential rebuild", &["megaraptor credential rebuild"]),
     (

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 use std::sync::Arc;
 
@@ -98,6 +99,19 @@ fn a_value_is_shown_on_a_terminal_and_the_passphrase_is_not() {
     assert!(code == Some(4) && !shown.contains(VALUE), "{code:?}: {shown}");
     assert!(shown.contains("this passphrase does not open"), "{shown}");
 
+    let file = home.path().join("gui.txt");
+    let out = file.display().to_string();
+    let write = [&show[..], &["--out", &out]].concat();
+    let (code, shown) = home.talked(&write, ASKED, &format!("{PASSPHRASE}\n"));
+    assert!(code == Some(0) && !shown.contains(VALUE), "{code:?}: {shown}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), VALUE);
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "others can read it");
+    fs::write(&file, "mine").unwrap();
+    let (code, shown) = home.talked(&write, ASKED, &format!("{PASSPHRASE}\n"));
+    assert!(code == Some(7) && shown.contains(&out), "{code:?}: {shown}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "mine", "a file was overwritten");
+
     let old = ["credential", "show", "cred:D-1/old"];
     let (code, shown) = home.talked(&old, "--expired", "");
     assert!(code == Some(7) && !shown.contains(VALUE), "{code:?}: {shown}");
@@ -112,12 +126,13 @@ fn a_value_is_shown_on_a_terminal_and_the_passphrase_is_not() {
 #[test]
 fn nothing_is_shown_or_deleted_through_a_pipe() {
     let home = home(None);
-    for command in ["show", "delete"] {
+    let out = home.path().join("out").display().to_string();
+    for command in [&["show"][..], &["delete"], &["show", "--out", &out]] {
         for form in ["text", "json"] {
-            let arguments = ["credential", command, "cred:D-1/gui", "-o", form];
+            let arguments = [&["credential", "-o", form], command, &["cred:D-1/gui"]].concat();
             let done = home.piped(&arguments, "yes\n");
             let text = said(&done);
-            assert_eq!(done.status.code(), Some(4), "{command}: {text}");
+            assert_eq!(done.status.code(), Some(4), "{command:?}: {text}");
             assert!(text.contains("needs a terminal") && !text.contains(VALUE), "{text}");
         }
     }

@@ -142,7 +142,7 @@ impl Render for Output {
         let _ = write!(
             out,
             "MADE {user} ({role}) on {deployment_id}, API at {api}, good until {ends}\n\
-             a person gets the file with: megaraptor credential show {reference}"
+             a person gets the file with: megaraptor credential show {reference} --out FILE"
         );
     }
 }
