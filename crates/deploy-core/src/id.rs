@@ -64,7 +64,7 @@ impl FromStr for DeploymentId {
             Err(BadId {
                 what: "deployment id",
                 text: text.to_owned(),
-                expected: "D- and ten letters or digits, as the list of deployments shows it",
+                expected: "D- and ten of 23456789bcdfghjkmnpq, as the list of deployments shows it",
             })
         }
     }

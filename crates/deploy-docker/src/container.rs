@@ -333,7 +333,7 @@ impl fmt::Display for ContainerSpec {
             write!(f, ", {} on {}", port.inside, port.outside)?;
         }
         let Limits { memory, millicpus, .. } = self.limits;
-        write!(f, ", {} MiB of memory, {} processors", memory >> 20, Processors(millicpus))
+        write!(f, ", memory {} MiB, processors {}", memory >> 20, Processors(millicpus))
     }
 }
 

@@ -103,6 +103,12 @@ impl DockerOrder {
                 "agents are told to connect to {}: only those on this machine reach it",
                 self.agents_at
             ));
+        } else if self.agents_on.ip().is_loopback() {
+            plan = plan.warn(format!(
+                "agents are told to connect to {}, and the agents' port listens on {} only",
+                self.agents_at,
+                self.agents_on.ip()
+            ));
         }
         Ok(plan)
     }

@@ -227,7 +227,7 @@ impl fmt::Display for UnitSpec {
         write!(f, "{} as the unit {}", self.about, self.name)?;
         if let Confinement::Server { memory, millicpus, .. } = &self.confinement {
             let processors = Processors(*millicpus);
-            write!(f, ", {} MiB of memory, {processors} processors", memory >> 20)?;
+            write!(f, ", memory {} MiB, processors {processors}", memory >> 20)?;
         }
         Ok(())
     }

@@ -26,6 +26,7 @@ use crate::services::Target;
 use crate::tool_error::{Code, ToolError};
 
 mod checked;
+mod further;
 mod handbook;
 mod kits;
 mod live;

@@ -352,6 +352,14 @@ impl Services {
             targets.iter().flat_map(|target| &target.orgs).map(OrgId::as_str).collect();
         let org = take_name(arguments, "org", self.many_orgs(), &orgs)?;
         let target = match &server {
+            // Of several deployments none is the usual one: which was made first says nothing.
+            None if self.servers.is_empty() && targets.len() > 1 => {
+                return Err(ToolError::invalid(format!(
+                    "several servers can be asked, and none is the default: {}",
+                    servers.join(", ")
+                ))
+                .next("name one of them as server"));
+            }
             None => targets.first().ok_or_else(|| self.no_server())?,
             Some(name) => targets.iter().find(|t| t.server.name() == name).ok_or_else(|| {
                 let names: Vec<_> = targets.iter().map(|t| t.server.name()).collect();
@@ -388,10 +396,17 @@ fn take_name(
     offered: bool,
     known: &[&str],
 ) -> Result<Option<String>, ToolError> {
-    let known = |given: &Value| given.as_str().is_some_and(|given| known.contains(&given));
-    if !offered && !arguments.get(name).is_some_and(known) {
-        // Left in place, it is refused as an unknown argument.
-        return Ok(None);
+    if let (false, Some(Value::String(given))) = (offered, arguments.get(name))
+        && !known.contains(&given.as_str())
+    {
+        // Not merely to be left out: whoever names another one does not mean this one.
+        return Err(match known {
+            [] => ToolError::invalid(format!("there is no {name} {given:?}: none is configured")),
+            [only, ..] => {
+                ToolError::invalid(format!("there is no {name} {given:?}; the only one is {only}"))
+                    .next(format!("name {only}, or leave {name} out, where that one is meant"))
+            }
+        });
     }
     match arguments.remove(name) {
         None | Some(Value::Null) => Ok(None),

@@ -30,7 +30,20 @@ pub struct FurtherFile {
     pub ends: Timestamp,
 }
 
+/// What the names of their secrets begin with, beside the names that rotation uses.
+const SECRET: &str = "user-";
+
 impl FurtherUser {
+    /// The name of the secret with the API file of a user.
+    pub fn secret(name: &str) -> String {
+        format!("{SECRET}{name}")
+    }
+
+    /// Whose API file a secret is, if it is one of theirs.
+    pub fn of_secret(secret: &str) -> Option<&str> {
+        secret.strip_prefix(SECRET)
+    }
+
     /// Makes the user on the server and a certificate for it, keeps its API file, and proves that a
     /// query is answered to it under its name.
     ///
@@ -43,8 +56,7 @@ impl FurtherUser {
         id: &DeploymentId,
         api: &Place,
     ) -> Result<FurtherFile, StepError> {
-        // Beside the names that rotation uses.
-        let secret = format!("user-{}", self.name);
+        let secret = Self::secret(&self.name);
         let taken = || {
             StepError::failed(
                 format!("{id} has an API file of {} already", self.name),

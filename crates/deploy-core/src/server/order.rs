@@ -72,6 +72,9 @@ impl FromStr for Place {
             found: format!("{:?}", text.chars().take(100).collect::<String>()),
             next: next.to_owned(),
         };
+        if text.contains("://") {
+            return Err(unfit("leave out what stands before the host, as https://"));
+        }
         let (host, port) =
             text.trim().rsplit_once(':').ok_or_else(|| unfit("name the port too"))?;
         let port = port.parse().ok().filter(|port| *port != 0);

@@ -53,6 +53,10 @@ pub(super) async fn run(global: &Global, args: CallArgs) -> Result<ExitCode, Too
         Ok(finished) => Ok(finished),
     };
     Terminal.clear();
+    // What goes on when nobody waits is stopped in order: this process ends.
+    if let Ok(deployments) = gateway.services().deployments() {
+        deployments.stop().await;
+    }
     print(&finished?, global.output)
 }
 

@@ -30,6 +30,11 @@ pub(super) fn narrowed(text: &str, width: usize) -> Option<String> {
             at += 1;
             continue;
         }
+        // What looks like headings stands below a line in the same columns: its first one has none.
+        let above = at.checked_sub(1).and_then(|before| lines.get(before));
+        if above.is_some_and(|line| line.starts_with(GAP) && fits(line, &starts)) {
+            return None;
+        }
         // A row that was shifted by what was escaped in it ends the table too early.
         let next = body.get(rows).is_some_and(|line| self::starts(line).len() >= COLUMNS);
         let after = body.get(rows + 1).is_some_and(|line| fits(line, &starts));
@@ -130,6 +135,9 @@ HANDLE flow:C.1/F.1/X";
         assert_eq!(narrowed(shifted, 20), None);
         let shifted = "id   host     note\nC.1  a        first row of it\n\\u{202e}C.2 b\nC.3  c        third row of it";
         assert_eq!(narrowed(shifted, 20), None);
+        let unnamed =
+            "     host     note\nC.1  a        first row of it\nC.2  b        second row of it";
+        assert_eq!(narrowed(unnamed, 20), None);
         let indented = "  a  b  c\n  1  2  3 and more that makes it wide";
         assert_eq!(narrowed(indented, 10), None);
     }

@@ -61,10 +61,10 @@ impl Deployments {
 
     /// None is opened. Blocking.
     fn secrets(&self, id: &DeploymentId) -> Vec<Check> {
-        let all = [names::CONFIG, names::GUI_PASSWORD]
+        let own = [names::CONFIG, names::GUI_PASSWORD]
             .into_iter()
             .chain(IdentityKind::ALL.map(names::api));
-        let look = |name: &str| {
+        let look = |name: &str, renew: &str| {
             let what = format!("the secret {name}");
             let expected = "is kept, and its use has not ended";
             let check = |found: &str, verdict| Check::new(&what, expected, found, verdict);
@@ -80,13 +80,27 @@ impl Deployments {
                 Ok(Some(kept)) if kept.expired => {
                     let end = kept.expires.map(|end| clock::to_second(end).to_string());
                     let found = format!("its use ended {}", end.unwrap_or_default());
-                    check(&found, Verdict::Unfit)
-                        .next("make a new one: rotate the deployment's keys")
+                    check(&found, Verdict::Unfit).next(renew)
                 }
                 Ok(Some(_)) => check("it is", Verdict::Fits),
             }
         };
-        all.map(look).collect()
+        let mut checks: Vec<Check> =
+            own.map(|name| look(name, "make a new one: rotate the deployment's keys")).collect();
+        match self.further_users(id) {
+            Ok(all) => checks.extend(all.iter().map(|kept| {
+                look(
+                    kept.name().as_str(),
+                    "make a user of another name with megaraptor deployments api-user, and delete \
+                     this file with megaraptor credential delete",
+                )
+            })),
+            Err(error) => {
+                let expected = "are kept, and their use has not ended";
+                checks.push(not_looked("the files of further API users", expected, &error.message));
+            }
+        }
+        checks
     }
 
     async fn on_platform(&self, record: &Record, cx: &ToolCx<'_>) -> Vec<Check> {

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use velociraptor_api::IdentityKind;
 
 use super::Deployments;
+use super::kits::only_near;
 use crate::clock;
 use crate::tool_error::{Code, ToolError};
 
@@ -95,6 +96,14 @@ impl Deployments {
                     code(&format!("megaraptor credential show {reference}")),
                 ]);
             }
+        }
+        for further in self.further_users(id)? {
+            let reference = &further.credential;
+            let what = format!("the API file of a further user, {}", reference.name());
+            rows.push(vec![
+                said(&what),
+                code(&format!("megaraptor credential show {reference} --out FILE")),
+            ]);
         }
         let key = self.store().protection().map_err(|error| crate::credentials::told(&error))?;
         Ok(Secrets { rows, key: key.map(|key| key.in_words()) })
@@ -220,9 +229,11 @@ fn agents(page: &mut Page, record: &Record, site: &Site) {
     if let Some(own) = &site.agent {
         page.line(own.clone());
     }
+    // Without the word of whoever asks, no kit is made of what only the server's host reaches.
+    let near = if only_near(record) { " --server-host-only" } else { "" };
     page.line(String::from("Debian and Ubuntu, as a package; then on each host, as root:"));
     page.block(format!(
-        "megaraptor deployments installer {id} --out agent.deb\ndpkg -i ./agent.deb"
+        "megaraptor deployments installer {id} --out agent.deb{near}\ndpkg -i ./agent.deb"
     ));
     page.line(format!(
         "It is removed without a trace by {}; {} keeps the agent's identity.",
@@ -231,7 +242,7 @@ fn agents(page: &mut Page, record: &Record, site: &Site) {
     ));
     page.line(String::from("Any other Linux that systemd leads; then on each host, as root:"));
     page.block(format!(
-        "megaraptor deployments installer {id} --format tarball --out agent.tar.gz\n\
+        "megaraptor deployments installer {id} --format tarball --out agent.tar.gz{near}\n\
          tar -xzf agent.tar.gz\nsh velociraptor_client_*/install.sh"
     ));
     page.line(format!(

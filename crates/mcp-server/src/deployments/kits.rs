@@ -256,8 +256,9 @@ fn reached(record: &Record, client: &ClientConfig, known: bool) -> Result<Vec<St
         return Ok(near.into_iter().map(|what| format!("{what}, {only}")).collect());
     }
     Err(ToolError::new(Code::Conflict, format!("{}, {only}", near.join("; "))).next(
-        "deploy a server with an agents_at that endpoints reach; where the agent is to be on the \
-         server's own host, say server_host_only",
+        "deploy a server that endpoints reach (agents_at: its address there; agents_on: where it \
+         listens); where the agent is to be on the server's own host, or something there hands \
+         connections on, say server_host_only",
     ))
 }
 
@@ -270,6 +271,12 @@ fn is_near(url: &str) -> bool {
         let bare = host.to_string();
         host.is_loopback() || matches!(bare.as_str(), "0.0.0.0" | "[::]")
     })
+}
+
+/// Whether agents are told, or find the port, on the server's own host only.
+pub(super) fn only_near(record: &Record) -> bool {
+    let told = order(record).is_some_and(|order| order.agents_at.host().is_loopback());
+    told || listens(record).is_some_and(|at| at.ip().is_loopback())
 }
 
 /// Where the host listens for agents.

@@ -56,7 +56,11 @@ pub(super) async fn bring(
         cx.progress.report(0, None, &format!("package: {}{of} MiB", done >> 20));
     };
     if let Some(file) = &asked.file {
-        return one(&Here::named(file), wanted, &progress, &cx.cancel).await;
+        let package = one(&Here::named(file), wanted, &progress, &cx.cancel).await?;
+        if package.proven() == &Proven::Named {
+            is_velociraptor(&package).await?;
+        }
+        return Ok(package);
     }
     let carried = std::env::var_os(PACKAGES).filter(|path| !path.is_empty());
     if let Some(path) = carried {
@@ -90,25 +94,31 @@ async fn one(
     source.fetch(&wanted, progress, cancel).await.map_err(|error| told(&error))
 }
 
-/// What is said of it beside other checks. Blocking.
-///
-/// A file that was only named is looked into, and not run: nobody has agreed to that yet.
-pub(super) fn check(package: &Package) -> Result<Check, ToolError> {
+/// Refuses a file that was named by mistake. It is looked into, and not run: nobody has agreed to that
+/// yet.
+async fn is_velociraptor(package: &Package) -> Result<(), ToolError> {
+    let looked = package.clone();
+    let names = tokio::task::spawn_blocking(move || looked.names_velociraptor()).await;
+    let names = names.map_err(|error| ToolError::new(Code::Internal, error.to_string()))?;
+    if names.map_err(|error| told(&error))? {
+        return Ok(());
+    }
+    let path = package.path().display();
+    Err(ToolError::invalid(format!("{path} is no Velociraptor: it names Velociraptor nowhere")).next(
+        "name Velociraptor's own binary; one that was packed is taken where its sha256 is said too",
+    ))
+}
+
+/// What is said of it beside other checks.
+pub(super) fn check(package: &Package) -> Check {
     let what = format!("the package {} for {}", package.version(), package.platform());
     let (proof, verdict) = match package.proven() {
         Proven::Pinned => ("its SHA-256 is the one that this program knows", Verdict::Fits),
         Proven::Stated => ("its SHA-256 is the one that was stated", Verdict::Fits),
         Proven::Signed(_) => ("the release's key signed it", Verdict::Fits),
-        _ if !package.names_velociraptor().map_err(|error| told(&error))? => {
-            let found = format!("{} does not name Velociraptor anywhere", package.path().display());
-            return Ok(Check::new(what, "a Velociraptor program", found, Verdict::Unfit).next(
-                "name Velociraptor's binary with --binary; one that was packed is taken where \
-                 --sha256 says what it is",
-            ));
-        }
         _ => ("nobody vouches for it but whoever named it", Verdict::Doubtful),
     };
-    Ok(Check::new(what, "verified", format!("{}: {proof}", package.sha256()), verdict))
+    Check::new(what, "verified", format!("{}: {proof}", package.sha256()), verdict)
 }
 
 fn invalid(error: impl std::fmt::Display) -> ToolError {

@@ -120,11 +120,14 @@ impl Deployments {
                     return Err(ToolError::new(
                         Code::Cancelled,
                         format!(
-                            "nobody waits for {id} any longer; it goes on while this program runs, and is \
-                             stopped in order when that ends"
+                            "nobody waits for {id} any longer: it goes on while this program runs, and is \
+                             stopped in order where that ends"
                         ),
                     )
-                    .next(format!("get_deployment_status, or megaraptor deployments show {id}")));
+                    .next(format!(
+                        "megaraptor deployments show {id} (get_deployment_status) says how far it came; \
+                         resume {id} carries on, destroy {id} takes it away"
+                    )));
                 }
             }
         }

@@ -204,6 +204,7 @@ impl Deployments {
             let reference = Vault::reference(id, name).ok()?;
             self.store().find(&reference).ok().flatten().map(|_| reference.to_string())
         })
+        .chain(self.further_users(id).into_iter().flatten().map(|kept| kept.credential.to_string()))
         .collect()
     }
 }
@@ -254,6 +255,8 @@ impl Whole {
         }
         let mut line = |name: &str, value: Option<String>| {
             if let Some(value) = value.filter(|value| !value.is_empty()) {
+                // Somebody wrote it: a line end in it would begin a line of ours.
+                let value = value.replace(['\n', '\r'], "\\n");
                 let _ = write!(out, "\n{name:<12} {value}");
             }
         };

@@ -224,7 +224,6 @@ impl Deployments {
         let agents_on = on(&wish.agents_on, "agents_on")?
             .unwrap_or_else(|| SocketAddr::new(anywhere, agents_at.port()));
         let (gui_on, api_on) = (on(&wish.gui_on, "gui_on")?, on(&wish.api_on, "api_on")?);
-        let reached = reached(&agents_at, agents_on);
         let health = health(wish.health_timeout)?;
         let asked = package::Asked {
             version: wish.version.clone(),
@@ -287,8 +286,7 @@ impl Deployments {
                 (Order::Linux(Box::new(order)), checks, found)
             }
         };
-        checks.insert(0, blocking(move || package::check(&found)).await??);
-        checks.extend(reached);
+        checks.insert(0, package::check(&found));
         let id = DeploymentId::generate()
             .map_err(|error| ToolError::new(Code::Internal, error.to_string()))?;
         let plan = order.plan(&id).map_err(|error| told(&error))?;
@@ -304,23 +302,6 @@ impl Deployments {
         };
         Ok(Planned { record: Record::new(id, order.kind(), about, plan), checks, order })
     }
-}
-
-/// That agents elsewhere get to where the server listens for them, where that can be doubted.
-fn reached(agents_at: &Place, agents_on: SocketAddr) -> Option<Check> {
-    if agents_at.host().is_loopback() || !agents_on.ip().is_loopback() {
-        return None;
-    }
-    let check = Check::new(
-        "the way of agents to the server",
-        format!("an address that leads to {agents_at} from other hosts"),
-        format!("it listens on {agents_on}, which only this machine reaches"),
-        Verdict::Doubtful,
-    );
-    Some(check.next(format!(
-        "say agents_on 0.0.0.0:{}, unless something on this machine hands connections on",
-        agents_on.port()
-    )))
 }
 
 /// The SHA-256 of a plan.
@@ -420,15 +401,5 @@ mod tests {
         let [gui, api, metrics] = free_beside(&mut taken).map(|at| at.port());
         assert!(gui > GUI && api > API + 1, "{gui} {api}");
         assert!(gui != api && api != metrics && gui != metrics, "{gui} {api} {metrics}");
-    }
-
-    #[test]
-    fn a_port_that_only_this_machine_reaches_is_doubted_where_agents_are_elsewhere() {
-        let on = |text: &str| text.parse::<SocketAddr>().unwrap();
-        let doubted = |at: &str, listens| reached(&at.parse().unwrap(), on(listens)).is_some();
-        assert!(doubted("ir.example.org:8000", "127.0.0.1:8000"));
-        assert!(doubted("10.0.0.7:8000", "[::1]:8000"));
-        assert!(!doubted("ir.example.org:8000", "0.0.0.0:8000"));
-        assert!(!doubted("localhost:8000", "127.0.0.1:8000"));
     }
 }

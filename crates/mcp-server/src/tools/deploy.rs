@@ -66,9 +66,14 @@ async fn named_up(cx: &ToolCx<'_>, text: &str) -> Result<(DeploymentId, Record),
     if record.status() == Status::Up {
         return Ok((id, record));
     }
-    let status = record.status().as_str();
-    Err(ToolError::new(Code::Conflict, format!("{id} is {status}, and not up"))
-        .next("resume_deployment brings it up first"))
+    let status = record.status();
+    let next = match status {
+        Status::Gone => "list_deployments shows what there is; deploy_server makes another",
+        Status::Removing => "destroy_deployment ends what was begun",
+        _ => "resume_deployment brings it up first",
+    };
+    let status = status.as_str();
+    Err(ToolError::new(Code::Conflict, format!("{id} is {status}, and not up")).next(next))
 }
 
 /// Days that certificates are to hold: as somebody said, else as the profile says.

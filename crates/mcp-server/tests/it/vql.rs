@@ -265,7 +265,7 @@ async fn the_only_server_and_org_may_be_named() {
         arguments[name] = json!(other);
         let error = wire.failed("run_vql", arguments).await;
         let told = error["message"].as_str().unwrap_or_default();
-        assert!(told.contains(&format!("leave {name} out")), "{error}");
+        assert!(told.contains(&format!("there is no {name} \"{other}\"; the only")), "{error}");
     }
 }
 

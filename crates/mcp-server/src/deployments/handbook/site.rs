@@ -57,7 +57,7 @@ fn docker(record: &Record) -> Option<Site> {
         (
             "container",
             format!(
-                "{name}: {} MiB of memory, {} processors, {} processes, {} open files",
+                "{name}: memory {} MiB, processors {}, {} processes, {} open files",
                 limits.memory >> 20,
                 Processors(limits.millicpus),
                 limits.processes,
@@ -117,7 +117,7 @@ fn linux(record: &Record) -> Option<Site> {
         (
             "unit",
             format!(
-                "{unit}: {} MiB of memory, {} processors, {tasks} processes, {open_files} open files",
+                "{unit}: memory {} MiB, processors {}, {tasks} processes, {open_files} open files",
                 memory >> 20,
                 Processors(*millicpus)
             ),

@@ -1,7 +1,7 @@
 //! `generate_api_credentials`.
 
 use deploy_core::DeploymentId;
-use deploy_core::server::FurtherUser;
+use deploy_core::server::{FurtherUser, names};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use velociraptor_api::{IdentityKind, Permission, Session};
@@ -12,7 +12,7 @@ use crate::context::ToolCx;
 use crate::deployments::told_step;
 use crate::gateway::{Go, Work};
 use crate::tool::{Acts, Effect, Place, Tool};
-use crate::tool_error::ToolError;
+use crate::tool_error::{Code, ToolError};
 
 /// `generate_api_credentials`.
 pub(super) struct GenerateApiCredentials;
@@ -99,6 +99,17 @@ impl Acts for GenerateApiCredentials {
             )));
         }
         let (id, record) = super::named_up(cx, &input.deployment_id).await?;
+        let deployments = cx.services.deployments()?;
+        let order = deployments.order(&record)?;
+        let kept = deployments.vault().has(&id, &FurtherUser::secret(&name)).await;
+        let kept = kept.map_err(|error| told_step(&error))?;
+        if kept
+            || name == order.gui_user
+            || IdentityKind::ALL.map(names::user).contains(&name.as_str())
+        {
+            return Err(ToolError::new(Code::Conflict, format!("{id} has a user {name} already"))
+                .next("choose another name: nothing is overwritten"));
+        }
         let days = super::days(cx, &record, input.validity_days)?;
         let kind = match input.role {
             Role::Reader => IdentityKind::Reader,

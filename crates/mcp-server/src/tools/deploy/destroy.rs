@@ -106,6 +106,13 @@ impl Acts for DestroyDeployment {
             about => about.join(", "),
         };
         let (what, undo) = match &copy {
+            _ if record.status() == Status::Gone => (
+                format!(
+                    "{id} ({about}) is gone: looks whether anything of it is there all the same, and \
+                     removes that"
+                ),
+                "nothing",
+            ),
             None => (
                 format!("removes {id} ({about}) with all evidence on it"),
                 "nothing: what was collected there is lost",

@@ -13,6 +13,9 @@ use crate::table;
 use crate::tool::{Detail, Effect, Place, Reads, Tool};
 use crate::tool_error::ToolError;
 
+/// Characters of a trouble in a list: it can have the end of a log in it.
+const TOLD: usize = 240;
+
 /// `list_deployments`.
 pub(super) struct ListDeployments;
 
@@ -109,7 +112,12 @@ impl Render for Output {
         table::write(out, &headings, rows);
         for brief in &self.deployments {
             if let Some(trouble) = &brief.trouble {
-                let _ = write!(out, "\n! {}: {trouble}", brief.id);
+                let id = &brief.id;
+                let begin: String = trouble.replace(['\n', '\r'], " ").chars().take(TOLD).collect();
+                let _ = write!(out, "\n! {id}: {begin}");
+                if begin.len() < trouble.len() {
+                    let _ = write!(out, "… (megaraptor deployments show {id} has the whole)");
+                }
             }
         }
     }

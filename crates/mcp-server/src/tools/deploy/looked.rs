@@ -1,12 +1,10 @@
 //! What was looked at, as answers carry it.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use deploy_core::preflight::{Check, Verdict};
 use schemars::JsonSchema;
 use serde::Serialize;
-
-use crate::table;
 
 /// What was looked at.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -32,17 +30,10 @@ impl Looked {
         Self { what, expected, found, verdict, next }
     }
 
-    /// A table, and below it what to do, each thing once.
+    /// A line each, whole, and below them what to do, each thing once.
     pub(super) fn write(all: &[Self], out: &mut String) {
-        let rows = all.iter().map(|check| {
-            let Self { what, expected, found, verdict, .. } = check;
-            vec![(*verdict).to_owned(), what.clone(), expected.clone(), found.clone()]
-        });
-        table::write(out, &["", "what", "expected", "found"], rows);
-        // Cells are cut, and what does not fit is to be read whole.
-        for Self { what, expected, found, .. } in all.iter().filter(|it| it.verdict != "fits") {
-            let _ = write!(out, "\n! {what}: expected {expected}, found {found}");
-        }
+        let lines: Vec<String> = all.iter().map(Self::line).collect();
+        out.push_str(&lines.join("\n"));
         let mut told: Vec<&str> = Vec::new();
         for next in all.iter().filter_map(|check| check.next.as_deref()) {
             if !told.contains(&next) {
@@ -51,6 +42,19 @@ impl Looked {
                 told.push(next);
             }
         }
+    }
+
+    /// What does not fit is to be seen at once.
+    fn line(&self) -> String {
+        let Self { what, expected, found, verdict, next: _ } = self;
+        let word = match *verdict {
+            "fits" => String::from("fits"),
+            other => other.replace('_', " ").to_uppercase(),
+        };
+        if expected == found {
+            return format!("{word:<10} {what}: {found}, as expected");
+        }
+        format!("{word:<10} {what}: expected {expected}, found {found}")
     }
 }
 

@@ -1,7 +1,7 @@
 //! `resume_deployment`.
 
 use deploy_core::server::{Replaced, staged};
-use deploy_core::{DeploymentId, Goal, Phase, Record};
+use deploy_core::{DeploymentId, Goal, Phase, Record, Status};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use velociraptor_api::{Permission, Session};
@@ -62,9 +62,11 @@ impl Acts for ResumeDeployment {
         let deployments = cx.services.deployments()?;
         if record.goal == Goal::Gone {
             let status = record.status().as_str();
-            return Err(ToolError::new(Code::Conflict, format!("{id} is {status}")).next(
-                "destroy_deployment ends what was begun; a new one is made with deploy_server",
-            ));
+            let next = match record.status() {
+                Status::Gone => "deploy_server makes another",
+                _ => "destroy_deployment ends what was begun; deploy_server makes another",
+            };
+            return Err(ToolError::new(Code::Conflict, format!("{id} is {status}")).next(next));
         }
         let staged = staged(&deployments.vault(), &id).await;
         let staged = staged.map_err(|error| told_step(&error))?;

@@ -105,6 +105,7 @@ impl Acts for RotateCertificates {
         let old: Vec<&str> = staged.replaced.iter().map(|one| one.old.as_str()).collect();
         let mut notes = staged.notes.clone();
         notes.insert(0, String::from("the server is started anew: agents come back by themselves"));
+        notes.extend(deployments.left_by_rotation(&id).await?);
         let work = Work::that(format!("replaces in {id}, for {days} days: {}", what.join(", ")))
             .noting(notes)
             .bound_to("certificates", &old)
@@ -125,7 +126,8 @@ impl Acts for RotateCertificates {
         let deployments = cx.services.deployments()?;
         let rotated = deployments.rotate(cx, &id, rotation).await;
         let faults = cx.services.renew(id.as_str()).await;
-        let (record, Staged { replaced, notes }) = rotated?;
+        let (record, Staged { replaced, mut notes }) = rotated?;
+        notes.extend(deployments.left_by_rotation(&id).await?);
         let replaced = replaced.into_iter().map(|one| Replaced {
             what: one.what,
             old: one.old,

@@ -47,6 +47,8 @@ pub(super) struct Prepared {
     planned: Planned,
     validate_only: bool,
     keep: bool,
+    /// Which version was asked for.
+    version: Option<String>,
 }
 
 impl Acts for DeployServer {
@@ -69,7 +71,7 @@ impl Acts for DeployServer {
         }
         let planned = cx.services.deployments()?.plan(&wish, cx).await?;
         let (validate_only, keep) = (wish.validate_only, wish.keep_on_failure);
-        let prepared = Prepared { planned, validate_only, keep };
+        let prepared = Prepared { planned, validate_only, keep, version: wish.version };
         if validate_only {
             return Ok((Work::looking(), prepared));
         }
@@ -90,7 +92,7 @@ impl Acts for DeployServer {
         _go: &Go,
         prepared: Prepared,
     ) -> Result<Answer<Output>, ToolError> {
-        let Prepared { planned, validate_only, keep } = prepared;
+        let Prepared { planned, validate_only, keep, version } = prepared;
         let checks = planned.checks.iter().map(Looked::of).collect();
         let deployments = cx.services.deployments()?;
         let (record, planned_only) = if validate_only {
@@ -99,8 +101,13 @@ impl Acts for DeployServer {
             let record = deployments.note(planned.record).await?;
             (deployments.carry_out(cx, &record.id, Ended::Up, keep).await?, false)
         };
-        let faults = if planned_only { Vec::new() } else { cx.services.refresh().await };
+        let mut faults = if planned_only { Vec::new() } else { cx.services.refresh().await };
         let deployment = deployments.whole(&record, clock::now()).await?;
+        if let (Some(asked), Some(found)) = (version, &deployment.version)
+            && asked.trim_start_matches('v') != found
+        {
+            faults.push(format!("the server is version {found}, and {asked} was asked for"));
+        }
         let output = Output { planned_only, checks, deployment };
         Ok(Answer::complete(cx, output).warn(faults))
     }
@@ -125,5 +132,12 @@ impl Render for Output {
             out.push('\n');
         }
         self.deployment.write(out);
+        if !self.planned_only {
+            let id = &self.deployment.brief.id;
+            out.push_str("\nNEXT make hosts agents of it: megaraptor deployments installer ");
+            out.push_str(id);
+            out.push_str(" (generate_agent_installer); ask it by its id: server ");
+            out.push_str(id);
+        }
     }
 }

@@ -160,8 +160,13 @@ async fn d56_d58_only_the_verified_program_for_that_processor_is_packed() {
     assert!(text(&bed.refused(&wish).await, "message").contains("linux-amd64"));
     let wish = json!({ "binary": own, "sha256": digest, "out": out });
     assert!(text(&bed.refused(&wish).await, "message").contains(&digest));
-    // The right one for it is taken at the word of whoever named it, and that is said.
+    // Some other program for that processor.
     let wish = json!({ "binary": other, "arch": "arm64", "out": out });
+    assert!(text(&bed.refused(&wish).await, "message").contains("is no Velociraptor"));
+    assert!(!out.exists());
+    // The right one for it is taken at the word of whoever named it, and that is said.
+    let named = [&program(ARM64)[..], b"www.velocidex.com/golang/velociraptor"].concat();
+    std::fs::write(&other, named).expect("written");
     let made = bed.made(&wish).await;
     assert_eq!(text(&made["structuredContent"], "arch"), "arm64", "{made}");
     assert!(made.to_string().contains("nobody vouches for the binary"), "{made}");

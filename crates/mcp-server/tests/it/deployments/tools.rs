@@ -7,10 +7,11 @@ use deploy_core::server::{Vault, names};
 use deploy_core::{About, Goal, Phase, StateRegistry as _};
 use jiff::{SignedDuration, Timestamp};
 use mcp_server::deployments::Deployments;
+use mcp_server::services::{Services, Switches};
 use serde_json::{Value, json};
 
 use super::up::{Up, Wanted, up};
-use super::{error, services};
+use super::{error, kept, services};
 use crate::outlet::{ORDER, planted, seen, texts};
 use crate::simulated::allowing;
 use crate::wire::Wire;
@@ -399,5 +400,53 @@ async fn a_further_user_takes_nobodys_name_and_no_secret_that_is_there() {
     let wish = json!({ "deployment_id": up.id, "client_name": "siem" });
     let error = error(&mut wire, "generate_api_credentials", wish).await;
     let said = error["message"].as_str().expect("words");
-    assert!(said.contains("has an API file of siem already"), "{said}");
+    assert!(said.contains("has a user siem already"), "{said}");
+    let wish = json!({ "deployment_id": up.id, "client_name": "admin" });
+    let error = self::error(&mut wire, "generate_api_credentials", wish).await;
+    assert_eq!(error["code"], "conflict", "{error}");
+
+    // Whoever looks later sees that there is one more.
+    let shown = wire.call("list_deployments", json!({})).await;
+    assert_eq!(shown["deployments"][0]["id"], up.id.as_str(), "{shown}");
+    let whole = deployments.load(&up.id).await.expect("a record");
+    let whole = deployments.whole(&whole, Timestamp::now()).await.expect("all of it");
+    let siem = format!("cred:{}/user-siem", up.id);
+    assert!(whole.credentials.contains(&siem), "{:?}", whole.credentials);
+    let left = deployments.left_by_rotation(&up.id).await.expect("a list").expect("one is left");
+    assert!(left.contains("siem"), "{left}");
+}
+
+#[tokio::test]
+async fn of_several_deployments_one_has_to_be_named() {
+    let up = up(Wanted::default()).await;
+    let deployments = Deployments::of(up.home.path(), None);
+    let other = deploy_core::DeploymentId::generate().expect("an id");
+    for kind in velociraptor_api::IdentityKind::ALL {
+        let of = |id| Vault::reference(id, names::api(kind)).expect("a name");
+        let file =
+            credstore::open_text(deployments.store(), &of(&up.id), credstore::Expired::Refused);
+        let file = file.expect("it is kept").expose().clone().into_bytes();
+        let new = credstore::NewCredential {
+            credential: of(&other),
+            kind: credstore::Kind::ApiFile,
+            expires: None,
+        };
+        deployments.store().put(new, &secret::Secret::new(file)).expect("kept");
+    }
+    let mut record = deployments.load(&up.id).await.expect("a record");
+    record.id = other.clone();
+    kept(up.home.path(), &record).await;
+
+    let switches = Switches { families: vec![String::from("core")], ..allowing() };
+    let (services, faults) =
+        Services::new(Vec::new(), switches).with_deployments(Deployments::of(up.home.path(), None));
+    assert!(faults.is_empty(), "{faults:?}");
+    let mut wire = Wire::ready(services).await;
+    let refused = error(&mut wire, "list_clients", json!({})).await;
+    let said = refused["message"].as_str().expect("words");
+    assert!(said.contains(up.id.as_str()) && said.contains(other.as_str()), "{said}");
+    assert_eq!(refused["next_step"], "name one of them as server", "{refused}");
+    // Named, it is asked: nothing listens there.
+    let silent = error(&mut wire, "list_clients", json!({ "server": other })).await;
+    assert_ne!(silent["code"], "invalid_input", "{silent}");
 }
