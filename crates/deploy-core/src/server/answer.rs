@@ -12,8 +12,8 @@ pub(super) async fn look(cx: &StepCx<'_>, vault: &Vault) -> Result<Found, StepEr
     if !cx.has_fact(ANSWERED) {
         return Ok(Found::Absent);
     }
-    Ok(match asked(cx, vault).await {
-        Ok(_) => Found::Done,
+    Ok(match ask(cx, vault).await {
+        Ok(()) => Found::Done,
         Err(error) => Found::Half { left: vec![format!("an answer of earlier; now: {error}")] },
     })
 }

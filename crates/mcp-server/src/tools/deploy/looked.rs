@@ -30,6 +30,12 @@ impl Looked {
         Self { what, expected, found, verdict, next }
     }
 
+    /// The verdict that counts most.
+    pub(super) fn worst(all: &[Self]) -> &'static str {
+        let has = |verdict: &&str| all.iter().any(|check| check.verdict == *verdict);
+        ["unfit", "not_looked", "doubtful"].into_iter().find(|it| has(it)).unwrap_or("fits")
+    }
+
     /// A line each, whole, and below them what to do, each thing once.
     pub(super) fn write(all: &[Self], out: &mut String) {
         let lines: Vec<String> = all.iter().map(Self::line).collect();

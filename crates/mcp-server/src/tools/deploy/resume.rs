@@ -9,7 +9,7 @@ use velociraptor_api::{Permission, Session};
 use crate::answer::{Answer, Render};
 use crate::clock;
 use crate::context::ToolCx;
-use crate::deployments::{Ended, Whole, plan_digest, told_step};
+use crate::deployments::{Ended, Live, Whole, plan_digest, told_step};
 use crate::gateway::{Go, Work};
 use crate::tool::{Acts, Effect, Place, Tool};
 use crate::tool_error::{Code, ToolError};
@@ -74,10 +74,17 @@ impl Acts for ResumeDeployment {
         notes.extend(staged.as_deref().map(ends));
         let new = staged.as_deref().unwrap_or_default().iter().map(|one| one.new.as_deref());
         let new: Vec<&str> = new.map(Option::unwrap_or_default).collect();
+        let live = match deployments.look(&id, cx).await {
+            Ok((_, live)) => Some(live),
+            Err(error) => {
+                notes.push(format!("how it stands now was not seen: {error}"));
+                None
+            }
+        };
         let what =
             format!("carries on {id}: looks at each step, and does it where it is not there");
         let work = Work::that(what)
-            .stepwise(standing(&record))
+            .stepwise(standing(&record, live.as_deref()))
             .bound_to("plan_sha256", &plan_digest(&record.plan)?)
             .bound_to("new_certificates", &new)
             .noting(notes)
@@ -102,17 +109,24 @@ impl Acts for ResumeDeployment {
     }
 }
 
-/// The steps, each with how it stands on record.
-fn standing(record: &Record) -> impl Iterator<Item = String> {
-    record.plan.steps().iter().zip(&record.phases).map(|(step, phase)| {
+/// The steps, each with how it stands on record, and how it was found just now.
+fn standing(record: &Record, live: Option<&[Live]>) -> Vec<String> {
+    let steps = record.plan.steps().iter().zip(&record.phases).enumerate();
+    let told = steps.map(|(at, (step, phase))| {
         let stands = match phase {
             Phase::Done => "done before",
             Phase::Begun => "BEGUN, NOT SEEN TO BE DONE",
             Phase::Undoing => "BEGUN TO BE TAKEN BACK",
             Phase::Waiting => "not begun",
         };
-        format!("{} ({stands})", step.does)
-    })
+        match live.and_then(|live| live.get(at)) {
+            Some(live) if !live.is_as_recorded() => {
+                format!("{} ({stands}; NOW {})", step.does, live.found)
+            }
+            _ => format!("{} ({stands})", step.does),
+        }
+    });
+    told.collect()
 }
 
 /// What becomes of a rotation that was begun, for whoever agrees.

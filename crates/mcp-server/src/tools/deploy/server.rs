@@ -125,7 +125,12 @@ fn notes(checks: &[Check], warnings: &[String]) -> Vec<String> {
 impl Render for Output {
     fn render(&self, out: &mut String) {
         if self.planned_only {
-            out.push_str("PLANNED ONLY: nothing was done; ");
+            out.push_str(match Looked::worst(&self.checks) {
+                "fits" => "FITS",
+                "unfit" => "UNFIT: it would be refused",
+                _ => "FITS, WITH DOUBTS",
+            });
+            out.push_str(". PLANNED ONLY: nothing was done; ");
             out.push_str(ANY);
             out.push_str(" stands for the id that it gets when it begins\n");
             Looked::write(&self.checks, out);
