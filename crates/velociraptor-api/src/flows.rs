@@ -18,7 +18,7 @@ mod list;
 mod status;
 mod wait;
 
-pub use applied::applied_nowhere;
+pub use applied::{Applied, applied};
 pub use cancel::{Cancelled, cancel};
 pub use list::{FlowPage, FlowSearch, list};
 pub(crate) use status::unlogged;

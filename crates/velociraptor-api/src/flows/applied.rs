@@ -12,19 +12,31 @@ use crate::row;
 use crate::session::Session;
 
 /// How often the log of a flow is read until it has the lines that the flow counts.
-const LOOKS: u32 = 5;
+const LOOKS: u32 = 7;
 
-/// On an idle server the lines of a flow are there within a tenth of a second after its end.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+/// The first pause between two looks; each is twice as long as the one before, all of them six seconds.
+/// On an idle server the lines of a flow are there within a tenth of a second after its end, on a busy
+/// one they were not after half a second.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Whether every query of a flow that ended well without rows logged that its precondition does
-/// not hold on the client: then nothing was looked at. False of every other flow, and where the
-/// log still lacks lines after half a second.
+/// Whether what a flow was to do applied to its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// A query of it ran, or it ended otherwise than well and without rows.
+    Somewhere,
+    /// Every query logged that its precondition does not hold on the client: nothing was looked at.
+    Nowhere,
+    /// It ended well and without rows, and its log still lacks lines that would tell.
+    NotKnown,
+}
+
+/// Whether what a flow was to do applied to its client. Of a flow that ended well without rows the log
+/// is read, for up to six seconds where it lacks lines.
 ///
 /// # Errors
 ///
 /// [`Fault::Query`].
-pub async fn applied_nowhere(session: &Session<'_>, status: &FlowStatus) -> Result<bool, Fault> {
+pub async fn applied(session: &Session<'_>, status: &FlowStatus) -> Result<Applied, Fault> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Line {
@@ -33,8 +45,9 @@ pub async fn applied_nowhere(session: &Session<'_>, status: &FlowStatus) -> Resu
     }
     let flow = &status.flow;
     if flow.state != FlowState::Finished || flow.rows > 0 || status.queries.is_empty() {
-        return Ok(false);
+        return Ok(Applied::Somewhere);
     }
+    let mut pause = FIRST_PAUSE;
     for look in 1..=LOOKS {
         let query = SKIPPED
             .query()
@@ -43,15 +56,16 @@ pub async fn applied_nowhere(session: &Session<'_>, status: &FlowStatus) -> Resu
         let lines: Vec<Line> = session.rows(&SKIPPED, query).await?;
         let skipped = lines.iter().filter(|line| line.skipped).count();
         if skipped >= status.queries.len() {
-            return Ok(true);
+            return Ok(Applied::Nowhere);
         }
         // The server writes the log a moment after the record.
         if lines.len() as u64 >= flow.logs {
-            break;
+            return Ok(Applied::Somewhere);
         }
         if look < LOOKS {
-            sleep(BETWEEN_LOOKS).await;
+            sleep(pause).await;
+            pause *= 2;
         }
     }
-    Ok(false)
+    Ok(Applied::NotKnown)
 }

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde_json::{Value, json};
 use velociraptor_api::collections::{self, Checked, Collection, CollectionLimits, Target};
 use velociraptor_api::flow_results;
-use velociraptor_api::flows::{self, Bound, FlowSearch, FlowState, WaitEnd};
+use velociraptor_api::flows::{self, Applied, Bound, FlowSearch, FlowState, WaitEnd};
 use velociraptor_api::{ClientId, Fault, FlowId, Permission};
 
 use super::Bench;
@@ -283,13 +283,15 @@ async fn limits(bench: &Bench<'_>) -> anyhow::Result<()> {
 
 async fn not_applicable(bench: &Bench<'_>) -> anyhow::Result<()> {
     let (session, id) = (bench.session(), bench.agent_id()?);
-    for (artifact, nowhere) in [("Windows.System.Pslist", true), ("Generic.Client.Info", false)] {
+    for (artifact, wanted) in
+        [("Windows.System.Pslist", Applied::Nowhere), ("Generic.Client.Info", Applied::Somewhere)]
+    {
         let good = checked(bench, &collection(artifact, &[])).await?;
         let flow = collections::start(&session, &id, &good).await?.status.flow.flow_id;
         flows::wait(&session, &id, &flow, PATIENCE, |_| {}).await?;
         let status = flows::status(&session, &id, &flow).await?;
-        let said = flows::applied_nowhere(&session, &status).await?;
-        ensure!(said == nowhere, "{artifact}: {said}, {status:?}");
+        let said = flows::applied(&session, &status).await?;
+        ensure!(said == wanted, "{artifact}: {said:?}, {status:?}");
     }
     Ok(())
 }

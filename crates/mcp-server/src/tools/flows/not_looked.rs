@@ -1,7 +1,7 @@
 //! What a flow did not look at: artifacts for other systems, and queries whose preconditions do
 //! not hold. That they found nothing says nothing.
 
-use velociraptor_api::flows::{self, Flow, FlowState, FlowStatus};
+use velociraptor_api::flows::{self, Applied, Flow, FlowState, FlowStatus};
 use velociraptor_api::{Fault, Os, Session, artifacts};
 
 use crate::tool_error::ToolError;
@@ -30,11 +30,16 @@ pub(in crate::tools) async fn not_looked(
                 &read
             }
         };
-        if flows::applied_nowhere(session, status).await? {
-            said.push(String::from(
+        match flows::applied(session, status).await? {
+            Applied::Somewhere => {}
+            Applied::Nowhere => said.push(String::from(
                 "the preconditions of its artifacts do not hold on this client: it did not look, \
                  so that it found nothing says nothing",
-            ));
+            )),
+            Applied::NotKnown => said.push(String::from(
+                "the server has not written the whole log of it yet, which says whether it looked at \
+                 all: that it found nothing is not established; ask again",
+            )),
         }
     }
     Ok(said)

@@ -254,6 +254,14 @@ impl Outcome {
             "the preconditions do not hold on this client, so nothing was looked at",
         ));
     }
+
+    /// Says that it is not known whether a query applied.
+    pub(super) fn may_have_looked(&mut self) {
+        self.note(String::from(
+            "the server has not written the whole log of it yet, which says whether it looked at all: \
+             that it found nothing is not established; read the flow again",
+        ));
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use velociraptor_api::clients::{Client, Resolved};
 use velociraptor_api::collections::{self, Checked};
 use velociraptor_api::flow_results;
-use velociraptor_api::flows::{self, Flow, WaitEnd};
+use velociraptor_api::flows::{self, Applied, Flow, WaitEnd};
 use velociraptor_api::results::RowQuery;
 use velociraptor_api::{ClientId, Fault, Session};
 
@@ -212,8 +212,12 @@ impl Plan<'_> {
         let status = flows::status(self.session, id, &flow.flow_id).await?;
         if let Some(bound) = status.bound() {
             outcome.cut(bound, &self.checked.in_force());
-        } else if flows::applied_nowhere(self.session, &status).await? {
-            outcome.applied_nowhere();
+            return Ok(());
+        }
+        match flows::applied(self.session, &status).await? {
+            Applied::Somewhere => {}
+            Applied::Nowhere => outcome.applied_nowhere(),
+            Applied::NotKnown => outcome.may_have_looked(),
         }
         Ok(())
     }
