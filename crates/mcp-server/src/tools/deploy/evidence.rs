@@ -118,7 +118,10 @@ pub(super) fn fits(record: &Record, file: &Path) -> Result<(), ToolError> {
         let why = format!("{id} is {}: there is no evidence to copy", status.as_str());
         return Err(ToolError::new(Code::Conflict, why).next("list_deployments shows what is up"));
     }
-    evidence::place(file).map_err(|error| ToolError::invalid(error.to_string()).next(error.next()))
+    let taken = std::fs::symlink_metadata(file).is_ok();
+    let code = if taken { Code::Conflict } else { Code::InvalidInput };
+    evidence::place(file)
+        .map_err(|error| ToolError::new(code, error.to_string()).next(error.next()))
 }
 
 /// The copy in that file, as it is on record.
