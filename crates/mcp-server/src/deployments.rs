@@ -37,7 +37,7 @@ mod wish;
 mod written;
 
 pub use handbook::Handbook;
-pub(crate) use kits::{KitWish, PlannedKit};
+pub(crate) use kits::{KitWish, PlannedKit, only_near};
 pub use live::Live;
 pub use running::Ended;
 pub(crate) use shown::order;
@@ -203,7 +203,7 @@ impl Deployments {
             Ok(records) => records,
             Err(error) => return (targets, vec![Fault { id: None, why: error.to_string() }]),
         };
-        // The oldest first, so that the one that is asked by default does not change with each new one.
+        // The oldest first, so that lists of them do not change their order with each new one.
         records.sort_by_key(|(_, record)| record.as_ref().ok().map(|record| record.made));
         for (id, record) in records {
             let target = match record {

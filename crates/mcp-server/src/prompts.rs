@@ -102,9 +102,6 @@ pub async fn write(
     }
     let given = Given::check(prompt, arguments)?;
     let cx = ToolCx::of(services, &mut targets, cancel, progress)?;
-    if let Some(name) = targets.keys().next() {
-        return Err(ToolError::invalid(format!("only one {name} is configured: leave {name} out")));
-    }
     let session = cx.session();
     let text = match prompt.name {
         "investigate_endpoint" => text::investigate(&cx, &session, &given).await,

@@ -1,5 +1,6 @@
 //! Everything that is configured, passed in and never global.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use guard::policy::{Mode, Policy};
@@ -251,8 +252,14 @@ impl Services {
         self.targets().len() > 1 || self.deploys()
     }
 
+    /// Whether a call that names no server has one. Of several deployments none is the usual one: which
+    /// was made first says nothing.
+    pub fn has_default(&self) -> bool {
+        !self.servers.is_empty() || self.targets().len() == 1
+    }
+
     /// Whether a call can make a further server.
-    pub fn deploys(&self) -> bool {
+    fn deploys(&self) -> bool {
         self.deployments.is_some()
             && self.switches.families.iter().any(|family| family == tools::deploy::FAMILY.id)
     }
@@ -346,14 +353,16 @@ impl Services {
     /// Names the value, what was expected, and the configured names.
     pub fn target(&self, arguments: &mut Map<String, Value>) -> Result<(Target, OrgId), ToolError> {
         let targets = self.targets();
+        if targets.is_empty() {
+            return Err(self.no_server());
+        }
         let servers: Vec<&str> = targets.iter().map(|target| target.server.name()).collect();
         let server = take_name(arguments, "server", self.many_servers(), &servers)?;
         let orgs: Vec<&str> =
             targets.iter().flat_map(|target| &target.orgs).map(OrgId::as_str).collect();
         let org = take_name(arguments, "org", self.many_orgs(), &orgs)?;
         let target = match &server {
-            // Of several deployments none is the usual one: which was made first says nothing.
-            None if self.servers.is_empty() && targets.len() > 1 => {
+            None if targets.len() > 1 && !self.has_default() => {
                 return Err(ToolError::invalid(format!(
                     "several servers can be asked, and none is the default: {}",
                     servers.join(", ")
@@ -396,17 +405,24 @@ fn take_name(
     offered: bool,
     known: &[&str],
 ) -> Result<Option<String>, ToolError> {
-    if let (false, Some(Value::String(given))) = (offered, arguments.get(name))
+    if let (false, Some(Value::String(given)), Some(only)) =
+        (offered, arguments.get(name), known.first())
         && !known.contains(&given.as_str())
     {
         // Not merely to be left out: whoever names another one does not mean this one.
-        return Err(match known {
-            [] => ToolError::invalid(format!("there is no {name} {given:?}: none is configured")),
-            [only, ..] => {
-                ToolError::invalid(format!("there is no {name} {given:?}; the only one is {only}"))
-                    .next(format!("name {only}, or leave {name} out, where that one is meant"))
-            }
-        });
+        let distinct: BTreeSet<&str> = known.iter().copied().collect();
+        let error = if distinct.len() == 1 {
+            ToolError::invalid(format!("there is no {name} {given:?}; the only one is {only}"))
+                .next(format!("name {only}, or leave {name} out, where that one is meant"))
+        } else {
+            let all: Vec<&str> = distinct.into_iter().collect();
+            ToolError::invalid(format!(
+                "there is no {name} {given:?}; there are {}",
+                all.join(", ")
+            ))
+            .next(format!("leave {name} out: each server has one"))
+        };
+        return Err(error);
     }
     match arguments.remove(name) {
         None | Some(Value::Null) => Ok(None),

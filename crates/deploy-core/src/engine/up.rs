@@ -53,10 +53,13 @@ impl Engine<'_> {
         at: usize,
         run: &Run<'_>,
     ) -> Result<Ended<()>, EngineError> {
+        let facts = record.facts.clone();
         match self.work(Look, record, at, run).await {
             Ended::Done(Found::Done) => {
                 if record.phases[at] != Phase::Done {
                     self.enter(record, at, Phase::Done).await?;
+                } else if record.facts != facts {
+                    self.store(record).await?;
                 }
                 return Ok(Ended::Done(()));
             }

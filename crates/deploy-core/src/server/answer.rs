@@ -20,7 +20,10 @@ pub(super) async fn look(cx: &StepCx<'_>, vault: &Vault) -> Result<Found, StepEr
 
 pub(super) async fn ask(cx: &StepCx<'_>, vault: &Vault) -> Result<(), StepError> {
     let version = asked(cx, vault).await?;
-    cx.note(VERSION, version);
+    // What was known is not forgotten for a server that does not say it.
+    if !version.is_empty() {
+        cx.note(VERSION, version);
+    }
     cx.note(ANSWERED, Timestamp::now().to_string());
     Ok(())
 }

@@ -239,6 +239,17 @@ mod tests {
         assert!(matches!(refused, RootFsError::Changed { .. }), "{refused}");
     }
 
+    #[tokio::test]
+    async fn what_is_sent_is_the_archive_in_order() {
+        let mut layer = tempfile::tempfile().unwrap();
+        let bytes: Vec<u8> = (0..PART + 7).map(|at| u8::try_from(at % 251).unwrap()).collect();
+        layer.write_all(&bytes).unwrap();
+        layer.rewind().unwrap();
+        let packed = Packed { head: b"head".to_vec(), layer, tail: b"tail".to_vec() };
+        let parts: Vec<_> = packed.stream().map(Result::unwrap).collect().await;
+        assert!(parts.concat() == [b"head", &bytes[..], b"tail"].concat(), "{} parts", parts.len());
+    }
+
     #[test]
     fn a_single_file_is_read_back() {
         let archive = single("server.config.yaml", b"secret", 0o600, 1000).unwrap();

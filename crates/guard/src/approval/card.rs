@@ -255,7 +255,7 @@ fn one_line(text: &str) -> String {
     bounded(text, LONGEST, "…")
 }
 
-/// A text of the plan itself, with the names in it: what is agreed to is not cut.
+/// A text of the plan itself, with the names in it: it is cut where no step or note of ours ends.
 fn whole(text: &str) -> String {
     bounded(text, LONGEST_ARGUMENT, CUT_ARGUMENT)
 }

@@ -163,6 +163,20 @@ fn nothing_on_the_card_can_pass_for_another_line_of_it() {
 }
 
 #[test]
+fn what_is_agreed_to_is_read_to_its_end() {
+    let bench = bench();
+    let long = |end: &str| format!("starts {} {end}", "x".repeat(400));
+    let mut wanted = plan(Hosts::Each(vec![host()]));
+    (wanted.effect, wanted.undo) = (long("effect's end"), long("undo's end"));
+    (wanted.steps, wanted.notes) = (vec![long("step's end")], vec![long("note's end")]);
+    let approval = bench.approvals.ask(&question(&example::quarantine()), wanted, LIFE).unwrap();
+    let card = approval.card(at(0));
+    for end in ["effect's end", "undo's end", "step's end", "note's end"] {
+        assert!(card.contains(end), "{end}: {card}");
+    }
+}
+
+#[test]
 fn an_approval_is_used_once() {
     let bench = bench();
     let asked = example::quarantine();

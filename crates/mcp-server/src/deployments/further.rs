@@ -48,6 +48,12 @@ impl Deployments {
         let all = PageRequest::first(usize::MAX);
         let listed = self.store().list(Some(&group), &all);
         let listed = listed.map_err(|error| crate::credentials::told(&error))?;
+        if listed.unlisted > 0 {
+            let told =
+                format!("the index of the store of secrets lacks {} of them", listed.unlisted);
+            return Err(ToolError::new(Code::Conflict, told)
+                .next("megaraptor credential rebuild makes it anew"));
+        }
         let is_further = |kept: &Metadata| FurtherUser::of_secret(kept.name().as_str()).is_some();
         Ok(listed.items.into_iter().filter(is_further).collect())
     }

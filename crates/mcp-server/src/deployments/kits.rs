@@ -274,7 +274,7 @@ fn is_near(url: &str) -> bool {
 }
 
 /// Whether agents are told, or find the port, on the server's own host only.
-pub(super) fn only_near(record: &Record) -> bool {
+pub(crate) fn only_near(record: &Record) -> bool {
     let told = order(record).is_some_and(|order| order.agents_at.host().is_loopback());
     told || listens(record).is_some_and(|at| at.ip().is_loopback())
 }

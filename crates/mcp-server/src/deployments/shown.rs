@@ -157,8 +157,10 @@ impl Deployments {
         // The store is files: they are not waited for where other calls run.
         let (this, id) = (self.clone(), record.id.clone());
         let references = tokio::task::spawn_blocking(move || this.references(&id)).await;
-        let credentials =
+        let (credentials, unlisted) =
             references.map_err(|error| ToolError::new(Code::Internal, error.to_string()))?;
+        let mut exposed = record.plan.warnings().to_vec();
+        exposed.extend(unlisted.map(|error| format!("not all of its secrets are listed: {error}")));
         let order = order(record);
         let fact =
             |name: &str| record.facts.get(name).and_then(|fact| fact.as_str()).map(str::to_owned);
@@ -183,7 +185,7 @@ impl Deployments {
                     format!("{at} {file}, SHA-256 {}", it.sha256)
                 })
                 .collect(),
-            exposed: record.plan.warnings().to_vec(),
+            exposed,
             steps: record
                 .steps()
                 .map(|(step, at)| StepShown {
@@ -195,17 +197,20 @@ impl Deployments {
         })
     }
 
-    /// References of the secrets that there are. None is opened. Blocking.
-    fn references(&self, id: &DeploymentId) -> Vec<String> {
+    /// References of the secrets that there are, and why some may lack. None is opened. Blocking.
+    fn references(&self, id: &DeploymentId) -> (Vec<String>, Option<ToolError>) {
         let all = [names::CONFIG, names::GUI_PASSWORD]
             .into_iter()
             .chain(IdentityKind::ALL.map(names::api));
-        all.filter_map(|name| {
+        let own = all.filter_map(|name| {
             let reference = Vault::reference(id, name).ok()?;
             self.store().find(&reference).ok().flatten().map(|_| reference.to_string())
-        })
-        .chain(self.further_users(id).into_iter().flatten().map(|kept| kept.credential.to_string()))
-        .collect()
+        });
+        let mut references: Vec<String> = own.collect();
+        let further = self.further_users(id).map(|all| {
+            references.extend(all.iter().map(|kept| kept.credential.to_string()));
+        });
+        (references, further.err())
     }
 }
 

@@ -20,10 +20,11 @@ pub fn describe(tool: &ToolDef, services: &Services) -> rmcp::model::Tool {
             properties,
             "server",
             services.many_servers(),
+            services.has_default(),
             targets.iter().map(|t| t.server.name().to_owned()),
         );
         let orgs = targets.iter().flat_map(|t| t.orgs.iter().map(ToString::to_string));
-        choice(properties, "org", services.many_orgs(), orgs);
+        choice(properties, "org", services.many_orgs(), true, orgs);
     }
     rmcp::model::Tool::new(tool.name, tool.description, Arc::new(input))
         .with_title(tool.title)
@@ -54,6 +55,7 @@ fn choice(
     properties: &mut Map<String, Value>,
     name: &str,
     offered: bool,
+    has_default: bool,
     values: impl Iterator<Item = String>,
 ) {
     if !offered {
@@ -65,6 +67,9 @@ fn choice(
             names.push(value);
         }
     }
-    let description = format!("default {}", names.first().map_or("", String::as_str));
+    let description = match names.first() {
+        Some(first) if has_default => format!("default {first}"),
+        _ => String::from("no default: name one"),
+    };
     properties.insert(name.to_owned(), json!({ "enum": names, "description": description }));
 }

@@ -44,17 +44,17 @@ pub(super) fn text(services: &Services) -> String {
              waits and why, and make the same call again when it is approved.",
         );
     }
-    if services.deploys() {
+    if services.tools().any(|tool| tool.name == "deploy_server") {
         text.push_str(
-            "\n\nNo server yet: deploy_server (validate_only first), then generate_agent_installer, \
+            "\n\nFor a new server: deploy_server (validate_only first), then generate_agent_installer, \
              check_agent_deployment; the deployment's id is then a server. list_deployments shows \
              what there is.",
         );
     }
     if services.targets().len() > 1 || services.many_orgs() {
         text.push_str(
-            "\n\nSeveral servers or orgs are configured: name server and org where it is not the \
-             default.",
+            "\n\nThere are several servers or orgs: name server and org where it is not the default, \
+             or there is none.",
         );
     }
     text

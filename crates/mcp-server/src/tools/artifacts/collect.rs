@@ -296,5 +296,9 @@ mod tests {
         let mut one = outcome::plain(Word::Finished);
         one.rows = 3;
         assert_eq!(overall(&[one, outcome::plain(Word::Finished)]), State::Complete);
+        // That nothing was found is not established where the log does not say that it looked.
+        let mut late = outcome::plain(Word::Finished);
+        late.may_have_looked();
+        assert_eq!(overall(&[late]), State::Partial);
     }
 }

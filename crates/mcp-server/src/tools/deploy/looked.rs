@@ -57,10 +57,13 @@ impl Looked {
             "fits" => String::from("fits"),
             other => other.replace('_', " ").to_uppercase(),
         };
-        if expected == found {
-            return format!("{word:<10} {what}: {found}, as expected");
-        }
-        format!("{word:<10} {what}: expected {expected}, found {found}")
+        let line = if expected == found {
+            format!("{word:<10} {what}: {found}, as expected")
+        } else {
+            format!("{word:<10} {what}: expected {expected}, found {found}")
+        };
+        // What was found may be words of others: a line end in them would begin a line of ours.
+        line.replace(['\n', '\r'], "\\n")
     }
 }
 

@@ -58,7 +58,7 @@ impl Acts for ResumeDeployment {
         _session: &Session<'_>,
         input: Input,
     ) -> Result<(Work, Prepared), ToolError> {
-        let (id, record) = super::named(cx, &input.deployment_id).await?;
+        let (id, mut record) = super::named(cx, &input.deployment_id).await?;
         let deployments = cx.services.deployments()?;
         if record.goal == Goal::Gone {
             let status = record.status().as_str();
@@ -75,7 +75,11 @@ impl Acts for ResumeDeployment {
         let new = staged.as_deref().unwrap_or_default().iter().map(|one| one.new.as_deref());
         let new: Vec<&str> = new.map(Option::unwrap_or_default).collect();
         let live = match deployments.look(&id, cx).await {
-            Ok((_, live)) => Some(live),
+            Ok((seen, live)) => {
+                record = seen;
+                Some(live)
+            }
+            Err(error) if error.code == Code::Cancelled => return Err(error),
             Err(error) => {
                 notes.push(format!("how it stands now was not seen: {error}"));
                 None
@@ -145,5 +149,44 @@ fn ends(replaced: &[Replaced]) -> String {
 impl Render for Output {
     fn render(&self, out: &mut String) {
         self.deployment.write(out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use deploy_core::{About, Plan, Step, StepName, TargetKind};
+
+    use super::*;
+
+    #[test]
+    fn a_card_says_of_each_step_what_is_on_record_and_what_is_found() {
+        let step = |name: &str| {
+            let does = format!("makes {name}");
+            Step::new(StepName::new(name).unwrap(), does, &()).unwrap()
+        };
+        let plan = Plan::new(["keys", "server", "answer"].map(step).to_vec()).unwrap();
+        let id = DeploymentId::generate().unwrap();
+        let kind = TargetKind(String::from("docker"));
+        let mut record = Record::new(id, kind, About::default(), plan);
+        record.phases = vec![Phase::Done, Phase::Done, Phase::Begun];
+        let live = |name: &str, found: &str, recorded| Live {
+            name: name.to_owned(),
+            found: found.to_owned(),
+            recorded,
+        };
+        let live = [
+            live("keys", "done", "done"),
+            live("server", "half: not running", "done"),
+            live("answer", "absent", "begun"),
+        ];
+        assert_eq!(
+            standing(&record, Some(&live)),
+            [
+                "makes keys (done before)",
+                "makes server (done before; NOW half: not running)",
+                "makes answer (BEGUN, NOT SEEN TO BE DONE; NOW absent)",
+            ]
+        );
+        assert_eq!(standing(&record, None)[1], "makes server (done before)");
     }
 }

@@ -127,7 +127,13 @@ impl Acts for RotateCertificates {
         let rotated = deployments.rotate(cx, &id, rotation).await;
         let faults = cx.services.renew(id.as_str()).await;
         let (record, Staged { replaced, mut notes }) = rotated?;
-        notes.extend(deployments.left_by_rotation(&id).await?);
+        // It is rotated, whatever is not known beside it.
+        match deployments.left_by_rotation(&id).await {
+            Ok(left) => notes.extend(left),
+            Err(error) => {
+                notes.push(format!("whether further API users are left is not known: {error}"))
+            }
+        }
         let replaced = replaced.into_iter().map(|one| Replaced {
             what: one.what,
             old: one.old,

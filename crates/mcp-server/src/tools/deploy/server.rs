@@ -9,7 +9,7 @@ use super::looked::Looked;
 use crate::answer::{Answer, Render};
 use crate::clock;
 use crate::context::ToolCx;
-use crate::deployments::{ANY, Ended, Planned, Whole, Wish};
+use crate::deployments::{ANY, Ended, Planned, Whole, Wish, only_near};
 use crate::gateway::{Go, Work};
 use crate::tool::{Acts, Effect, Place, Tool};
 use crate::tool_error::{Code, ToolError};
@@ -24,6 +24,9 @@ pub(super) struct Output {
     planned_only: bool,
     checks: Vec<Looked>,
     deployment: Whole,
+    /// Only its own host reaches it.
+    #[serde(skip)]
+    near: bool,
 }
 
 impl Tool for DeployServer {
@@ -108,7 +111,8 @@ impl Acts for DeployServer {
         {
             faults.push(format!("the server is version {found}, and {asked} was asked for"));
         }
-        let output = Output { planned_only, checks, deployment };
+        let near = only_near(&record);
+        let output = Output { planned_only, checks, deployment, near };
         Ok(Answer::complete(cx, output).warn(faults))
     }
 }
@@ -128,6 +132,7 @@ impl Render for Output {
             out.push_str(match Looked::worst(&self.checks) {
                 "fits" => "FITS",
                 "unfit" => "UNFIT: it would be refused",
+                "not_looked" => "NOT ALL WAS LOOKED AT",
                 _ => "FITS, WITH DOUBTS",
             });
             out.push_str(". PLANNED ONLY: nothing was done; ");
@@ -141,6 +146,7 @@ impl Render for Output {
             let id = &self.deployment.brief.id;
             out.push_str("\nNEXT make hosts agents of it: megaraptor deployments installer ");
             out.push_str(id);
+            out.push_str(if self.near { " --server-host-only" } else { "" });
             out.push_str(" (generate_agent_installer); ask it by its id: server ");
             out.push_str(id);
         }

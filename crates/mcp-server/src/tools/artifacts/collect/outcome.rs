@@ -257,6 +257,7 @@ impl Outcome {
 
     /// Says that it is not known whether a query applied.
     pub(super) fn may_have_looked(&mut self) {
+        self.state = Word::Unproved;
         self.note(String::from(
             "the server has not written the whole log of it yet, which says whether it looked at all: \
              that it found nothing is not established; read the flow again",
