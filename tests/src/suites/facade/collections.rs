@@ -287,11 +287,15 @@ async fn not_applicable(bench: &Bench<'_>) -> anyhow::Result<()> {
         [("Windows.System.Pslist", Applied::Nowhere), ("Generic.Client.Info", Applied::Somewhere)]
     {
         let good = checked(bench, &collection(artifact, &[])).await?;
-        let flow = collections::start(&session, &id, &good).await?.status.flow.flow_id;
-        flows::wait(&session, &id, &flow, PATIENCE, |_| {}).await?;
-        let status = flows::status(&session, &id, &flow).await?;
-        let said = flows::applied(&session, &status).await?;
-        ensure!(said == wanted, "{artifact}: {said:?}, {status:?}");
+        let mut said = Vec::new();
+        // A busy server was seen to lose the log of a flow for good; that it is not known is then right.
+        while said.last().is_none_or(|(last, _)| *last == Applied::NotKnown) && said.len() < 3 {
+            let flow = collections::start(&session, &id, &good).await?.status.flow.flow_id;
+            flows::wait(&session, &id, &flow, PATIENCE, |_| {}).await?;
+            let status = flows::status(&session, &id, &flow).await?;
+            said.push((flows::applied(&session, &status).await?, status));
+        }
+        ensure!(said.last().is_some_and(|(last, _)| *last == wanted), "{artifact}: {said:?}");
     }
     Ok(())
 }
