@@ -12,11 +12,10 @@ use crate::row;
 use crate::session::Session;
 
 /// How often the log of a flow is read until it has the lines that the flow counts.
-const LOOKS: u32 = 7;
+const LOOKS: u32 = 6;
 
-/// The first pause between two looks; each is twice as long as the one before, all of them six seconds.
-/// On an idle server the lines of a flow are there within a tenth of a second after its end, on a busy
-/// one they were not after half a second.
+/// The first pause between two looks; each is twice as long as the one before, all of them three seconds.
+/// On an idle server the lines of a flow are there within a tenth of a second after its end.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Whether what a flow was to do applied to its client.
@@ -26,12 +25,14 @@ pub enum Applied {
     Somewhere,
     /// Every query logged that its precondition does not hold on the client: nothing was looked at.
     Nowhere,
-    /// It ended well and without rows, and its log still lacks lines that would tell.
+    /// It ended well and without rows, and its log lacks lines that would tell. They may never come: an
+    /// agent that ends a flow sends its last lines beside cancelling what sends them (0.77.2,
+    /// `responder/flow_context.go`), and on a busy host the lines lose that race.
     NotKnown,
 }
 
 /// Whether what a flow was to do applied to its client. Of a flow that ended well without rows the log
-/// is read, for up to six seconds where it lacks lines.
+/// is read, for up to three seconds where it lacks lines.
 ///
 /// # Errors
 ///

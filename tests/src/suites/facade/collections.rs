@@ -288,7 +288,7 @@ async fn not_applicable(bench: &Bench<'_>) -> anyhow::Result<()> {
     {
         let good = checked(bench, &collection(artifact, &[])).await?;
         let mut said = Vec::new();
-        // A busy server was seen to lose the log of a flow for good; that it is not known is then right.
+        // A busy agent can lose the log of a flow for good; that it is not known is then right.
         while said.last().is_none_or(|(last, _)| *last == Applied::NotKnown) && said.len() < 3 {
             let flow = collections::start(&session, &id, &good).await?.status.flow.flow_id;
             flows::wait(&session, &id, &flow, PATIENCE, |_| {}).await?;

@@ -37,8 +37,8 @@ pub(in crate::tools) async fn not_looked(
                  so that it found nothing says nothing",
             )),
             Applied::NotKnown => said.push(String::from(
-                "the server has not written the whole log of it yet, which says whether it looked at \
-                 all: that it found nothing is not established; ask again",
+                "its log lacks the lines that would say whether it looked at all (agents can lose them): \
+                 that it found nothing is not established; collect it again",
             )),
         }
     }

@@ -259,8 +259,8 @@ impl Outcome {
     pub(super) fn may_have_looked(&mut self) {
         self.state = Word::Unproved;
         self.note(String::from(
-            "the server has not written the whole log of it yet, which says whether it looked at all: \
-             that it found nothing is not established; read the flow again",
+            "its log lacks the lines that would say whether it looked at all (agents can lose them): \
+             that it found nothing is not established; collect it again",
         ));
     }
 }
