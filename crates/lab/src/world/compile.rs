@@ -12,11 +12,8 @@ impl Repository {
     pub(crate) fn compile(&self, order: &Order) -> Vec<Value> {
         let definitions = order.artifacts.iter().filter_map(|name| self.get(name));
         let parts = definitions.flat_map(|definition| {
-            if definition.sources.iter().all(|source| source.precondition.is_empty()) {
-                return vec![self.part(order, definition, &definition.sources)];
-            }
-            let sources = definition.sources.iter().map(std::slice::from_ref);
-            sources.map(|source| self.part(order, definition, source)).collect()
+            let parts = definition.parts().into_iter();
+            parts.map(|sources| self.part(order, definition, sources)).collect::<Vec<_>>()
         });
         parts.collect()
     }
@@ -36,9 +33,7 @@ impl Repository {
             let name = definition.source_name(source);
             Value::from(row! { "Name" => name, "VQL" => &source.query })
         });
-        let own = sources.iter().map(|source| &source.precondition);
-        let precondition =
-            own.chain([&definition.precondition]).find(|condition| !condition.is_empty());
+        let precondition = sources.first().map(|source| definition.condition(source));
         let timeout = match u64::try_from(order.limits.timeout) {
             Ok(given @ 1..) => given,
             _ => definition.resources.timeout,
@@ -46,7 +41,7 @@ impl Repository {
         let carried = self.called(&definition.name);
         let carried = carried.iter().filter_map(|name| self.get(name));
         Value::from(row! {
-            "precondition" => precondition.unwrap_or(&definition.precondition),
+            "precondition" => precondition.unwrap_or_default(),
             "env" => Value::array(env.chain(tools).collect::<Vec<_>>()),
             "timeout" => timeout,
             "Query" => Value::array(statements),

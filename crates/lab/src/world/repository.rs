@@ -158,6 +158,22 @@ impl Definition {
         }
     }
 
+    /// The sources that run together, in one query each: all of them, unless the artifact has no
+    /// condition of its own and one of them has.
+    pub(crate) fn parts(&self) -> Vec<&[Source]> {
+        let has_own = self.sources.iter().any(|source| !source.precondition.is_empty());
+        if self.precondition.is_empty() && has_own {
+            self.sources.chunks(1).collect()
+        } else {
+            vec![self.sources.as_slice()]
+        }
+    }
+
+    /// The condition under which a source runs: the artifact's, else its own.
+    pub(crate) fn condition<'a>(&'a self, source: &'a Source) -> &'a str {
+        if self.precondition.is_empty() { &source.precondition } else { &self.precondition }
+    }
+
     /// The row of `artifact_definitions()`.
     pub(crate) fn row(&self) -> Dict {
         let sources = self.sources.iter().map(|source| {

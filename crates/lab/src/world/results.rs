@@ -78,13 +78,7 @@ pub(super) fn evaluate(world: &Arc<World>, org: &str, flow: &Flow) -> Outcome {
     }
     let definitions = definitions(&world.lock(), flow);
     for definition in definitions {
-        let separate = definition.sources.iter().any(|source| !source.precondition.is_empty());
-        let groups: Vec<&[Source]> = if separate {
-            definition.sources.chunks(1).collect()
-        } else {
-            vec![definition.sources.as_slice()]
-        };
-        for sources in groups {
+        for sources in definition.parts() {
             let done = run_query(world, org, flow, &definition, sources, &mut outcome);
             if done.is_break() {
                 return outcome;
@@ -106,10 +100,7 @@ fn run_query(
     let mut query = QueryReport::default();
     let lines = outcome.logs.len();
     let limit = usize::try_from(flow.order.limits.max_rows).unwrap_or(0);
-    let title = match sources {
-        [only] => definition.source_name(only),
-        _ => definition.name.clone(),
-    };
+    let title = &definition.name;
     outcome.logs.push(("INFO", format!("Starting query execution for {title}.\n")));
     let mut flow_goes_on = ControlFlow::Continue(());
     for source in sources {
@@ -247,15 +238,13 @@ fn run_source(
         .for_flow(flow.worked_at(), client_id, &flow.id);
     let parameters = parameters(definition, flow);
     let mut failure = None;
-    for condition in [&definition.precondition, &source.precondition] {
-        match met(&run, condition, &parameters) {
-            Ok(true) => {}
-            Ok(false) => {
-                let (logs, uploads) = (Vec::new(), Vec::new());
-                return Report { logs, uploads, error: None, skipped: true };
-            }
-            Err(error) => failure = Some(error),
+    match met(&run, definition.condition(source), &parameters) {
+        Ok(true) => {}
+        Ok(false) => {
+            let (logs, uploads) = (Vec::new(), Vec::new());
+            return Report { logs, uploads, error: None, skipped: true };
         }
+        Err(error) => failure = Some(error),
     }
     if failure.is_none() {
         match Text::parse(&source.query) {
