@@ -1,6 +1,7 @@
 //! Services over a simulated server.
 
-use std::sync::{Arc, Mutex, Once};
+use std::cell::RefCell;
+use std::sync::{Arc, Once};
 
 use lab::{Lab, LabOptions};
 use mcp_server::gateway::{Gateway, Guardian};
@@ -30,16 +31,18 @@ pub(crate) fn read_only() -> Switches {
     Switches { policy: policy::load(&from, &[]).expect("a switch"), ..Switches::default() }
 }
 
-/// Services behind a guard whose records are in a folder of their own. The folder goes when the
-/// process ends: what is recorded last is recorded after a test has ended.
+/// Services behind a guard whose records are in a folder of their own. The folder goes with the thread
+/// of the test, which outlives its runtime: what is recorded last is recorded after the test's last line.
 pub(crate) fn guarded(services: Services) -> Gateway {
     let home = tempfile::tempdir().expect("a folder");
     let guardian = Guardian::open(home.path()).expect("records");
-    FOLDERS.lock().expect("a list").push(home);
+    FOLDERS.with_borrow_mut(|folders| folders.push(home));
     Gateway::new(Arc::new(services), Arc::new(guardian))
 }
 
-static FOLDERS: Mutex<Vec<TempDir>> = Mutex::new(Vec::new());
+thread_local! {
+    static FOLDERS: RefCell<Vec<TempDir>> = const { RefCell::new(Vec::new()) };
+}
 
 /// A lab whose work takes next to no time, asked through all identities.
 pub(crate) fn services(switches: Switches, orgs: &[&str]) -> Services {
