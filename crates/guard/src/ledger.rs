@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_lc_rs::rand;
 use jiff::Timestamp;
@@ -116,6 +117,8 @@ pub struct Starting {
     ledger: Ledger,
     key: String,
     start: Unknown,
+    /// Something that came of it could not be written down.
+    lost: AtomicBool,
 }
 
 impl Starting {
@@ -136,15 +139,20 @@ impl Starting {
     pub fn waiting(&self, work: Work, until: Option<Timestamp>) -> Result<(), RecordError> {
         let Unknown { tool, server, org, .. } = self.start.clone();
         let at = self.ledger.clock.now();
-        self.ledger.append(&Line::Started(Started { at, tool, server, org, work, until }))
+        let line = Line::Started(Started { at, tool, server, org, work, until });
+        self.ledger.append(&line).inspect_err(|_| self.lost.store(true, Ordering::Relaxed))
     }
 
-    /// Writes down that nothing else came of it.
+    /// Writes down that nothing else came of it. Where something did that is not in the ledger, the
+    /// start stays as one of unknown outcome.
     ///
     /// # Errors
     ///
     /// [`RecordError`]: then the start stays as one of unknown outcome.
     pub fn settled(&self) -> Result<(), RecordError> {
+        if self.lost.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         self.ledger.append(&Line::Settled { key: self.key.clone() })
     }
 }
@@ -177,7 +185,7 @@ impl Ledger {
             clients: asked.clients.ids.iter().take(MOST_CLIENTS).cloned().collect(),
         };
         self.append(&Line::Starting { key: key.clone(), start: start.clone() })?;
-        Ok(Starting { ledger: self.clone(), key, start })
+        Ok(Starting { ledger: self.clone(), key, start, lost: AtomicBool::new(false) })
     }
 
     /// Writes down that something ended: by itself, or because it was stopped.

@@ -55,6 +55,21 @@ fn what_was_started_stands_until_it_ended() {
     assert_eq!(works(&ledger), [flow(2), hunt(1)]);
 }
 
+/// It runs, and an emergency stop that finds nothing of it would say that nothing runs.
+#[test]
+fn a_start_whose_flow_could_not_be_written_down_is_not_settled() {
+    let (_home, ledger) = bench();
+    let starting = ledger.starting(&example::collection()).unwrap();
+    let aside = ledger.folder.join("aside");
+    fs::rename(ledger.path(), &aside).unwrap();
+    fs::create_dir(ledger.path()).unwrap();
+    starting.started(flow(1)).unwrap_err();
+    fs::remove_dir(ledger.path()).unwrap();
+    fs::rename(&aside, ledger.path()).unwrap();
+    starting.settled().unwrap();
+    assert_eq!(ledger.standing().unwrap().unknown.len(), 1);
+}
+
 #[test]
 fn the_same_id_on_another_server_is_something_else() {
     let (_home, ledger) = bench();

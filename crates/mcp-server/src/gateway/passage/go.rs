@@ -115,7 +115,8 @@ impl Go {
     async fn started(&self, work: Started, until: Option<Timestamp>) {
         let Some(starting) = self.starting.clone() else { return };
         if let Err(error) = noted(move || starting.waiting(work, until)).await {
-            // It stays in the ledger as a start whose outcome is not known.
+            // The ledger keeps it as a start whose outcome is not known.
+            self.unsure();
             tracing::error!(%error, "what was started is not in the ledger by its id");
         }
     }
