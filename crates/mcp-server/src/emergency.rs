@@ -11,13 +11,12 @@ use guard::ledger::{Ledger, Standing, Started, Unknown, Work};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
-use velociraptor_api::hunts::{self, HuntChange, HuntState};
-use velociraptor_api::{Fault, HuntId, OrgId, Session, flows};
 
 use crate::off::off;
 use crate::services::Services;
 use crate::tool_error::{Code, ToolError};
 
+mod ending;
 mod recording;
 
 pub use recording::Recording;
@@ -27,10 +26,6 @@ const NOTING: Duration = Duration::from_secs(2);
 
 /// How long reading the ledger may take.
 const READING: Duration = Duration::from_secs(10);
-
-/// That a server does not know something does not show that it ended: the server may be another one.
-const UNKNOWN: &str = "this server does not know it: it was deleted there, or this is another server \
-    of that name; the ledger keeps it";
 
 /// How much is ended at a time.
 const AT_ONCE: usize = 8;
@@ -187,7 +182,7 @@ async fn end(
         Work::Flow { client, flow } => format!("{flow} on {client}"),
         Work::Hunt { hunt } => hunt.to_string(),
     };
-    let done = end_on_its_server(services, started, cancel).await;
+    let done = ending::on_its_server(services, started, cancel).await;
     let (outcome, stopped) = match done {
         Ok(how) => {
             let (ledger, one, told) = (ledger.clone(), started.clone(), how.clone());
@@ -200,48 +195,4 @@ async fn end(
         Err(why) => (format!("NOT ended: {why}"), false),
     };
     Ended { server: server.clone(), org: org.clone(), what, outcome, stopped }
-}
-
-async fn end_on_its_server(
-    services: &Services,
-    started: &Started,
-    cancel: &CancellationToken,
-) -> Result<String, String> {
-    let targets = services.targets();
-    let target = targets
-        .iter()
-        .find(|target| target.server.name() == started.server)
-        .ok_or_else(|| String::from("its server is not configured here"))?;
-    let org = OrgId::parse(&started.org).map_err(|error| error.to_string())?;
-    let session = Session::new(&target.server, &org, cancel);
-    match &started.work {
-        Work::Flow { client, flow } => match flows::cancel(&session, client, flow).await {
-            Ok(done) if done.cancelled => Ok(format!("cancelled, was {}", done.before)),
-            Ok(done) => Ok(format!("had ended: {}", done.flow.state)),
-            Err(Fault::UnknownFlow { .. }) => Err(UNKNOWN.to_owned()),
-            Err(fault) => Err(fault.to_string()),
-        },
-        Work::Hunt { hunt } => end_hunt(&session, hunt).await,
-    }
-}
-
-/// Holds a hunt, and cancels the flows that it has started.
-async fn end_hunt(session: &Session<'_>, hunt: &HuntId) -> Result<String, String> {
-    let told = |fault: Fault| fault.to_string();
-    let status = match hunts::status(session, hunt).await {
-        Ok(status) => status,
-        Err(Fault::UnknownHunt { .. }) => return Err(UNKNOWN.to_owned()),
-        Err(fault) => return Err(told(fault)),
-    };
-    let before = status.hunt.state;
-    if before == HuntState::Running {
-        hunts::modify(session, hunt, &HuntChange::Pause).await.map_err(told)?;
-    }
-    let mut cancelled = 0;
-    for flow in hunts::running_flows(session, hunt).await.map_err(told)? {
-        let done = flows::cancel(session, &flow.client_id, &flow.flow_id).await;
-        cancelled += usize::from(done.map_err(told)?.cancelled);
-    }
-    let held = if before == HuntState::Running { "held" } else { "did not run" };
-    Ok(format!("{held}, was {before}; {cancelled} of its flows cancelled"))
 }

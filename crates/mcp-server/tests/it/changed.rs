@@ -34,7 +34,7 @@ sources:
 }
 
 /// As somebody else does it, by another way than through a tool.
-async fn behind(server: &Server, text: &str, value: &str) -> Value {
+pub(crate) async fn behind(server: &Server, text: &str, value: &str) -> Value {
     let query = Query::raw("behind", RawVql::from_caller(text)).bind("Given", value);
     let (org, cancel) = (OrgId::root(), CancellationToken::new());
     let call = Call { org: &org, limits: Limits::READ, cancel: &cancel };

@@ -1,6 +1,7 @@
 //! The emergency stop, as a command does it and as a tool.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use guard::audit;
 use guard::tokens::Scope;
@@ -13,6 +14,7 @@ use mcp_server::tool_error::Code;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::changed::behind;
 use crate::gateway::{call, collect};
 use crate::simulated::{allowing, apart, guarded, read_only, services, with_policy};
 
@@ -69,6 +71,38 @@ async fn the_emergency_stop_ends_what_was_started_and_says_what_it_could_not() {
     let report = emergency::stop(&nowhere, ledger, recording(), &cancel).await.expect("a stop");
     assert!(!report.is_whole(), "{}", report.text());
     assert!(report.text().contains("its server is not configured here"), "{}", report.text());
+}
+
+/// The server decides that a hunt takes a client in, and lists the flow a moment later: it can begin
+/// after the hunt was held.
+#[tokio::test]
+async fn a_flow_that_a_held_hunt_starts_late_is_ended_too() {
+    let gateway = guarded(services(allowing(), &[]));
+    let wish = json!({ "artifacts": [SLOW], "description": "x", "start": true,
+                       "clients": ["FIN-WS07"], "parameters": { SLOW: { "Seconds": "100000" } } });
+    let made = call(&gateway, "create_hunt", wish).await.expect("a hunt").data().expect("data");
+    let hunt = made["hunt_id"].clone();
+    let late = async {
+        let listed = json!({ "search": "x" });
+        loop {
+            let hunts = call(&gateway, "list_hunts", listed.clone()).await.expect("hunts");
+            if hunts.data().expect("data")["hunts"][0]["hunt_state"] != "RUNNING" {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let text = "SELECT hunt_add(client_id=client_id, hunt_id=Given) AS Id
+            FROM foreach(row={ SELECT client_id FROM clients() WHERE os_info.hostname = 'db-01' })";
+        let server = &gateway.services().targets()[0].server;
+        behind(server, text, hunt.as_str().expect("an id")).await
+    };
+    let (stop, added) = tokio::join!(call(&gateway, "emergency_stop", json!({})), late);
+    let stop = stop.expect("a stop");
+    assert!(stop.text.contains("2 of its flows cancelled"), "{} {added}", stop.text);
+    let results = json!({ "hunt_id": hunt });
+    let found = call(&gateway, "get_hunt_results", results).await.expect("its coverage");
+    assert_eq!(found.data().expect("data")["coverage"]["cancelled"], 2, "{}", found.text);
 }
 
 /// A server that does not know a hunt may be another one of that name: that shows nothing about it.

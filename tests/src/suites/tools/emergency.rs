@@ -62,13 +62,14 @@ async fn stop(bench: &Bench) -> anyhow::Result<()> {
 
 async fn command(bench: &Bench) -> anyhow::Result<()> {
     let mut child = bench.changing().await?;
-    let wish = json!({ "clients": [bench.agent], "artifacts": [ENDLESS], "wait": 0 });
+    let wish =
+        json!({ "clients": [bench.agent], "artifacts": [ENDLESS], "wait": 0, "again": true });
     let begun = child.call_ok("collect_artifact", wish).await?;
     let flow = begun["outcomes"][0]["flow_id"].as_str().context("no flow")?.to_owned();
     ended_well(child).await?;
 
     let (code, said) = megaraptor(bench, &["emergency-stop"]).await?;
-    ensure!(code == Some(0) && said.contains("1 of 1 ended"), "{said}");
+    ensure!(code == Some(0) && said.contains("1 of 1 ended"), "{begun}: {said}");
     ensure!(!said.contains("emergency.jsonl"), "{said}");
     let shown = entries(bench).await?;
     let call = shown.iter().rev().find(|entry| entry["kind"] == "call").context("no call")?;
