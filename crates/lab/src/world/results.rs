@@ -100,7 +100,8 @@ fn run_query(
     let mut query = QueryReport::default();
     let lines = outcome.logs.len();
     let limit = usize::try_from(flow.order.limits.max_rows).unwrap_or(0);
-    let title = &definition.name;
+    let title = sources.first().map_or_else(String::new, |first| definition.source_name(first));
+    let mut is_skipped = false;
     outcome.logs.push(("INFO", format!("Starting query execution for {title}.\n")));
     let mut flow_goes_on = ControlFlow::Continue(());
     for source in sources {
@@ -126,10 +127,7 @@ fn run_query(
         outcome.sources.insert(name, Rows { count, kept });
         outcome.uploads.extend(report.uploads);
         if report.skipped {
-            let line = format!("{title}: Skipping query due to preconditions\n");
-            if !outcome.logs.iter().skip(lines).any(|(_, logged)| *logged == line) {
-                outcome.logs.push(("INFO", line));
-            }
+            is_skipped = true;
         }
         outcome.logs.extend(report.logs);
         query.error = query.error.or(report.error);
@@ -148,9 +146,13 @@ fn run_query(
             break;
         }
     }
-    outcome
-        .logs
-        .push(("DEBUG", format!("{title}: Sending response part 0 ({} rows)\n", query.rows)));
+    if is_skipped {
+        outcome.logs.push(("INFO", format!("{title}: Skipping query due to preconditions\n")));
+    } else {
+        let part = format!("{title}: Sending response part 0 ({} rows)\n", query.rows);
+        outcome.logs.push(("DEBUG", part));
+    }
+    outcome.logs.push(("INFO", format!("Collection {title} is done after 1ms\n")));
     query.logs = outcome.logs.len() - lines;
     if outcome.error.is_none() {
         outcome.error.clone_from(&query.error);
