@@ -16,6 +16,7 @@ mod applied;
 mod cancel;
 mod list;
 mod status;
+pub(crate) mod told;
 mod wait;
 
 pub use applied::{Applied, applied};

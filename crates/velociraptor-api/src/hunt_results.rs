@@ -10,8 +10,10 @@ use crate::near::near;
 use crate::results::{self, GroupPage, GroupQuery, Place, RowPage, RowQuery};
 use crate::session::Session;
 
+mod applies;
 mod coverage;
 mod judge;
+mod looked;
 
 pub use coverage::coverage;
 pub use judge::{Coverage, HostOutcome, Part, Parts};

@@ -6,6 +6,7 @@ mod collections;
 mod flow_results;
 mod hunts;
 mod kept;
+mod looked;
 mod offline;
 mod orgs;
 mod quarantine;
@@ -42,6 +43,7 @@ async fn suite(cases: &mut Cases) -> Result<(), Halt> {
     collections::run(cases, &bench).await;
     flow_results::run(cases, &bench).await;
     hunts::run(cases, &bench).await;
+    looked::run(cases, &bench).await;
     server::run(cases, &bench).await;
     quarantine::run(cases, &bench).await;
     offline::run(cases, &bench).await;

@@ -5,6 +5,7 @@ use mcp_server::tool_error::Code;
 use serde_json::json;
 
 use crate::direct::Direct;
+use crate::hunts::{covered, create};
 
 const PSLIST: &str = "Windows.System.Pslist";
 
@@ -70,4 +71,39 @@ async fn a_precondition_that_does_not_hold_is_no_empty_result() {
         assert_eq!(answer["state"], "partial", "{tool}: {answer:?}");
         assert!(answer["warnings"].to_string().contains("did not look"), "{tool}: {answer:?}");
     }
+}
+
+/// Some clients of the lab lose the end of their logs. Nothing is established of those.
+#[tokio::test]
+async fn a_hunt_that_did_not_look_calls_nobody_clean() {
+    let lab = Direct::start();
+    let wish = json!({"artifacts": ["Custom.Lab.Never"], "description": "x", "start": true});
+    let (hunt, _) = create(&lab, wish).await;
+    let found = covered(&lab, &hunt, |parts| parts["running"] == 0).await;
+    let parts = &found["coverage"];
+    assert_eq!(parts["none"], 0, "{parts}");
+    let (skipped, unclear) = (parts["not_applicable"].as_u64(), parts["not_known"].as_u64());
+    assert!(skipped > Some(0) && unclear > Some(0), "{parts}");
+    let open = found["not_established"].as_array().expect("a list");
+    let of_log: Vec<_> = open.iter().filter(|host| host["part"] == "not known").collect();
+    assert_eq!(Some(of_log.len() as u64), unclear, "{open:?}");
+    for host in of_log {
+        assert!(host["reason"].as_str().expect("why").contains("missing"), "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_did_not_look_calls_nobody_clean() {
+    let lab = Direct::start();
+    let wish = json!({"artifacts": ["Custom.Lab.Apart"], "description": "x", "start": true});
+    let (hunt, _) = create(&lab, wish).await;
+    let whole = covered(&lab, &hunt, |parts| parts["running"] == 0).await;
+    let all = whole["coverage"]["none"].as_u64().expect("a count");
+    assert!(all > 0 && whole["coverage"]["not_known"] == 0, "{}", whole["coverage"]);
+    let wish = json!({"hunt_id": hunt, "table": "Custom.Lab.Apart/Nowhere"});
+    let table = lab.data("get_hunt_results", wish).await;
+    let parts = &table["coverage"];
+    let count = |name: &str| parts[name].as_u64().expect("a count");
+    assert_eq!((count("none"), count("not_applicable") + count("not_known")), (0, all), "{parts}");
+    assert!(count("not_applicable") > 0 && count("not_known") > 0, "{parts}");
 }

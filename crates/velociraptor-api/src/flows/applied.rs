@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use tokio::time::sleep;
 
+use super::told::told;
 use super::{FlowState, FlowStatus};
 use crate::fault::Fault;
-use crate::queries::flows::SKIPPED;
-use crate::row;
 use crate::session::Session;
 
 /// How often the log of a flow is read until it has the lines that the flow counts.
@@ -38,29 +36,19 @@ pub enum Applied {
 ///
 /// [`Fault::Query`].
 pub async fn applied(session: &Session<'_>, status: &FlowStatus) -> Result<Applied, Fault> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Line {
-        #[serde(deserialize_with = "row::or_default")]
-        skipped: bool,
-    }
     let flow = &status.flow;
     if flow.state != FlowState::Finished || flow.rows > 0 || status.queries.is_empty() {
         return Ok(Applied::Somewhere);
     }
     let mut pause = FIRST_PAUSE;
     for look in 1..=LOOKS {
-        let query = SKIPPED
-            .query()
-            .bind("MR_Client", flow.client_id.as_str())
-            .bind("MR_Flow", flow.flow_id.as_str());
-        let lines: Vec<Line> = session.rows(&SKIPPED, query).await?;
-        let skipped = lines.iter().filter(|line| line.skipped).count();
-        if skipped >= status.queries.len() {
+        let mut each = told(session, [(&flow.client_id, &flow.flow_id)]).await?;
+        let told = each.remove(&flow.client_id).unwrap_or_default();
+        if told.skipped(|_| true) >= status.queries.len() as u64 {
             return Ok(Applied::Nowhere);
         }
         // The server writes the log a moment after the record.
-        if lines.len() as u64 >= flow.logs {
+        if told.ran(|_| true) || told.lines >= flow.logs {
             return Ok(Applied::Somewhere);
         }
         if look < LOOKS {

@@ -4,30 +4,24 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::judge::{Coverage, Facts, Meant, judge};
-use crate::artifacts::{self, Definition};
+use super::looked::{Subject, looked};
 use crate::clients::{self, label_pattern};
 use crate::fault::Fault;
-use crate::flows::FlowState;
 use crate::hunts::members::{Member, members};
-use crate::hunts::{Hunt, HuntScope, status};
+use crate::hunts::{Hunt, HuntScope, HuntStatus, status};
 use crate::ids::{ClientId, HuntId};
 use crate::os::Os;
-use crate::queries::hunts::{SCOPE, SKIPPED};
+use crate::queries::hunts::SCOPE;
 use crate::session::Session;
 use crate::{row, time};
-
-/// The logs of at most so many flows without rows are read to tell whether their queries applied.
-const MOST_LOGS: usize = 500;
 
 /// How far a hunt has got, client by client. With a table it is judged by the rows of that table.
 ///
 /// A client without rows counts as looked at only where its flow has ended well and its queries
-/// applied. Whether they did is told by the systems that the artifacts are for and by the flow's
-/// log; where the log is incomplete and the precondition unusual, a client to which nothing
-/// applied can count as looked at.
+/// applied. Whether they did is told by the systems that the artifacts are for and, where a
+/// precondition asks for more, by the flow's log; where the log does not tell, it is not known.
 ///
 /// # Errors
 ///
@@ -37,13 +31,13 @@ pub async fn coverage(
     hunt: &HuntId,
     table: Option<&str>,
 ) -> Result<Coverage, Fault> {
-    let hunt = status(session, hunt).await?.hunt;
+    let HuntStatus { hunt, compiled, .. } = status(session, hunt).await?;
     let members = members(session, &hunt.hunt_id).await?;
     let (meant, excluded) = meant(session, &hunt, &members).await?;
-    let systems = systems(session, &hunt, table).await?;
-    let skipped = skipped(session, &members, table).await?;
+    let subject = Subject { hunt: &hunt, compiled: &compiled, table };
+    let looked = looked(session, subject, &meant, &members).await?;
     let table = table.map(str::to_owned);
-    Ok(judge(Facts { hunt, table, meant, excluded, members, systems, skipped }))
+    Ok(judge(Facts { hunt, table, meant, excluded, members, looked }))
 }
 
 /// The clients that a hunt means, and how many it excludes.
@@ -120,66 +114,4 @@ async fn known(session: &Session<'_>, ids: &[ClientId]) -> Result<Vec<Meant>, Fa
         last_seen: client.last_seen,
     });
     Ok(found.collect())
-}
-
-/// The systems that the judged artifacts are for; empty where one does not tell. An artifact that
-/// was removed since tells nothing.
-async fn systems(
-    session: &Session<'_>,
-    hunt: &Hunt,
-    table: Option<&str>,
-) -> Result<Vec<Os>, Fault> {
-    let judged: Vec<&str> = match table {
-        Some(table) => vec![table.split('/').next().unwrap_or(table)],
-        None => hunt.artifacts.iter().map(String::as_str).collect(),
-    };
-    let definitions = match artifacts::definitions(session, &judged).await {
-        Ok(definitions) => definitions,
-        Err(Fault::UnknownArtifact { .. }) => return Ok(Vec::new()),
-        Err(fault) => return Err(fault),
-    };
-    let each: Vec<Vec<Os>> = definitions.iter().map(Definition::systems).collect();
-    if each.iter().any(Vec::is_empty) { Ok(Vec::new()) } else { Ok(each.concat()) }
-}
-
-/// The clients of which every query logged that it does not apply to them.
-async fn skipped(
-    session: &Session<'_>,
-    members: &[Member],
-    table: Option<&str>,
-) -> Result<Vec<ClientId>, Fault> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Row {
-        client_id: ClientId,
-        skipped: u64,
-    }
-    let is_empty = |member: &&Member| {
-        member.state == FlowState::Finished
-            && member.queries > 0
-            && table.map_or(member.rows == 0, |table| !member.tables.iter().any(|t| t == table))
-    };
-    let empty: Vec<&Member> = members.iter().filter(is_empty).collect();
-    if empty.is_empty() {
-        return Ok(Vec::new());
-    }
-    if empty.len() > MOST_LOGS {
-        session.warn(format!(
-            "{} clients have no rows; only the logs of the first {MOST_LOGS} were read to tell \
-             whether the artifacts applied to them",
-            empty.len()
-        ));
-    }
-    let flows: Vec<_> = empty
-        .iter()
-        .take(MOST_LOGS)
-        .map(|member| json!({"client": member.client_id, "flow": member.flow_id}))
-        .collect();
-    let query = SKIPPED.query().bind_json("MR_Flows", &json!(flows));
-    let rows: Vec<Row> = session.rows(&SKIPPED, query).await?;
-    let all_of_them = |row: &Row| {
-        let queries = empty.iter().find(|member| member.client_id == row.client_id);
-        queries.is_some_and(|member| row.skipped >= member.queries)
-    };
-    Ok(rows.into_iter().filter(all_of_them).map(|row| row.client_id).collect())
 }

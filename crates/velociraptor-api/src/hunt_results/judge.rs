@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::applies::Looked;
 use crate::flows::{Bound, FlowState};
 use crate::hunts::Hunt;
 use crate::hunts::members::Member;
@@ -21,6 +22,8 @@ pub enum Part {
     None,
     /// The artifacts do not apply to it: their preconditions, or another system.
     NotApplicable,
+    /// It ended well and without rows, and whether it looked cannot be told. Nothing is established.
+    NotKnown,
     /// It was scheduled and has not ended. Nothing is established.
     Running,
     /// It ended badly. Nothing is established, although rows may have come.
@@ -47,6 +50,7 @@ pub struct Parts {
     pub hit: u64,
     pub none: u64,
     pub not_applicable: u64,
+    pub not_known: u64,
     pub running: u64,
     pub failed: u64,
     pub cancelled: u64,
@@ -60,6 +64,7 @@ impl Parts {
         self.hit
             + self.none
             + self.not_applicable
+            + self.not_known
             + self.running
             + self.failed
             + self.cancelled
@@ -69,7 +74,12 @@ impl Parts {
 
     /// For how many clients nothing is established, or not all.
     pub const fn open(&self) -> u64 {
-        self.running + self.failed + self.cancelled + self.cut + self.never_scheduled
+        self.not_known
+            + self.running
+            + self.failed
+            + self.cancelled
+            + self.cut
+            + self.never_scheduled
     }
 
     fn add(&mut self, part: Part) {
@@ -77,6 +87,7 @@ impl Parts {
             Part::Hit => &mut self.hit,
             Part::None => &mut self.none,
             Part::NotApplicable => &mut self.not_applicable,
+            Part::NotKnown => &mut self.not_known,
             Part::Running => &mut self.running,
             Part::Failed => &mut self.failed,
             Part::Cancelled => &mut self.cancelled,
@@ -97,7 +108,7 @@ pub struct HostOutcome {
     pub part: Part,
     /// Rows in all tables of its flow.
     pub rows: u64,
-    /// Why it failed or was cut.
+    /// Why it failed or was cut, or why it is not known whether it looked.
     pub reason: Option<String>,
     /// Its flow, where it was scheduled.
     pub flow_id: Option<FlowId>,
@@ -149,15 +160,13 @@ pub(super) struct Facts {
     pub(super) meant: Vec<Meant>,
     pub(super) excluded: u64,
     pub(super) members: Vec<Member>,
-    /// The systems that the judged artifacts are for; empty where that is not known.
-    pub(super) systems: Vec<Os>,
-    /// Clients of which every query said that it does not apply.
-    pub(super) skipped: Vec<ClientId>,
+    /// Which clients that answered without rows were looked at; those that are not among them were.
+    pub(super) looked: HashMap<ClientId, Looked>,
 }
 
 /// Judges every client.
 pub(super) fn judge(facts: Facts) -> Coverage {
-    let Facts { hunt, table, meant, excluded, members, systems, skipped } = facts;
+    let Facts { hunt, table, meant, excluded, members, looked } = facts;
     let by_client: HashMap<&ClientId, &Member> =
         members.iter().map(|member| (&member.client_id, member)).collect();
     let known: HashSet<ClientId> = meant.iter().map(|client| client.client_id.clone()).collect();
@@ -176,17 +185,19 @@ pub(super) fn judge(facts: Facts) -> Coverage {
         .into_iter()
         .map(|client| {
             let member = by_client.get(&client.client_id).copied();
-            let applies = systems.is_empty() || client.os.is_none_or(|os| systems.contains(&os));
-            let skipped = skipped.contains(&client.client_id);
-            let part = member.map_or(Part::NeverScheduled, |member| {
-                part_of(member, table.as_deref(), applies && !skipped)
-            });
+            let looked = looked.get(&client.client_id).unwrap_or(&Looked::Yes);
+            let part = member
+                .map_or(Part::NeverScheduled, |member| part_of(member, table.as_deref(), looked));
+            let unclear = match (part, looked) {
+                (Part::NotKnown, Looked::Unclear(why)) => Some(why.clone()),
+                _ => None,
+            };
             parts.add(part);
             let joined = matches!((client.first_seen, hunt.started), (Some(a), Some(b)) if a > b);
             HostOutcome {
                 part,
                 rows: member.map_or(0, |member| member.rows),
-                reason: member.and_then(reason),
+                reason: unclear.or_else(|| member.and_then(reason)),
                 flow_id: member.map(|member| member.flow_id.clone()),
                 client_id: client.client_id,
                 hostname: client.hostname,
@@ -207,15 +218,15 @@ pub(super) fn judge(facts: Facts) -> Coverage {
     Coverage { hunt, table, scope, at_start: scope - joined, joined, excluded, parts, hosts }
 }
 
-fn part_of(member: &Member, table: Option<&str>, applies: bool) -> Part {
-    let has_rows = match table {
-        Some(table) => member.tables.iter().any(|name| name == table),
-        None => member.rows > 0,
-    };
+fn part_of(member: &Member, table: Option<&str>, looked: &Looked) -> Part {
+    let has_rows = table.map_or(member.rows > 0, |table| member.fills(table));
     match member.state {
         FlowState::Finished if has_rows => Part::Hit,
-        FlowState::Finished if applies => Part::None,
-        FlowState::Finished => Part::NotApplicable,
+        FlowState::Finished => match looked {
+            Looked::Yes => Part::None,
+            Looked::No => Part::NotApplicable,
+            Looked::Unclear(_) => Part::NotKnown,
+        },
         FlowState::Error if bound_of(member).is_some() => Part::Cut,
         FlowState::Error => Part::Failed,
         FlowState::Cancelled => Part::Cancelled,
@@ -269,6 +280,7 @@ mod tests {
             rows,
             tables: if rows > 0 { vec![String::from("A/One")] } else { Vec::new() },
             queries: 1,
+            logs: 2,
             stats: Vec::new(),
         }
     }
@@ -301,6 +313,7 @@ mod tests {
                 meant(6, Os::Windows, 10),
                 meant(7, Os::Windows, 2000),
                 meant(8, Os::Windows, 10),
+                meant(11, Os::Windows, 10),
             ],
             excluded: 4,
             members: vec![
@@ -311,12 +324,16 @@ mod tests {
                 member(5, FlowState::Error, 9, "Something broke"),
                 member(6, FlowState::Error, 1, "Rows 3 exceeded limit 1 for flow F.X. Cancelling."),
                 member(8, FlowState::Finished, 0, ""),
+                member(11, FlowState::Finished, 0, ""),
                 member(10, FlowState::Cancelled, 2, "Cancelled by VQL query"),
                 // Known no more, or added by hand.
                 member(9, FlowState::Finished, 1, ""),
             ],
-            systems: vec![Os::Windows],
-            skipped: vec![id(8)],
+            looked: HashMap::from([
+                (id(3), Looked::No),
+                (id(8), Looked::No),
+                (id(11), Looked::Unclear(String::from("its log says nothing"))),
+            ]),
         }
     }
 
@@ -327,6 +344,7 @@ mod tests {
             hit: 2,
             none: 1,
             not_applicable: 2,
+            not_known: 1,
             running: 1,
             failed: 1,
             cancelled: 1,
@@ -334,21 +352,29 @@ mod tests {
             never_scheduled: 1,
         };
         assert_eq!(coverage.parts, expected);
-        assert_eq!((coverage.scope, coverage.parts.total()), (10, 10));
-        assert_eq!((coverage.at_start, coverage.joined, coverage.excluded), (9, 1, 4));
-        assert_eq!(coverage.parts.open(), 5);
-        let open: Vec<&str> = coverage.hosts[..5]
+        assert_eq!((coverage.scope, coverage.parts.total()), (11, 11));
+        assert_eq!((coverage.at_start, coverage.joined, coverage.excluded), (10, 1, 4));
+        assert_eq!(coverage.parts.open(), 6);
+        let open: Vec<&str> = coverage.hosts[..6]
             .iter()
             .map(|host| host.hostname.as_deref().unwrap_or_default())
             .collect();
-        assert_eq!(open, ["host-4", "host-5", "", "host-6", "host-7"]);
+        assert_eq!(open, ["host-11", "host-4", "host-5", "", "host-6", "host-7"]);
     }
 
     #[test]
     fn a_single_table_is_judged_by_its_own_rows() {
         let table = Some(String::from("A/Two"));
         let coverage = judge(Facts { table, ..facts() });
-        assert_eq!((coverage.parts.hit, coverage.parts.total()), (0, 10));
+        assert_eq!((coverage.parts.hit, coverage.parts.total()), (0, 11));
+    }
+
+    #[test]
+    fn a_client_of_which_it_is_not_known_says_why() {
+        let coverage = judge(facts());
+        let open = coverage.hosts.iter().find(|host| host.part == Part::NotKnown).unwrap();
+        assert_eq!(open.reason.as_deref(), Some("its log says nothing"));
+        assert!(!open.part.is_established());
     }
 
     #[test]

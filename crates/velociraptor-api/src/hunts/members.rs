@@ -27,9 +27,19 @@ pub(crate) struct Member {
     pub(crate) tables: Vec<String>,
     #[serde(deserialize_with = "row::or_default")]
     pub(crate) queries: u64,
+    /// Lines of log that the client said it sent; the server can have lost some.
+    #[serde(deserialize_with = "row::or_default")]
+    pub(crate) logs: u64,
     /// How its queries fared, where it ended badly.
     #[serde(deserialize_with = "row::or_default")]
     pub(crate) stats: Vec<QueryStat>,
+}
+
+impl Member {
+    /// Whether it has rows in the table.
+    pub(crate) fn fills(&self, table: &str) -> bool {
+        self.tables.iter().any(|name| name == table)
+    }
 }
 
 /// A flow that has not ended.

@@ -126,15 +126,27 @@ WHERE get(field='level', default=get(field='Level')) =~ '^(ERROR|WARN|ALERT)'",
     columns: &[],
 };
 
-/// Each line of a flow's log: whether it says that a query's precondition does not hold.
-pub const SKIPPED: CatalogueQuery = CatalogueQuery {
-    name: "flow_skipped",
-    text: "SELECT message =~ 'Skipping query due to preconditions' AS Skipped
-FROM flow_logs(client_id=MR_Client, flow_id=MR_Flow)",
-    binds: &["MR_Client", "MR_Flow"],
+/// How many lines the logs of flows have: those that say of a part that it is skipped or that it has
+/// ended by what they say, all others under nothing. A part has the name of the first table that it
+/// fills.
+pub const TOLD: CatalogueQuery = CatalogueQuery {
+    name: "flow_told",
+    text: "SELECT ClientId, Told, Lines
+FROM foreach(row=parse_json_array(data=MR_Flows), query={
+  SELECT client AS ClientId, count() AS Lines,
+         if(condition=message =~ '^Collection .+ is done after|: Skipping query due to preconditions',
+            then=regex_replace(
+              source=regex_replace(
+                source=message, re='(?s)^Collection (.+) is done after.*$', replace='ended $1'),
+              re='(?s)^(.+): Skipping query due to preconditions.*$', replace='skipped $1'),
+            else='') AS Told
+  FROM flow_logs(client_id=client, flow_id=flow)
+  GROUP BY Told
+})",
+    binds: &["MR_Flows"],
     needs: READ,
     mutates: false,
-    columns: &["Skipped"],
+    columns: &["ClientId", "Told", "Lines"],
 };
 
 /// Cancels a flow that has not ended. A flow that has ended is left alone: the server would turn

@@ -248,14 +248,16 @@ pub const FLOWS: CatalogueQuery = CatalogueQuery {
         flow_state!("Flow."),
         " AS State, Flow.status AS Status,
        Flow.total_collected_rows AS Rows, Flow.artifacts_with_results AS Tables,
-       len(list=Flow.query_stats) AS Queries,
+       len(list=Flow.query_stats) AS Queries, Flow.total_logs AS Logs,
        if(condition=Flow.state = 'ERROR', then=Flow.query_stats) AS Stats
 FROM hunt_flows(hunt_id=MR_Hunt)"
     ),
     binds: &["MR_Hunt"],
     needs: READ,
     mutates: false,
-    columns: &["ClientId", "FlowId", "State", "Status", "Rows", "Tables", "Queries", "Stats"],
+    columns: &[
+        "ClientId", "FlowId", "State", "Status", "Rows", "Tables", "Queries", "Logs", "Stats",
+    ],
 };
 
 /// The clients that a hunt's condition means, those that it excludes too.
@@ -272,20 +274,4 @@ WHERE (MR_Os = '' OR os_info.system = MR_Os)
     needs: READ,
     mutates: false,
     columns: &["ClientId", "Hostname", "Os", "FirstSeen", "LastSeen", "Now", "Excluded"],
-};
-
-/// In how many queries of its flow of a hunt each client found that they do not apply to it.
-pub const SKIPPED: CatalogueQuery = CatalogueQuery {
-    name: "hunt_skipped",
-    text: "SELECT ClientId, count() AS Skipped
-FROM foreach(row=parse_json_array(data=MR_Flows), query={
-  SELECT client AS ClientId, message
-  FROM flow_logs(client_id=client, flow_id=flow)
-  WHERE message =~ 'Skipping query due to preconditions'
-})
-GROUP BY ClientId",
-    binds: &["MR_Flows"],
-    needs: READ,
-    mutates: false,
-    columns: &["ClientId", "Skipped"],
 };

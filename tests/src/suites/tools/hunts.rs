@@ -40,8 +40,17 @@ sources:
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The parts of a scope; each host is in one of them.
-const PARTS: [&str; 8] =
-    ["hit", "none", "not_applicable", "failed", "cancelled", "cut", "running", "never_scheduled"];
+const PARTS: [&str; 9] = [
+    "hit",
+    "none",
+    "not_applicable",
+    "not_known",
+    "failed",
+    "cancelled",
+    "cut",
+    "running",
+    "never_scheduled",
+];
 
 pub(super) async fn run(cases: &mut Cases, bench: &Bench) {
     cases.case("hunts: made paused, started, covered, stopped", life(bench)).await;

@@ -141,6 +141,7 @@ async fn of_hunt(
 fn open(coverage: &Coverage) -> Vec<String> {
     let parts = &coverage.parts;
     let words = [
+        (parts.not_known, "not known"),
         (parts.failed, "failed"),
         (parts.cancelled, "cancelled"),
         (parts.cut, "cut"),

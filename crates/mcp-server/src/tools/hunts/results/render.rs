@@ -21,6 +21,7 @@ impl Render for Output {
         let _ = write!(out, "\nscope {}: hit {}, none {}", counts.scope, counts.hit, counts.none);
         for (count, word) in [
             (counts.not_applicable, "not applicable"),
+            (counts.not_known, "not known"),
             (counts.failed, "failed"),
             (counts.cancelled, "cancelled"),
             (counts.cut, "cut"),
@@ -62,7 +63,7 @@ impl Output {
     /// The verdict: for how many hosts nothing is established, which, and why.
     fn render_open(&self, out: &mut String) {
         let counts = &self.coverage;
-        let ended = counts.failed + counts.cancelled + counts.cut;
+        let ended = counts.not_known + counts.failed + counts.cancelled + counts.cut;
         let open = ended + counts.running + counts.never_scheduled;
         if counts.not_applicable > 0 {
             let _ = write!(
@@ -78,7 +79,14 @@ impl Output {
             return;
         }
         let _ = write!(out, "\nNOT ESTABLISHED for {open} of {} hosts:", counts.scope);
-        let parts = [Part::Failed, Part::Cancelled, Part::Cut, Part::Running, Part::NeverScheduled];
+        let parts = [
+            Part::NotKnown,
+            Part::Failed,
+            Part::Cancelled,
+            Part::Cut,
+            Part::Running,
+            Part::NeverScheduled,
+        ];
         for part in parts {
             let of_part: Vec<&Open> =
                 self.not_established.iter().filter(|host| host.part == word(part)).collect();

@@ -1,0 +1,103 @@
+//! At which clients without rows a hunt looked: by their systems, and by their logs where those do
+//! not tell.
+
+use std::collections::HashMap;
+
+use super::applies::{Condition, Judged, Looked};
+use super::judge::Meant;
+use crate::artifacts::{self, Definition};
+use crate::fault::Fault;
+use crate::flows::FlowState;
+use crate::flows::told::told;
+use crate::hunts::members::Member;
+use crate::hunts::{Compiled, Hunt};
+use crate::ids::ClientId;
+use crate::os::Os;
+use crate::session::Session;
+
+/// The logs of at most so many flows are read, so many in one query.
+const MOST_LOGS: usize = 5_000;
+const BATCH: usize = 500;
+
+/// What is judged of a hunt.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subject<'a> {
+    pub(super) hunt: &'a Hunt,
+    pub(super) compiled: &'a Compiled,
+    pub(super) table: Option<&'a str>,
+}
+
+/// Of each client that answered well and without rows whether it was looked at.
+///
+/// # Errors
+///
+/// [`Fault::Query`].
+pub(super) async fn looked(
+    session: &Session<'_>,
+    subject: Subject<'_>,
+    meant: &[Meant],
+    members: &[Member],
+) -> Result<HashMap<ClientId, Looked>, Fault> {
+    let is_empty = |member: &&Member| {
+        member.state == FlowState::Finished
+            && member.queries > 0
+            && subject.table.map_or(member.rows == 0, |table| !member.fills(table))
+    };
+    let empty: Vec<&Member> = members.iter().filter(is_empty).collect();
+    let mut looked = HashMap::with_capacity(empty.len());
+    if empty.is_empty() {
+        return Ok(looked);
+    }
+    let (judged, systems) = judged(session, subject).await?;
+    let os: HashMap<&ClientId, Os> =
+        meant.iter().filter_map(|client| Some((&client.client_id, client.os?))).collect();
+    let mut untold = Vec::new();
+    for member in empty {
+        let os = os.get(&member.client_id).copied();
+        // An artifact that is for other systems by its name finds nothing here that it is made for.
+        let is_for_others = !systems.is_empty() && os.is_some_and(|os| !systems.contains(&os));
+        match judged.by_system(os) {
+            _ if is_for_others => _ = looked.insert(member.client_id.clone(), Looked::No),
+            Some(told) => _ = looked.insert(member.client_id.clone(), told),
+            None => untold.push(member),
+        }
+    }
+    let (read, unread) = untold.split_at(untold.len().min(MOST_LOGS));
+    for batch in read.chunks(BATCH) {
+        let flows = batch.iter().map(|member| (&member.client_id, &member.flow_id));
+        let mut each = told(session, flows).await?;
+        for member in batch {
+            let told = each.remove(&member.client_id).unwrap_or_default();
+            looked.insert(member.client_id.clone(), judged.by_log(member, &told));
+        }
+    }
+    let why = format!("only the logs of {MOST_LOGS} clients without rows were read, not its own");
+    looked.extend(
+        unread.iter().map(|member| (member.client_id.clone(), Looked::Unclear(why.clone()))),
+    );
+    Ok(looked)
+}
+
+/// What decides where the judged parts run, and for which systems their artifacts are, where they
+/// tell. An artifact that was removed since tells nothing.
+async fn judged(session: &Session<'_>, subject: Subject<'_>) -> Result<(Judged, Vec<Os>), Fault> {
+    let names: Vec<&str> = match subject.table {
+        Some(table) => vec![table.split('/').next().unwrap_or(table)],
+        None => subject.hunt.artifacts.iter().map(String::as_str).collect(),
+    };
+    let definitions = match artifacts::definitions(session, &names).await {
+        Ok(definitions) => definitions,
+        Err(Fault::UnknownArtifact { .. }) => Vec::new(),
+        Err(fault) => return Err(fault),
+    };
+    let judged = match subject.table {
+        Some(table) => Judged::table(table, definitions.first()),
+        None => {
+            let parts = subject.compiled.parts.iter();
+            Judged::Whole(parts.map(|part| Condition::of(part.precondition.as_deref())).collect())
+        }
+    };
+    let each: Vec<Vec<Os>> = definitions.iter().map(Definition::systems).collect();
+    let systems = if each.iter().any(Vec::is_empty) { Vec::new() } else { each.concat() };
+    Ok((judged, systems))
+}
