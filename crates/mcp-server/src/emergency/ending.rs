@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::stream::{self, StreamExt as _};
 use guard::ledger::{Started, Work};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,12 @@ const BETWEEN: Duration = Duration::from_millis(500);
 
 /// How long a hunt that was held may go on starting flows.
 const LONGEST: Duration = Duration::from_secs(60);
+
+/// For how long a flow that could not be cancelled is tried again.
+const STUBBORN: Duration = Duration::from_secs(10);
+
+/// How many flows are cancelled at a time.
+const AT_ONCE: usize = 8;
 
 /// Ends one thing on the server on which it was started: what was done, or why it was not.
 pub(super) async fn on_its_server(
@@ -48,7 +55,8 @@ pub(super) async fn on_its_server(
 }
 
 /// Holds a hunt, and cancels the flows that it has started, those too that it starts while it is held:
-/// the server looks at the state of a hunt, then starts the flow, then lists it.
+/// the server looks at the state of a hunt, then starts the flow, then lists it. One that was stopped
+/// before, and not only held, has had the time.
 async fn end_hunt(session: &Session<'_>, hunt: &HuntId) -> Result<String, String> {
     let told = |fault: Fault| fault.to_string();
     let status = match hunts::status(session, hunt).await {
@@ -60,33 +68,51 @@ async fn end_hunt(session: &Session<'_>, hunt: &HuntId) -> Result<String, String
     if before == HuntState::Running {
         hunts::modify(session, hunt, &HuntChange::Pause).await.map_err(told)?;
     }
-    let mut cancelled = cancel_flows(session, hunt).await?;
-    if before != HuntState::Running {
-        return Ok(format!("did not run, was {before}; {cancelled} of its flows cancelled"));
-    }
-    let (held, mut quiet) = (Instant::now(), Instant::now());
-    while quiet.elapsed() < QUIET {
-        if held.elapsed() > LONGEST {
-            return Err(format!(
-                "held, was {before}, and it starts flows still; {cancelled} were cancelled"
-            ));
+    let may_start = matches!(before, HuntState::Running | HuntState::Paused);
+    let held = if before == HuntState::Running { "held" } else { "did not run" };
+    let (begun, mut quiet, mut cancelled) = (Instant::now(), Instant::now(), 0);
+    loop {
+        let Ending { ended, kept } = end_flows(session, hunt).await?;
+        cancelled += ended;
+        if ended > 0 || kept.is_some() {
+            quiet = Instant::now();
         }
-        sleep(BETWEEN).await;
-        let more = cancel_flows(session, hunt).await?;
-        if more > 0 {
-            (cancelled, quiet) = (cancelled + more, Instant::now());
+        let so_far = format!("{held}, was {before}; {cancelled} of its flows cancelled");
+        match kept {
+            None if !may_start || quiet.elapsed() >= QUIET => return Ok(so_far),
+            None if begun.elapsed() >= LONGEST => {
+                return Err(format!("{so_far}, and it starts flows still"));
+            }
+            Some((count, fault)) if begun.elapsed() >= STUBBORN => {
+                return Err(format!("{so_far}; {count} flows could not be: {fault}"));
+            }
+            _ => sleep(BETWEEN).await,
         }
     }
-    Ok(format!("held, was {before}; {cancelled} of its flows cancelled"))
 }
 
-/// Cancels what runs of a hunt, and says how much that was.
-async fn cancel_flows(session: &Session<'_>, hunt: &HuntId) -> Result<usize, String> {
-    let told = |fault: Fault| fault.to_string();
-    let mut cancelled = 0;
-    for flow in hunts::running_flows(session, hunt).await.map_err(told)? {
-        let done = flows::cancel(session, &flow.client_id, &flow.flow_id).await;
-        cancelled += usize::from(done.map_err(told)?.cancelled);
+/// What became of the flows of a hunt.
+struct Ending {
+    ended: usize,
+    /// How many could not be cancelled, and why the first could not.
+    kept: Option<(usize, Fault)>,
+}
+
+/// Cancels what runs of a hunt, several at a time, whatever becomes of single flows.
+async fn end_flows(session: &Session<'_>, hunt: &HuntId) -> Result<Ending, String> {
+    let running = hunts::running_flows(session, hunt).await.map_err(|fault| fault.to_string())?;
+    let cancelling: Vec<_> =
+        running.iter().map(|flow| flows::cancel(session, &flow.client_id, &flow.flow_id)).collect();
+    let mut done = stream::iter(cancelling).buffer_unordered(AT_ONCE);
+    let mut ending = Ending { ended: 0, kept: None };
+    while let Some(done) = done.next().await {
+        match done {
+            Ok(done) => ending.ended += usize::from(done.cancelled),
+            Err(fault) => {
+                let (count, first) = ending.kept.take().unwrap_or((0, fault));
+                ending.kept = Some((count + 1, first));
+            }
+        }
     }
-    Ok(cancelled)
+    Ok(ending)
 }
