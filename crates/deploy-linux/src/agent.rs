@@ -28,6 +28,10 @@ pub const CLIENT: &str = "agent";
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// After how long an agent that the server has no name of is asked for it. The server asks a new client
+/// once, and on a busy host that one time was seen to be lost; an answer comes within seconds.
+const ASK_AFTER: Duration = Duration::from_secs(30);
+
 /// The folder of an agent with all that it keeps, and its unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentSpec {
@@ -120,6 +124,7 @@ impl AgentSpec {
             _ => self.unit.make(on).await?,
         }
         let begun = Instant::now();
+        let mut asked = false;
         loop {
             let seen = match self.enrolled(on, cx, vault).await? {
                 Ok(client) => {
@@ -136,6 +141,9 @@ impl AgentSpec {
                 }
                 None => {
                     cx.say(&format!("waiting for the agent, {} s: {seen}", gone.as_secs()));
+                    if !asked && gone >= ASK_AFTER {
+                        asked = self.ask_name(on, cx, vault).await?;
+                    }
                     sleep(PAUSE).await;
                     continue;
                 }

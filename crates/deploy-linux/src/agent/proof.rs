@@ -4,11 +4,13 @@ use deploy_core::server::Vault;
 use deploy_core::{Found, StepCx, StepError};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+use velociraptor_api::clients::by_ids;
 use velociraptor_api::collections::{Collection, Target, check, start};
 use velociraptor_api::flows::{self, Flow, FlowState};
 use velociraptor_api::{ClientId, Fault, FlowId, IdentityKind, OrgId, Server, Session};
 
 use super::{AgentSpec, CLIENT};
+use crate::on::On;
 
 /// The fact with the collection that was answered, and by whom.
 pub const ANSWER: &str = "agent_answer";
@@ -62,6 +64,37 @@ impl AgentSpec {
         cx.note_all(ANSWER, &answer)
     }
 
+    /// Asks an agent that the server knows without a name for it: the server takes the name from what
+    /// is collected. Whether it was asked.
+    pub(super) async fn ask_name(
+        &self,
+        on: On<'_>,
+        cx: &StepCx<'_>,
+        vault: &Vault,
+    ) -> Result<bool, StepError> {
+        let Some(id) = self.id(on).await? else { return Ok(false) };
+        let server = vault.server(cx.id, &IdentityKind::ALL).await?;
+        let root = OrgId::root();
+        let session = Session::new(&server, &root, cx.cancel);
+        let asked = async {
+            let known = by_ids(&session, std::slice::from_ref(&id)).await?;
+            if !known.iter().any(|client| client.hostname.is_empty()) {
+                return Ok(false);
+            }
+            begin(&session, &id).await?;
+            Ok::<_, Fault>(true)
+        };
+        let told = match asked.await {
+            Ok(true) => {
+                format!("the server has no name of {id}: it was asked for {ARTIFACT} again")
+            }
+            Ok(false) => return Ok(false),
+            Err(fault) => format!("{id} could not be asked for its name: {fault}"),
+        };
+        cx.say(&told);
+        Ok(true)
+    }
+
     async fn collected(
         &self,
         cx: &StepCx<'_>,
@@ -70,16 +103,20 @@ impl AgentSpec {
     ) -> Result<Flow, Fault> {
         let root = OrgId::root();
         let session = Session::new(server, &root, cx.cancel);
-        let artifacts = IndexMap::from([(ARTIFACT.to_owned(), IndexMap::new())]);
-        let wanted = Collection { artifacts, ..Collection::default() };
-        let checked = check(&session, &wanted, Target::Clients).await?;
-        let started = start(&session, client, &checked).await?;
-        let id = started.status.flow.flow_id;
+        let id = begin(&session, client).await?;
         let waited = flows::wait(&session, client, &id, self.within, |flow| {
             cx.say(&format!("waiting for {ARTIFACT} of {client}: {}", flow.state));
         });
         Ok(waited.await?.flow)
     }
+}
+
+/// Starts the collection.
+async fn begin(session: &Session<'_>, client: &ClientId) -> Result<FlowId, Fault> {
+    let artifacts = IndexMap::from([(ARTIFACT.to_owned(), IndexMap::new())]);
+    let wanted = Collection { artifacts, ..Collection::default() };
+    let checked = check(session, &wanted, Target::Clients).await?;
+    Ok(start(session, client, &checked).await?.status.flow.flow_id)
 }
 
 /// It ended well, and with something.
