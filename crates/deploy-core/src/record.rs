@@ -94,8 +94,10 @@ pub struct Trouble {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Nothing was done yet, or all was taken back after a failure.
+    /// Nothing was done yet.
     Planned,
+    /// It failed, and all that had been done was taken back.
+    Undone,
     /// On its way up, or stopped there.
     Partial,
     /// All of it was seen to be there.
@@ -107,10 +109,16 @@ pub enum Status {
 }
 
 impl Status {
+    /// Whether nothing of it is there: nothing yet, or nothing any more.
+    pub const fn is_nothing(self) -> bool {
+        matches!(self, Self::Planned | Self::Undone | Self::Gone)
+    }
+
     /// The word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Planned => "planned",
+            Self::Undone => "undone",
             Self::Partial => "partial",
             Self::Up => "up",
             Self::Removing => "removing",
@@ -175,6 +183,7 @@ impl Record {
         let all = |wanted| self.phases.iter().all(|phase| *phase == wanted);
         match self.goal {
             Goal::Up if all(Phase::Done) => Status::Up,
+            Goal::Up if all(Phase::Waiting) && self.trouble.is_some() => Status::Undone,
             Goal::Up if all(Phase::Waiting) => Status::Planned,
             Goal::Up => Status::Partial,
             Goal::Gone if all(Phase::Waiting) => Status::Gone,

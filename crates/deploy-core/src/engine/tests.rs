@@ -158,7 +158,7 @@ async fn d27_a_failure_takes_back_from_the_half_run_step_to_the_first() {
     assert!(matches!(&failed, EngineError::Failed { left_as_it_is: false, .. }), "{failed}");
     assert_eq!(bed.toy.log(), ["apply a", "apply b", "apply c", "undo c", "undo b", "undo a"]);
     let stored = bed.stored().await;
-    assert_eq!((stored.status(), bed.toy.there().len()), (Status::Planned, 0));
+    assert_eq!((stored.status(), bed.toy.there().len()), (Status::Undone, 0));
     let trouble = stored.trouble.unwrap();
     assert_eq!((trouble.step.as_str(), trouble.next.as_str()), ("c", "make room"));
 }
@@ -182,7 +182,7 @@ async fn d34_d38_d41_a_step_that_pretends_is_found_out() {
     let bed = Bed::of(Toy::wrong("pretend b")).await;
     let failed = bed.up().await.unwrap_err().to_string();
     assert!(failed.contains("ended without an error, and nothing of it is there"), "{failed}");
-    assert_eq!(bed.stored().await.status(), Status::Planned);
+    assert_eq!(bed.stored().await.status(), Status::Undone);
 }
 
 #[tokio::test]

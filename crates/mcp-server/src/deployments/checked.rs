@@ -41,7 +41,7 @@ impl Deployments {
         let record = &self.load(id).await?;
         let now = Timestamp::now();
         let mut checks = vec![on_record(record), due(record, now)];
-        if matches!(record.status(), Status::Gone | Status::Planned) {
+        if record.status().is_nothing() {
             let why = format!("it is {}: there is nothing to look at", record.status().as_str());
             checks.push(not_looked("all that belongs to it", "is as planned", &why));
             return Ok(checks);

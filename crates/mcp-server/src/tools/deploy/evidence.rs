@@ -114,7 +114,7 @@ impl Acts for ExportDeploymentEvidence {
 /// Whether there is something to copy, and a place for it.
 pub(super) fn fits(record: &Record, file: &Path) -> Result<(), ToolError> {
     let (id, status) = (&record.id, record.status());
-    if matches!(status, Status::Gone | Status::Planned) {
+    if status.is_nothing() {
         let why = format!("{id} is {}: there is no evidence to copy", status.as_str());
         return Err(ToolError::new(Code::Conflict, why).next("list_deployments shows what is up"));
     }
