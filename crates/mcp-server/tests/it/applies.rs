@@ -4,6 +4,7 @@
 use mcp_server::tool_error::Code;
 use serde_json::json;
 
+use crate::changed::define;
 use crate::direct::Direct;
 use crate::hunts::{covered, create};
 
@@ -106,4 +107,28 @@ async fn a_source_that_did_not_look_calls_nobody_clean() {
     let count = |name: &str| parts[name].as_u64().expect("a count");
     assert_eq!((count("none"), count("not_applicable") + count("not_known")), (0, all), "{parts}");
     assert!(count("not_applicable") > 0 && count("not_known") > 0, "{parts}");
+}
+
+/// The hunt ran what the artifact was then.
+#[tokio::test]
+async fn a_precondition_that_was_taken_away_since_makes_nobody_clean() {
+    const THEN: &str = "name: Custom.It.Then
+precondition: SELECT * FROM info() WHERE Hostname = 'nobody'
+sources:
+  - query: SELECT 1 AS A FROM scope()
+";
+    let lab = Direct::start();
+    define(lab.server(), THEN).await;
+    let wish = json!({"artifacts": ["Custom.It.Then"], "description": "x", "start": true});
+    let (hunt, _) = create(&lab, wish).await;
+    covered(&lab, &hunt, |parts| parts["running"] == 0).await;
+    for now in ["", "precondition: SELECT OS FROM info() WHERE OS =~ 'windows|linux|darwin'"] {
+        let taken = THEN.replace(THEN.lines().nth(1).expect("a line"), now);
+        define(lab.server(), &taken).await;
+        let wish = json!({"hunt_id": hunt, "table": "Custom.It.Then"});
+        let found = lab.data("get_hunt_results", wish).await;
+        let parts = &found["coverage"];
+        assert_eq!(parts["none"], 0, "{taken}{parts}");
+        assert!(parts["not_applicable"].as_u64() > Some(0), "{parts}");
+    }
 }

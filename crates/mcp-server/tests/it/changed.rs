@@ -44,7 +44,7 @@ pub(crate) async fn behind(server: &Server, text: &str, value: &str) -> Value {
     Value::Array(done.rows.into_iter().map(Value::Object).collect())
 }
 
-async fn define(server: &Server, definition: &str) {
+pub(crate) async fn define(server: &Server, definition: &str) {
     let text = "SELECT artifact_set(definition=Given).name AS Name FROM scope()";
     let done = behind(server, text, definition).await;
     assert!(done[0]["Name"].is_string(), "{done}");

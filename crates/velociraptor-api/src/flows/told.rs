@@ -10,7 +10,9 @@ use crate::ids::{ClientId, FlowId};
 use crate::queries::flows::TOLD;
 use crate::session::Session;
 
-/// What the log of a flow tells.
+/// What the log of a flow tells. Its parts are known by the names that they write: `Artifact/Source`,
+/// of a part with several sources that of the first; `Artifact` where the source has no name, and for
+/// every part where the server does not compress what it sends; nothing by agents before 0.6.8.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Told {
     /// How many lines the server has of it.
@@ -21,22 +23,48 @@ pub(crate) struct Told {
 /// How often parts of one name said so. A part that is skipped says first that, and then that it has
 /// ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Ends {
-    skipped: u64,
-    ended: u64,
+pub(crate) struct Ends {
+    pub(crate) skipped: u64,
+    pub(crate) ended: u64,
 }
 
 impl Told {
-    /// How many parts were skipped, of those whose name fits. The name is `Artifact` or
-    /// `Artifact/Source`: of a part with several sources that of the first.
-    pub(crate) fn skipped(&self, fits: impl Fn(&str) -> bool) -> u64 {
-        let fitting = self.parts.iter().filter(|(name, _)| fits(name));
-        fitting.map(|(_, ends)| ends.skipped).sum()
+    /// What parts of that name said.
+    pub(crate) fn of(&self, name: &str) -> Ends {
+        self.parts.get(name).copied().unwrap_or_default()
     }
 
-    /// Whether a part whose name fits has ended and was not skipped.
-    pub(crate) fn ran(&self, fits: impl Fn(&str) -> bool) -> bool {
-        self.parts.iter().any(|(name, ends)| fits(name) && ends.ended > ends.skipped)
+    /// Whether a part of these artifacts ended and was not skipped.
+    pub(crate) fn ran(&self, artifacts: &[String]) -> bool {
+        // A line can be there twice. Of a source there is one part only.
+        self.of_artifacts(artifacts).any(|(name, ends)| match name.contains('/') {
+            true => ends.ended > 0 && ends.skipped == 0,
+            false => ends.ended > ends.skipped,
+        })
+    }
+
+    /// How many parts of these artifacts were skipped.
+    pub(crate) fn skipped(&self, artifacts: &[String]) -> u64 {
+        let each = self.of_artifacts(artifacts).map(|(name, ends)| match name.contains('/') {
+            true => ends.skipped.min(1),
+            false => ends.skipped,
+        });
+        each.sum()
+    }
+
+    /// What parts of these artifacts said, and those that have no name.
+    fn of_artifacts(&self, artifacts: &[String]) -> impl Iterator<Item = (&str, Ends)> {
+        let parts = self.parts.iter().map(|(name, ends)| (name.as_str(), *ends));
+        parts.filter(|(name, _)| {
+            name.is_empty() || artifacts.iter().any(|one| one == artifact_of(name))
+        })
+    }
+
+    /// Whether an artifact that was called from inside of a part was skipped: that writes no name, and
+    /// not that it has ended.
+    pub(crate) fn has_skipped_inside(&self) -> bool {
+        let nameless = self.of("");
+        nameless.skipped > 0 && nameless.ended == 0
     }
 
     /// Adds lines of one kind.
@@ -48,6 +76,11 @@ impl Told {
             self.parts.entry(name.to_owned()).or_default().ended += lines;
         }
     }
+}
+
+/// The artifact of a part or table.
+pub(crate) fn artifact_of(name: &str) -> &str {
+    name.split('/').next().unwrap_or(name)
 }
 
 /// What the logs of these flows tell, each of another client. A flow without a log is not among

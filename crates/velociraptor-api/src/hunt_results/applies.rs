@@ -3,8 +3,9 @@
 use vql_builder::words;
 
 use crate::artifacts::Definition;
-use crate::flows::told::Told;
+use crate::flows::told::{Ends, Told, artifact_of};
 use crate::hunts::members::Member;
+use crate::hunts::{Compiled, Hunt};
 use crate::os::Os;
 
 /// Whether a client that answered without rows was looked at.
@@ -29,14 +30,24 @@ pub(super) enum Condition {
     Other,
 }
 
-/// The conditions of what is judged.
+/// What is judged of a hunt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Judged {
-    /// All parts of the hunt: it looked where one of them ran.
-    Whole(Vec<Condition>),
-    /// One table, which is filled where the condition holds. Its source runs apart, or with all
-    /// others of the artifact.
-    Table { table: String, condition: Condition, is_apart: bool },
+    /// All parts of these artifacts, with their conditions: it looked where one of them ran.
+    Whole { artifacts: Vec<String>, conditions: Vec<Condition> },
+    /// One table, which is filled where the condition holds.
+    Table { table: String, condition: Condition, runs: Runs },
+}
+
+/// How the source of a table runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Runs {
+    /// With all others of its artifact.
+    Together,
+    /// By itself, as each of so many sources.
+    Apart(u64),
+    /// One or the other: the artifact was defined anew.
+    Unknown,
 }
 
 impl Condition {
@@ -89,29 +100,50 @@ impl Condition {
 }
 
 impl Judged {
-    /// One table of an artifact, by its definition, where it is still known. The sources run apart
-    /// only where the artifact has no condition and one of them has: 0.77.2, `launcher.go`.
-    pub(super) fn table(table: &str, definition: Option<&Definition>) -> Self {
-        let source = table.split_once('/').map(|(_, source)| source);
+    /// All of a hunt.
+    pub(super) fn whole(hunt: &Hunt, compiled: &Compiled) -> Self {
+        let each = compiled.parts.iter().map(|part| Condition::of(part.precondition.as_deref()));
+        Self::Whole { artifacts: hunt.artifacts.clone(), conditions: each.collect() }
+    }
+
+    /// One table of a hunt, by the definition of its artifact as it is now, as far as that can be what
+    /// the hunt runs. The sources run apart only where the artifact has no condition and one of them
+    /// has: 0.77.2, `launcher.go`.
+    pub(super) fn table(
+        table: &str,
+        (hunt, compiled): (&Hunt, &Compiled),
+        definition: Option<&Definition>,
+    ) -> Self {
+        let now = definition.filter(|one| compiled.has_conditions_of(one));
         let has = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.trim().is_empty());
-        let (condition, is_apart) = match definition {
-            None => (Condition::Other, false),
+        let (condition, apart) = match now {
+            None => (Condition::Other, None),
             Some(one) if has(&one.precondition) => {
-                (Condition::of(one.precondition.as_deref()), false)
+                (Condition::of(one.precondition.as_deref()), Some(false))
             }
             Some(one) => {
-                let filled = one.sources.iter().find(|other| other.name.as_deref() == source);
-                let own = filled.and_then(|source| source.precondition.as_deref());
-                (Condition::of(own), one.sources.iter().any(|source| has(&source.precondition)))
+                let name = table.split_once('/').map(|(_, source)| source);
+                let filled = one.sources.iter().find(|source| source.name.as_deref() == name);
+                let own = filled.map(|source| Condition::of(source.precondition.as_deref()));
+                let is_apart = one.sources.iter().any(|source| has(&source.precondition));
+                (own.unwrap_or(Condition::Other), Some(is_apart))
             }
         };
-        Self::Table { table: table.to_owned(), condition, is_apart }
+        let runs = match (apart, now) {
+            // No artifact of the hunt has more than one part.
+            _ if compiled.parts.len() == hunt.artifacts.len() => Runs::Together,
+            (Some(false), _) => Runs::Together,
+            (Some(true), Some(one)) => Runs::Apart(one.sources.len() as u64),
+            _ => Runs::Unknown,
+        };
+        Self::Table { table: table.to_owned(), condition, runs }
     }
 
     /// What the conditions alone tell of a client; none where its log has to tell.
     pub(super) fn by_system(&self, os: Option<Os>) -> Option<Looked> {
         let hold = match self {
-            Self::Whole(conditions) => any(conditions.iter().map(|one| one.holds(os))),
+            Self::Whole { conditions, .. } if conditions.is_empty() => None,
+            Self::Whole { conditions, .. } => any(conditions.iter().map(|one| one.holds(os))),
             Self::Table { condition, .. } => condition.holds(os),
         };
         hold.map(|looked| if looked { Looked::Yes } else { Looked::No })
@@ -120,30 +152,59 @@ impl Judged {
     /// What the log of a client's flow tells. A part writes that it is skipped before it writes that
     /// it has ended: one that ended and did not write the former ran.
     pub(super) fn by_log(&self, member: &Member, told: &Told) -> Looked {
-        let parts = if matches!(self, Self::Whole(_)) { member.queries } else { 1 };
+        if told.has_skipped_inside() {
+            return Looked::Unclear(String::from(
+                "an artifact that is called inside of it did not apply, by its log",
+            ));
+        }
+        let looked = match self {
+            Self::Whole { artifacts, conditions } => {
+                let parts =
+                    if conditions.is_empty() { member.queries } else { conditions.len() as u64 };
+                match told.ran(artifacts) {
+                    true => Some(Looked::Yes),
+                    false => (told.skipped(artifacts) >= parts).then_some(Looked::No),
+                }
+            }
+            Self::Table { table, runs, .. } => at_table(table, *runs, member, told),
+        };
         let missing = member.logs.saturating_sub(told.lines);
-        if told.skipped(|name| self.is_of(name)) >= parts {
-            Looked::No
-        } else if missing == 0 || told.ran(|name| self.is_of(name)) {
-            Looked::Yes
-        } else {
-            Looked::Unclear(format!(
-                "{missing} of {} lines of its log are missing, and they may say that it did not look; \
-                 where asking again does not help, collect from it again",
-                member.logs
-            ))
-        }
+        looked.unwrap_or_else(|| {
+            Looked::Unclear(match missing {
+                0 => String::from("its log does not say whether it looked"),
+                _ => format!(
+                    "{missing} of {} lines of its log are missing, and they may say that it did not \
+                     look; where asking again does not help, collect from it again",
+                    member.logs
+                ),
+            })
+        })
     }
+}
 
-    /// Whether a part is judged.
-    fn is_of(&self, part: &str) -> bool {
-        let artifact = |name: &str| name.split('/').next().unwrap_or_default().to_owned();
-        match self {
-            Self::Whole(_) => true,
-            Self::Table { table, is_apart: true, .. } => part == table,
-            Self::Table { table, .. } => artifact(part) == artifact(table),
-        }
-    }
+/// What a log tells of the part that fills a table; none where it tells nothing.
+fn at_table(table: &str, runs: Runs, member: &Member, told: &Told) -> Option<Looked> {
+    let artifact = artifact_of(table);
+    let all = |ends: Ends, parts: u64| match ends {
+        Ends { skipped, .. } if skipped >= parts => Some(Looked::No),
+        Ends { skipped: 0, ended } if ended >= parts => Some(Looked::Yes),
+        _ => None,
+    };
+    // Under its own name, else under that of all parts, else under none.
+    all(told.of(table), 1)
+        .or_else(|| match runs {
+            Runs::Together => {
+                let artifacts = [artifact.to_owned()];
+                match (told.skipped(&artifacts), told.ran(&artifacts)) {
+                    (1.., _) => Some(Looked::No),
+                    (_, true) => Some(Looked::Yes),
+                    _ => None,
+                }
+            }
+            Runs::Apart(sources) if artifact != table => all(told.of(artifact), sources),
+            Runs::Apart(_) | Runs::Unknown => None,
+        })
+        .or_else(|| all(told.of(""), member.queries))
 }
 
 /// The text of a word that is one, and no name.
@@ -245,55 +306,77 @@ mod tests {
         }
     }
 
+    fn whole(conditions: &[Condition]) -> Judged {
+        Judged::Whole { artifacts: vec![String::from("A")], conditions: conditions.to_vec() }
+    }
+
+    fn table(table: &str, runs: Runs) -> Judged {
+        Judged::Table { table: table.to_owned(), condition: Condition::Other, runs }
+    }
+
     #[test]
     fn a_hunt_looked_where_one_part_ran_and_a_table_where_its_condition_holds() {
         let windows = || Condition::Systems(vec![Os::Windows]);
-        let whole = |each: &[Condition]| Judged::Whole(each.to_vec());
         let table =
-            |condition| Judged::Table { table: String::from("A"), condition, is_apart: false };
+            |condition| Judged::Table { table: String::from("A"), condition, runs: Runs::Together };
         let (linux, on_windows) = (Some(Os::Linux), Some(Os::Windows));
         assert_eq!(whole(&[windows(), Condition::Always]).by_system(linux), Some(Looked::Yes));
         assert_eq!(whole(&[windows(), Condition::Other]).by_system(linux), None);
         assert_eq!(whole(&[windows()]).by_system(linux), Some(Looked::No));
         assert_eq!(whole(&[windows()]).by_system(None), None);
+        assert_eq!(whole(&[]).by_system(linux), None);
         assert_eq!(table(windows()).by_system(linux), Some(Looked::No));
         assert_eq!(table(windows()).by_system(on_windows), Some(Looked::Yes));
         assert_eq!(table(Condition::Other).by_system(on_windows), None);
     }
 
     #[test]
-    fn a_log_that_lacks_lines_establishes_nothing() {
-        let whole = Judged::Whole(Vec::new());
-        assert_eq!(whole.by_log(&member(1, 3), &told(2, &["ended A"])), Looked::Yes);
-        assert_eq!(whole.by_log(&member(1, 3), &told(1, &["skipped A", "ended A"])), Looked::No);
+    fn a_log_that_does_not_say_it_establishes_nothing() {
+        let one = whole(&[Condition::Other]);
+        assert_eq!(one.by_log(&member(1, 3), &told(2, &["ended A"])), Looked::Yes);
+        assert_eq!(one.by_log(&member(1, 3), &told(1, &["skipped A", "ended A"])), Looked::No);
         // That it said so is enough, whatever is missing behind it.
-        assert_eq!(whole.by_log(&member(1, 3), &told(1, &["skipped A"])), Looked::No);
-        assert!(unclear(&whole.by_log(&member(1, 3), &told(1, &[]))));
-        assert!(unclear(&whole.by_log(&member(1, 3), &told(0, &[]))));
-        // One of three parts ran, whatever the others did.
+        assert_eq!(one.by_log(&member(1, 3), &told(1, &["skipped A"])), Looked::No);
+        for silent in [told(1, &[]), told(0, &[]), told(3, &[]), told(2, &["ended B"])] {
+            assert!(unclear(&one.by_log(&member(1, 3), &silent)), "{silent:?}");
+        }
+        // One of three parts ran, whatever the others did; a line can be there twice.
+        let three = whole(&[Condition::Other, Condition::Other, Condition::Other]);
         let some = told(3, &["skipped A/B", "ended A/B", "ended A/C"]);
-        assert_eq!(whole.by_log(&member(3, 9), &some), Looked::Yes);
-        let skipped = told(3, &["skipped A/B", "ended A/B"]);
-        assert!(unclear(&whole.by_log(&member(3, 9), &skipped)));
+        assert_eq!(three.by_log(&member(3, 9), &some), Looked::Yes);
+        let twice = told(3, &["skipped A/B", "ended A/B", "ended A/B"]);
+        assert!(unclear(&three.by_log(&member(3, 9), &twice)));
+        // A hunt of which the server does not say what it runs, and an agent that writes no names.
+        let old = told(2, &["skipped ", "ended ", "ended "]);
+        assert_eq!(whole(&[]).by_log(&member(2, 5), &old), Looked::Yes);
+        let old = told(2, &["skipped ", "ended "]);
+        assert_eq!(whole(&[]).by_log(&member(1, 4), &old), Looked::No);
+        // What it called was skipped inside of it.
+        assert!(unclear(&one.by_log(&member(1, 3), &told(1, &["skipped ", "ended A"]))));
     }
 
     #[test]
     fn a_table_is_told_by_the_lines_of_its_own_part() {
-        let table = |is_apart| Judged::Table {
-            table: String::from("A/Two"),
-            condition: Condition::Other,
-            is_apart,
-        };
+        let (apart, together) = (table("A/Two", Runs::Apart(2)), table("A/Two", Runs::Together));
+        let unknown = table("A/Two", Runs::Unknown);
         let other = told(2, &["skipped B", "ended B"]);
-        assert_eq!(table(true).by_log(&member(2, 4), &other), Looked::Yes);
-        assert!(unclear(&table(true).by_log(&member(2, 5), &other)));
+        assert!(unclear(&apart.by_log(&member(2, 4), &other)));
         // Sources that run together have the name of the first.
         let first = told(2, &["skipped A/One", "ended A/One"]);
-        assert_eq!(table(false).by_log(&member(1, 4), &first), Looked::No);
-        assert_eq!(table(true).by_log(&member(2, 4), &first), Looked::Yes);
+        assert_eq!(together.by_log(&member(1, 4), &first), Looked::No);
+        assert!(unclear(&apart.by_log(&member(2, 4), &first)));
+        assert!(unclear(&unknown.by_log(&member(2, 4), &first)));
         let own = told(2, &["skipped A/Two", "ended A/One"]);
-        assert_eq!(table(true).by_log(&member(2, 9), &own), Looked::No);
-        let ran = told(2, &["ended A/Two"]);
-        assert_eq!(table(true).by_log(&member(2, 9), &ran), Looked::Yes);
+        assert_eq!(apart.by_log(&member(2, 9), &own), Looked::No);
+        for judged in [&apart, &together, &unknown] {
+            assert_eq!(judged.by_log(&member(2, 9), &told(2, &["ended A/Two"])), Looked::Yes);
+        }
+        // A server that does not compress: both have the name of the artifact.
+        let bare = told(2, &["skipped A", "ended A", "ended A"]);
+        assert!(unclear(&apart.by_log(&member(2, 5), &bare)));
+        let ran = told(2, &["ended A", "ended A"]);
+        assert_eq!(apart.by_log(&member(2, 4), &ran), Looked::Yes);
+        let skipped = told(2, &["skipped A", "skipped A", "ended A"]);
+        assert_eq!(apart.by_log(&member(2, 9), &skipped), Looked::No);
     }
 }

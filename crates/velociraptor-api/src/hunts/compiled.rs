@@ -153,6 +153,28 @@ impl Compiled {
         &self.whole
     }
 
+    /// Whether what decides where an artifact runs, as it is defined now, can be what was compiled.
+    pub(crate) fn has_conditions_of(&self, definition: &Definition) -> bool {
+        let kept: Vec<Vec<String>> = self
+            .parts
+            .iter()
+            .map(|part| words(part.precondition.as_deref().unwrap_or_default()))
+            .collect();
+        let own = conditions(definition).count();
+        // A part without a condition is one of an artifact, or of a source, that has none.
+        let has_free =
+            own == 0 || own < definition.sources.len() && definition.precondition.is_none();
+        same_conditions(&kept, definition) && (!has_free || kept.iter().any(Vec::is_empty))
+    }
+
+    /// Whether it calls artifacts that may be skipped inside of what calls them.
+    pub(crate) fn asks_inside(&self) -> bool {
+        let parts = self.parts.iter().flat_map(|part| &part.statements);
+        let carried = self.parts.iter().flat_map(|part| &part.artifacts);
+        let carried = carried.flat_map(|one| one.sources.iter().flat_map(|source| &source.queries));
+        parts.map(|one| &one.vql).chain(carried).any(|text| text.contains("preconditions"))
+    }
+
     /// The programs that it fetches on a client, by their names, with the values of the server.
     pub fn tools(&self) -> BTreeMap<&str, BTreeMap<&str, &str>> {
         let mut tools: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();

@@ -134,11 +134,11 @@ pub const TOLD: CatalogueQuery = CatalogueQuery {
     text: "SELECT ClientId, Told, Lines
 FROM foreach(row=parse_json_array(data=MR_Flows), query={
   SELECT client AS ClientId, count() AS Lines,
-         if(condition=message =~ '^Collection .+ is done after|: Skipping query due to preconditions',
+         if(condition=message =~ '^Collection (.+ )?is done after|Skipping query due to preconditions',
             then=regex_replace(
               source=regex_replace(
-                source=message, re='(?s)^Collection (.+) is done after.*$', replace='ended $1'),
-              re='(?s)^(.+): Skipping query due to preconditions.*$', replace='skipped $1'),
+                source=message, re='(?s)^Collection (?:(.+) )?is done after.*$', replace='ended $1'),
+              re='(?s)^(?:(.+): )?Skipping query due to preconditions.*$', replace='skipped $1'),
             else='') AS Told
   FROM flow_logs(client_id=client, flow_id=flow)
   GROUP BY Told

@@ -209,9 +209,15 @@ impl Verdict {
         let counts = data["coverage"].clone();
         let mut line =
             format!("scope {}: hit {}, none {}", counts["scope"], counts["hit"], counts["none"]);
-        for (key, word) in
-            [("failed", "failed"), ("running", "running"), ("never_scheduled", "never asked")]
-        {
+        for (key, word) in [
+            ("not_applicable", "not applicable"),
+            ("not_known", "not known"),
+            ("failed", "failed"),
+            ("cancelled", "cancelled"),
+            ("cut", "cut"),
+            ("running", "running"),
+            ("never_scheduled", "never asked"),
+        ] {
             if counts[key] != 0 {
                 let _ = write!(line, ", {word} {}", counts[key]);
             }

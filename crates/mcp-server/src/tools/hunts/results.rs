@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use velociraptor_api::catalogue::READ;
 use velociraptor_api::hunt_results::{self, Coverage, HostOutcome, HuntTable, Part};
-use velociraptor_api::hunts::HuntState;
+use velociraptor_api::hunts::{self, HuntState};
 use velociraptor_api::results::{Place, RowQuery};
 use velociraptor_api::{HuntId, Permission, Session};
 use vql_builder::PureExpr;
@@ -142,16 +142,14 @@ impl Reads for GetHuntResults {
             input.cursor.as_deref().map(|cursor| binding.open(cursor)).transpose()?;
         let session = cx.session();
         cx.progress.report(1, Some(3), "reading coverage");
-        let whole = hunt_results::coverage(&session, &id, None).await?;
-        let named = input
-            .table
-            .as_deref()
-            .map(|name| hunt_results::choose(&whole.hunt, Some(name)).map(str::to_owned))
-            .transpose()?;
-        let coverage = match &named {
-            Some(table) => hunt_results::coverage(&session, &id, Some(table)).await?,
-            None => whole,
+        let named = match input.table.as_deref() {
+            Some(name) => {
+                let hunt = hunts::status(&session, &id).await?.hunt;
+                Some(hunt_results::choose(&hunt, Some(name))?.to_owned())
+            }
+            None => None,
         };
+        let coverage = hunt_results::coverage(&session, &id, named.as_deref()).await?;
         cx.progress.report(2, Some(3), "counting rows");
         let tables = hunt_results::tables(&session, &coverage.hunt).await?;
         cx.progress.report(3, Some(3), "reading rows");
