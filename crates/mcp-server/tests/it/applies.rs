@@ -109,6 +109,22 @@ async fn a_source_that_did_not_look_calls_nobody_clean() {
     assert!(count("not_applicable") > 0 && count("not_known") > 0, "{parts}");
 }
 
+/// Together they looked; one of them did not.
+#[tokio::test]
+async fn several_artifacts_are_judged_together_and_that_is_said() {
+    let lab = Direct::start();
+    let both = ["Custom.Lab.Never", "Custom.Lab.Apart"];
+    let wish = json!({"artifacts": both, "description": "x", "start": true});
+    let (hunt, _) = create(&lab, wish).await;
+    let whole = covered(&lab, &hunt, |parts| parts["running"] == 0).await;
+    assert!(whole["coverage"]["none"].as_u64() > Some(0), "{}", whole["coverage"]);
+    assert!(whole["warnings"].to_string().contains("one of the 2 artifacts"), "{whole:?}");
+    let wish = json!({"hunt_id": hunt, "table": "Custom.Lab.Never"});
+    let alone = lab.data("get_hunt_results", wish).await;
+    assert_eq!(alone["coverage"]["none"], 0, "{}", alone["coverage"]);
+    assert_eq!(alone.get("warnings"), None);
+}
+
 /// The hunt ran what the artifact was then.
 #[tokio::test]
 async fn a_precondition_that_was_taken_away_since_makes_nobody_clean() {

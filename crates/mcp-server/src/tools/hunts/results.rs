@@ -198,6 +198,14 @@ impl Reads for GetHuntResults {
                  the beginning once it has ended",
             ));
         }
+        if let (None, several @ 2.., 1..) =
+            (&named, coverage.hunt.artifacts.len(), coverage.parts.none)
+        {
+            warnings.push(format!(
+                "\"none\" is where at least one of the {several} artifacts looked; with table each is \
+                 judged by itself"
+            ));
+        }
         let returned = output.rows.len();
         let table = |table: HuntTable| Table {
             handle: Handle::of_hunt(&id, &table.name).to_string(),
