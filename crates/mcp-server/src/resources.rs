@@ -147,8 +147,8 @@ fn find<'a>(
     for entry in offered(services) {
         if let Some(variables) = Pattern(entry.path).matches(path) {
             let params = Params::new(variables, query);
-            let takes = entry.parameters(services);
-            if let Some(name) = params.names().find(|name| !takes.contains(name)) {
+            if let Some(name) = params.names().find(|name| !entry.takes(name, services)) {
+                let takes = entry.parameters(services);
                 let takes = if takes.is_empty() { String::from("none") } else { takes.join(", ") };
                 return Err(ToolError::invalid(format!(
                     "{SCHEME}{} takes no parameter {name:?}; it takes: {takes}",
@@ -190,5 +190,8 @@ mod tests {
         }
         let error = find(&services, "velociraptor://server-info?x=1").map(|_| ()).unwrap_err();
         assert_eq!(error.code, Code::InvalidInput);
+        // The only server may be named; which one that is is seen when it is asked.
+        assert!(find(&services, "velociraptor://server-info?server=x&org=root").is_ok());
+        assert!(find(&services, "velociraptor://vql-guide?server=x").is_err());
     }
 }

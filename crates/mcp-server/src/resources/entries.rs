@@ -145,7 +145,14 @@ impl Entry {
         services.tools().any(|known| known.name == tool && known.place == Place::Here)
     }
 
-    /// The parameters that may follow the address.
+    /// Whether the name is one of a parameter: server and org are, too, where there is no choice.
+    pub(super) fn takes(&self, name: &str, services: &Services) -> bool {
+        let is_place = matches!(name, "server" | "org");
+        self.parameters(services).contains(&name)
+            || is_place && !matches!(self.source, Source::Guide) && !self.is_here(services)
+    }
+
+    /// The parameters that may follow the address, as they are offered.
     pub(super) fn parameters(&self, services: &Services) -> Vec<&'static str> {
         let mut names = Vec::new();
         if matches!(self.source, Source::Tool { paged: true, .. }) {
