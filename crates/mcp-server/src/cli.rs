@@ -29,6 +29,7 @@ mod deployments;
 mod doctor;
 mod emergency;
 mod examples;
+mod flags;
 mod grants;
 mod help;
 mod lab;

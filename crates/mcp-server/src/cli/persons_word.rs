@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use super::{Global, approvals, call, output, person};
+use super::{Global, approvals, call, flags, output, person};
 use crate::caller::Caller;
 use crate::context::Progress;
 use crate::gateway::{Gateway, Mute, Request, Stop};
@@ -51,7 +51,7 @@ pub(super) async fn call(
     if let Ok(deployments) = gateway.services().deployments() {
         deployments.stop().await;
     }
-    done
+    done.map_err(flags::told)
 }
 
 /// What the person types, or that they broke off: whoever waits for a line does not see signals.
