@@ -67,7 +67,7 @@ impl FromStr for Place {
 
     fn from_str(text: &str) -> Result<Self, PlanError> {
         let unfit = |next: &str| PlanError::Unfit {
-            what: String::from("an address"),
+            what: String::from("agents_at"),
             expected: String::from("HOST:PORT, as in velociraptor.example.org:8000"),
             found: format!("{:?}", text.chars().take(100).collect::<String>()),
             next: next.to_owned(),

@@ -51,7 +51,9 @@ fn text(text: &str, known: &BTreeSet<String>) -> String {
         told.push_str(&word.replace('_', "-"));
         if let Some(after) = rest.strip_prefix(": true") {
             rest = after;
-        } else if let Some(after) = rest.strip_prefix(": ") {
+        } else if let Some(after) = rest.strip_prefix(": ")
+            && after.starts_with(|c: char| c.is_ascii_uppercase())
+        {
             told.push(' ');
             rest = after;
         }
@@ -71,7 +73,7 @@ mod tests {
                 "export_to: FOLDER copies it first; discard_evidence: true says that it is not needed",
                 "--export-to FOLDER copies it first; --discard-evidence says that it is not needed",
             ),
-            ("agents_at is no address: \"x\"", "--agents-at is no address: \"x\""),
+            ("agents_at: expected HOST:PORT", "--agents-at: expected HOST:PORT"),
             ("/srv/export_to/a is there, server_config and profile are as they are, ü", ""),
             ("", ""),
         ] {
