@@ -32,6 +32,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// once, and on a busy host that one time was seen to be lost; an answer comes within seconds.
 const ASK_AFTER: Duration = Duration::from_secs(30);
 
+/// The pause before that is tried again where it could not be asked.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
 /// The folder of an agent with all that it keeps, and its unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentSpec {
@@ -124,7 +127,7 @@ impl AgentSpec {
             _ => self.unit.make(on).await?,
         }
         let begun = Instant::now();
-        let mut asked = false;
+        let mut ask_at = ASK_AFTER;
         loop {
             let seen = match self.enrolled(on, cx, vault).await? {
                 Ok(client) => {
@@ -141,8 +144,9 @@ impl AgentSpec {
                 }
                 None => {
                     cx.say(&format!("waiting for the agent, {} s: {seen}", gone.as_secs()));
-                    if !asked && gone >= ASK_AFTER {
-                        asked = self.ask_name(on, cx, vault).await?;
+                    if gone >= ask_at {
+                        let asked = self.ask_name(on, cx, vault).await?;
+                        ask_at = gone + if asked { ASK_AFTER } else { ASK_AGAIN };
                     }
                     sleep(PAUSE).await;
                     continue;

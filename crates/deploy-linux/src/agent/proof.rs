@@ -84,15 +84,17 @@ impl AgentSpec {
             begin(&session, &id).await?;
             Ok::<_, Fault>(true)
         };
-        let told = match asked.await {
+        match asked.await {
             Ok(true) => {
-                format!("the server has no name of {id}: it was asked for {ARTIFACT} again")
+                cx.say(&format!("the server has no name of {id}: {ARTIFACT} is collected again"));
+                Ok(true)
             }
-            Ok(false) => return Ok(false),
-            Err(fault) => format!("{id} could not be asked for its name: {fault}"),
-        };
-        cx.say(&told);
-        Ok(true)
+            Ok(false) => Ok(false),
+            Err(fault) => {
+                cx.say(&format!("{id} could not be asked for its name: {fault}"));
+                Ok(false)
+            }
+        }
     }
 
     async fn collected(
