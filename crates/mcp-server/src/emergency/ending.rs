@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
 use guard::ledger::{Started, Work};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use velociraptor_api::hunts::{self, HuntChange, HuntState};
 use velociraptor_api::{Fault, HuntId, OrgId, Session, flows};
@@ -15,13 +15,13 @@ use crate::services::Services;
 const UNKNOWN: &str = "this server does not know it: it was deleted there, or this is another server \
     of that name; the ledger keeps it";
 
-/// For how long a hunt that was held must have started nothing.
+/// For how long a hunt that is held must have started nothing.
 const QUIET: Duration = Duration::from_secs(3);
 
 /// How often its flows are looked at meanwhile.
 const BETWEEN: Duration = Duration::from_millis(500);
 
-/// How long a hunt that was held may go on starting flows.
+/// How long ending the flows of a hunt may take.
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// For how long a flow that could not be cancelled is tried again.
@@ -55,8 +55,8 @@ pub(super) async fn on_its_server(
 }
 
 /// Holds a hunt, and cancels the flows that it has started, those too that it starts while it is held:
-/// the server looks at the state of a hunt, then starts the flow, then lists it. One that was stopped
-/// before, and not only held, has had the time.
+/// the server looks at the state of a hunt, then starts the flow, then lists it. One that did not run is
+/// looked at as long: it may have been held a moment ago.
 async fn end_hunt(session: &Session<'_>, hunt: &HuntId) -> Result<String, String> {
     let told = |fault: Fault| fault.to_string();
     let status = match hunts::status(session, hunt).await {
@@ -68,26 +68,33 @@ async fn end_hunt(session: &Session<'_>, hunt: &HuntId) -> Result<String, String
     if before == HuntState::Running {
         hunts::modify(session, hunt, &HuntChange::Pause).await.map_err(told)?;
     }
-    let may_start = matches!(before, HuntState::Running | HuntState::Paused);
     let held = if before == HuntState::Running { "held" } else { "did not run" };
-    let (begun, mut quiet, mut cancelled) = (Instant::now(), Instant::now(), 0);
+    let until = Instant::now() + LONGEST;
+    let (mut quiet, mut failing, mut cancelled) = (Instant::now(), None, 0);
     loop {
-        let Ending { ended, kept } = end_flows(session, hunt).await?;
+        let Ending { ended, kept } = end_flows(session, hunt, until).await?;
         cancelled += ended;
-        if ended > 0 || kept.is_some() {
-            quiet = Instant::now();
-        }
         let so_far = format!("{held}, was {before}; {cancelled} of its flows cancelled");
-        match kept {
-            None if !may_start || quiet.elapsed() >= QUIET => return Ok(so_far),
-            None if begun.elapsed() >= LONGEST => {
+        let Some((count, why)) = kept else {
+            failing = None;
+            if ended > 0 {
+                quiet = Instant::now();
+            }
+            if quiet.elapsed() >= QUIET {
+                return Ok(so_far);
+            }
+            if Instant::now() >= until {
                 return Err(format!("{so_far}, and it starts flows still"));
             }
-            Some((count, fault)) if begun.elapsed() >= STUBBORN => {
-                return Err(format!("{so_far}; {count} flows could not be: {fault}"));
-            }
-            _ => sleep(BETWEEN).await,
+            sleep(BETWEEN).await;
+            continue;
+        };
+        quiet = Instant::now();
+        if failing.get_or_insert_with(Instant::now).elapsed() >= STUBBORN || Instant::now() >= until
+        {
+            return Err(format!("{so_far}; {count} flows could not be: {why}"));
         }
+        sleep(BETWEEN).await;
     }
 }
 
@@ -95,24 +102,32 @@ async fn end_hunt(session: &Session<'_>, hunt: &HuntId) -> Result<String, String
 struct Ending {
     ended: usize,
     /// How many could not be cancelled, and why the first could not.
-    kept: Option<(usize, Fault)>,
+    kept: Option<(usize, String)>,
 }
 
-/// Cancels what runs of a hunt, several at a time, whatever becomes of single flows.
-async fn end_flows(session: &Session<'_>, hunt: &HuntId) -> Result<Ending, String> {
+/// Cancels what runs of a hunt, several at a time, whatever becomes of single flows, and not for ever.
+async fn end_flows(session: &Session<'_>, hunt: &HuntId, until: Instant) -> Result<Ending, String> {
     let running = hunts::running_flows(session, hunt).await.map_err(|fault| fault.to_string())?;
     let cancelling: Vec<_> =
         running.iter().map(|flow| flows::cancel(session, &flow.client_id, &flow.flow_id)).collect();
+    let mut left = cancelling.len();
     let mut done = stream::iter(cancelling).buffer_unordered(AT_ONCE);
-    let mut ending = Ending { ended: 0, kept: None };
-    while let Some(done) = done.next().await {
-        match done {
-            Ok(done) => ending.ended += usize::from(done.cancelled),
-            Err(fault) => {
-                let (count, first) = ending.kept.take().unwrap_or((0, fault));
-                ending.kept = Some((count + 1, first));
+    let (mut ended, mut failed, mut first) = (0, 0, None);
+    while left > 0 {
+        match timeout_at(until.into(), done.next()).await {
+            Ok(Some(Ok(done))) => ended += usize::from(done.cancelled),
+            Ok(Some(Err(fault))) => {
+                failed += 1;
+                first.get_or_insert_with(|| fault.to_string());
+            }
+            Ok(None) => break,
+            Err(_) => {
+                failed += left;
+                first.get_or_insert_with(|| String::from("the server did not answer in time"));
+                break;
             }
         }
+        left -= 1;
     }
-    Ok(ending)
+    Ok(Ending { ended, kept: first.map(|why| (failed, why)) })
 }
