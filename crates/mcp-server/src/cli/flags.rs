@@ -13,7 +13,7 @@ pub(super) fn told(error: ToolError) -> ToolError {
     if error.code == Code::ApprovalRequired {
         return error;
     }
-    let known = options(&Cli::command());
+    let known = of_deployments();
     ToolError {
         message: text(&error.message, &known),
         next_step: error.next_step.as_deref().map(|next| text(next, &known)),
@@ -21,7 +21,14 @@ pub(super) fn told(error: ToolError) -> ToolError {
     }
 }
 
-/// The long options of all commands, under the names that arguments have.
+/// The long options of the commands over deployments, under the names that arguments have.
+fn of_deployments() -> BTreeSet<String> {
+    let cli = Cli::command();
+    let commands = cli.get_subcommands();
+    commands.filter(|one| one.get_name().starts_with("deploy")).flat_map(options).collect()
+}
+
+/// The long options of a command and of those below it.
 fn options(command: &Command) -> BTreeSet<String> {
     let own = command.get_arguments().filter_map(|argument| argument.get_long());
     let own = own.map(|long| long.replace('-', "_"));
@@ -35,14 +42,15 @@ fn text(text: &str, known: &BTreeSet<String>) -> String {
     while let Some(first) = rest.chars().next() {
         let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let word = &rest[..rest.find(|c| !is_word(c)).unwrap_or(rest.len())];
-        // Part of a path, of an address or of a longer name.
-        let is_part = told.ends_with(|c: char| "/.-\\".contains(c));
         if word.is_empty() {
             told.push(first);
             rest = &rest[first.len_utf8()..];
             continue;
         }
         rest = &rest[word.len()..];
+        // Part of a path, of an address, of a longer name or of what somebody gave.
+        let is_part = told.ends_with(|c: char| "/.-\\\"".contains(c))
+            || rest.starts_with(|c: char| "/\\=\"".contains(c));
         if !word.contains('_') || is_part || !known.contains(word) {
             told.push_str(word);
             continue;
@@ -67,13 +75,14 @@ mod tests {
 
     #[test]
     fn arguments_become_options_and_nothing_else_does() {
-        let known = options(&Cli::command());
+        let known = of_deployments();
         for (given, expected) in [
             (
                 "export_to: FOLDER copies it first; discard_evidence: true says that it is not needed",
                 "--export-to FOLDER copies it first; --discard-evidence says that it is not needed",
             ),
             ("agents_at: expected HOST:PORT", "--agents-at: expected HOST:PORT"),
+            ("export_to/a, \"export_to\" and read_only = true", ""),
             ("/srv/export_to/a is there, server_config and profile are as they are, ü", ""),
             ("", ""),
         ] {
