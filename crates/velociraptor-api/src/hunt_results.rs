@@ -11,6 +11,7 @@ use crate::results::{self, GroupPage, GroupQuery, Place, RowPage, RowQuery};
 use crate::session::Session;
 
 mod applies;
+mod condition;
 mod coverage;
 mod judge;
 mod looked;

@@ -21,7 +21,7 @@ use crate::tool_error::{Code, ToolError};
 pub struct Brief {
     /// Its id; tools take it as `server`.
     pub id: String,
-    /// planned, partial, up, removing, gone, or unreadable
+    /// planned, undone, partial, up, removing, gone, or unreadable
     pub status: &'static str,
     /// On what.
     #[serde(skip_serializing_if = "Option::is_none")]

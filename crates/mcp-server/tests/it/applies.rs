@@ -134,17 +134,19 @@ sources:
   - query: SELECT 1 AS A FROM scope()
 ";
     let lab = Direct::start();
-    define(lab.server(), THEN).await;
-    let wish = json!({"artifacts": ["Custom.It.Then"], "description": "x", "start": true});
-    let (hunt, _) = create(&lab, wish).await;
-    covered(&lab, &hunt, |parts| parts["running"] == 0).await;
-    for now in ["", "precondition: SELECT OS FROM info() WHERE OS =~ 'windows|linux|darwin'"] {
-        let taken = THEN.replace(THEN.lines().nth(1).expect("a line"), now);
-        define(lab.server(), &taken).await;
-        let wish = json!({"hunt_id": hunt, "table": "Custom.It.Then"});
-        let found = lab.data("get_hunt_results", wish).await;
-        let parts = &found["coverage"];
-        assert_eq!(parts["none"], 0, "{taken}{parts}");
-        assert!(parts["not_applicable"].as_u64() > Some(0), "{parts}");
+    for artifacts in [&["Custom.It.Then"][..], &["Custom.It.Then", "Custom.Lab.One"]] {
+        define(lab.server(), THEN).await;
+        let wish = json!({"artifacts": artifacts, "description": "x", "start": true});
+        let (hunt, _) = create(&lab, wish).await;
+        covered(&lab, &hunt, |parts| parts["running"] == 0).await;
+        for now in ["", "precondition: SELECT OS FROM info() WHERE OS =~ 'windows|linux|darwin'"] {
+            let taken = THEN.replace(THEN.lines().nth(1).expect("a line"), now);
+            define(lab.server(), &taken).await;
+            let wish = json!({"hunt_id": hunt, "table": "Custom.It.Then"});
+            let found = lab.data("get_hunt_results", wish).await;
+            let parts = &found["coverage"];
+            assert_eq!(parts["none"], 0, "{artifacts:?} {taken}{parts}");
+            assert!(parts["not_applicable"].as_u64() > Some(0), "{parts}");
+        }
     }
 }

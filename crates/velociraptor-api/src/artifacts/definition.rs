@@ -161,6 +161,20 @@ impl Definition {
         self.sources.iter().map(table).collect()
     }
 
+    /// The conditions of the parts in which it runs: its own for all sources together, else each
+    /// source's where one of them has one, else none for all together (0.77.2, `launcher.go`).
+    pub fn conditions(&self) -> Vec<Option<&str>> {
+        let is_there =
+            |text: &Option<String>| text.as_ref().is_some_and(|text| !text.trim().is_empty());
+        if is_there(&self.precondition) {
+            return vec![self.precondition.as_deref()];
+        }
+        if !self.sources.iter().any(|source| is_there(&source.precondition)) {
+            return vec![None];
+        }
+        self.sources.iter().map(|source| source.precondition.as_deref()).collect()
+    }
+
     /// The permissions that collecting it takes beside the usual, as far as they are known here.
     pub fn permissions(&self) -> Vec<Permission> {
         self.required_permissions.iter().filter_map(|name| Permission::from_name(name)).collect()

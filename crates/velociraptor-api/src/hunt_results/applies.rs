@@ -1,7 +1,6 @@
 //! Whether the artifacts of a hunt looked at a client that answered without rows.
 
-use vql_builder::words;
-
+use super::condition::Condition;
 use crate::artifacts::Definition;
 use crate::flows::told::{Ends, Told, artifact_of};
 use crate::hunts::members::Member;
@@ -17,17 +16,6 @@ pub(super) enum Looked {
     No,
     /// It cannot be told, and why.
     Unclear(String),
-}
-
-/// What decides whether a part of a hunt runs on a client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Condition {
-    /// Nothing: it runs everywhere.
-    Always,
-    /// The system alone.
-    Systems(Vec<Os>),
-    /// Something that only the client can tell.
-    Other,
 }
 
 /// What is judged of a hunt.
@@ -50,93 +38,52 @@ pub(super) enum Runs {
     Unknown,
 }
 
-impl Condition {
-    /// Reads a precondition. The engine keeps one with other quotes and blanks, and in a hunt with
-    /// what parameters need before it.
-    pub(super) fn of(text: Option<&str>) -> Self {
-        let words = words(text.unwrap_or_default());
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        if words.is_empty() {
-            return Self::Always;
-        }
-        let Some(at) = words.iter().rposition(|word| *word == "SELECT") else { return Self::Other };
-        let (before, query) = words.split_at(at);
-        let ["SELECT", "*" | "OS", "FROM", "info", "WHERE", tests @ ..] = query else {
-            return Self::Other;
-        };
-        if !only_sets(before) {
-            return Self::Other;
-        }
-        let mut systems = Vec::new();
-        for test in tests.split(|word| *word == "OR") {
-            let names: Vec<&str> = match test {
-                ["OS", "=", name] => text_of(name).into_iter().collect(),
-                ["OS", "=~", pattern] => {
-                    text_of(pattern).into_iter().flat_map(|one| one.split('|')).collect()
-                }
-                _ => Vec::new(),
-            };
-            if names.is_empty() {
-                return Self::Other;
-            }
-            for name in names {
-                match Os::from_name(name).filter(|os| os.as_str() == name) {
-                    Some(os) => systems.push(os),
-                    None => return Self::Other,
-                }
-            }
-        }
-        Self::Systems(systems)
-    }
-
-    /// Whether it holds on a client of the system; none where only the client can tell.
-    fn holds(&self, os: Option<Os>) -> Option<bool> {
-        match self {
-            Self::Always => Some(true),
-            Self::Systems(systems) => os.map(|os| systems.contains(&os)),
-            Self::Other => None,
-        }
-    }
-}
-
 impl Judged {
     /// All of a hunt.
     pub(super) fn whole(hunt: &Hunt, compiled: &Compiled) -> Self {
-        let each = compiled.parts.iter().map(|part| Condition::of(part.precondition.as_deref()));
+        let each = compiled.filling().map(|part| Condition::of(part.precondition.as_deref()));
         Self::Whole { artifacts: hunt.artifacts.clone(), conditions: each.collect() }
     }
 
-    /// One table of a hunt, by the definition of its artifact as it is now, as far as that can be what
-    /// the hunt runs. The sources run apart only where the artifact has no condition and one of them
-    /// has: 0.77.2, `launcher.go`.
+    /// One table of a hunt, by the definitions of its artifacts as they are now, where those have the
+    /// conditions of what the hunt runs.
     pub(super) fn table(
         table: &str,
         (hunt, compiled): (&Hunt, &Compiled),
-        definition: Option<&Definition>,
+        definitions: &[Definition],
     ) -> Self {
-        let now = definition.filter(|one| compiled.has_conditions_of(one));
-        let has = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.trim().is_empty());
-        let (condition, apart) = match now {
-            None => (Condition::Other, None),
-            Some(one) if has(&one.precondition) => {
-                (Condition::of(one.precondition.as_deref()), Some(false))
-            }
-            Some(one) => {
-                let name = table.split_once('/').map(|(_, source)| source);
-                let filled = one.sources.iter().find(|source| source.name.as_deref() == name);
-                let own = filled.map(|source| Condition::of(source.precondition.as_deref()));
-                let is_apart = one.sources.iter().any(|source| has(&source.precondition));
-                (own.unwrap_or(Condition::Other), Some(is_apart))
-            }
-        };
-        let runs = match (apart, now) {
+        let artifact = artifact_of(table);
+        let now = definitions
+            .iter()
+            .find(|one| one.name == artifact)
+            .filter(|_| compiled.has_conditions_of(definitions))
+            .map(|one| (one, one.conditions()));
+        let (condition, runs) = match &now {
+            Some((one, conditions)) => match conditions.as_slice() {
+                [all] => (Condition::of(*all), Runs::Together),
+                each => {
+                    let name = table.split_once('/').map(|(_, source)| source);
+                    let at = one.sources.iter().position(|source| source.name.as_deref() == name);
+                    let own = at.and_then(|at| each.get(at)).map(|own| Condition::of(*own));
+                    (own.unwrap_or(Condition::Other), Runs::Apart(each.len() as u64))
+                }
+            },
             // No artifact of the hunt has more than one part.
-            _ if compiled.parts.len() == hunt.artifacts.len() => Runs::Together,
-            (Some(false), _) => Runs::Together,
-            (Some(true), Some(one)) => Runs::Apart(one.sources.len() as u64),
-            _ => Runs::Unknown,
+            None if compiled.parts.len() == hunt.artifacts.len() => {
+                (Condition::Other, Runs::Together)
+            }
+            None => (Condition::Other, Runs::Unknown),
         };
         Self::Table { table: table.to_owned(), condition, runs }
+    }
+
+    /// Whether a condition names systems: then no name of an artifact has to.
+    pub(super) fn names_systems(&self) -> bool {
+        let names = |one: &Condition| matches!(one, Condition::Systems(_));
+        match self {
+            Self::Whole { conditions, .. } => conditions.iter().any(names),
+            Self::Table { condition, .. } => names(condition),
+        }
     }
 
     /// What the conditions alone tell of a client; none where its log has to tell.
@@ -207,21 +154,6 @@ fn at_table(table: &str, runs: Runs, member: &Member, told: &Told) -> Option<Loo
         .or_else(|| all(told.of(""), member.queries))
 }
 
-/// The text of a word that is one, and no name.
-fn text_of(word: &str) -> Option<&str> {
-    word.strip_prefix('\'')
-}
-
-/// Whether these words only set values, and not what a system is told by.
-fn only_sets(words: &[&str]) -> bool {
-    let is_inner = |at: usize| at > 0 && matches!(words[at - 1], "=" | "<=" | "{");
-    let mut selects = words.iter().enumerate().filter(|(_, word)| **word == "SELECT");
-    words.first().is_none_or(|first| *first == "LET")
-        && !matches!(words.last(), Some(&("=" | "<=" | "{")))
-        && !words.iter().any(|word| matches!(*word, "info" | "OS"))
-        && selects.all(|(at, _)| is_inner(at))
-}
-
 /// True where one is, false where all are false, none otherwise.
 fn any(each: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
     let mut known = Some(false);
@@ -265,45 +197,6 @@ mod tests {
 
     fn unclear(looked: &Looked) -> bool {
         matches!(looked, Looked::Unclear(_))
-    }
-
-    #[test]
-    fn only_a_condition_on_the_system_alone_is_told_by_the_system() {
-        let systems = Condition::Systems;
-        for (text, expected) in [
-            ("", Condition::Always),
-            ("-- nothing", Condition::Always),
-            ("SELECT OS From info() where OS = 'windows'", systems(vec![Os::Windows])),
-            (
-                "SELECT * FROM info() WHERE (OS =~ \"linux|darwin\")",
-                systems(vec![Os::Linux, Os::Darwin]),
-            ),
-            (
-                "SELECT OS From info() where OS = 'linux' OR OS = 'darwin'",
-                systems(vec![Os::Linux, Os::Darwin]),
-            ),
-            ("SELECT * FROM info() WHERE OS = 'windows' AND AlsoUpload", Condition::Other),
-            ("SELECT * FROM info() WHERE NOT OS = 'windows'", Condition::Other),
-            ("SELECT * FROM info() WHERE OS = 'plan9'", Condition::Other),
-            ("SELECT * FROM info() WHERE OS = windows", Condition::Other),
-            ("SELECT * FROM info() WHERE OS = `windows`", Condition::Other),
-            ("SELECT * FROM info()", Condition::Other),
-            ("SELECT OS FROM info() WHERE OS = 'linux' LIMIT 0", Condition::Other),
-            ("SELECT * FROM info() WHERE OS = 'Windows'", Condition::Other),
-            ("SELECT * FROM info() WHERE OS =~ 'win'", Condition::Other),
-            (
-                "LET A <= int(int=A)SELECT OS FROM info() WHERE OS = 'linux'",
-                systems(vec![Os::Linux]),
-            ),
-            (
-                "LET info() = SELECT 1 FROM scope() SELECT OS FROM info() WHERE OS = 'linux'",
-                Condition::Other,
-            ),
-            ("LET X = SELECT OS FROM info() WHERE OS = 'linux'", Condition::Other),
-            ("SELECT 1 FROM scope() SELECT OS FROM info() WHERE OS = 'linux'", Condition::Other),
-        ] {
-            assert_eq!(Condition::of(Some(text)), expected, "{text}");
-        }
     }
 
     fn whole(conditions: &[Condition]) -> Judged {

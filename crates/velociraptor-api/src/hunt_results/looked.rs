@@ -10,7 +10,7 @@ use crate::artifacts::{self, Definition};
 use crate::error::QueryErrorKind;
 use crate::fault::Fault;
 use crate::flows::FlowState;
-use crate::flows::told::told;
+use crate::flows::told::{artifact_of, told};
 use crate::hunts::members::Member;
 use crate::hunts::{Compiled, Hunt};
 use crate::ids::ClientId;
@@ -112,13 +112,10 @@ fn in_time<T>(came: Result<T, Fault>) -> Result<Option<T>, Fault> {
     }
 }
 
-/// What decides where the judged parts run, and for which systems their artifacts are, where they
-/// tell. An artifact that was removed since tells nothing.
+/// What decides where the judged parts run, and for which systems their artifacts are by their names,
+/// where no condition tells. An artifact that was removed since tells nothing.
 async fn judged(session: &Session<'_>, subject: Subject<'_>) -> Result<(Judged, Vec<Os>), Fault> {
-    let names: Vec<&str> = match subject.table {
-        Some(table) => vec![table.split('/').next().unwrap_or(table)],
-        None => subject.hunt.artifacts.iter().map(String::as_str).collect(),
-    };
+    let names: Vec<&str> = subject.hunt.artifacts.iter().map(String::as_str).collect();
     let definitions = match artifacts::definitions(session, &names).await {
         Ok(definitions) => definitions,
         Err(Fault::UnknownArtifact { .. }) => Vec::new(),
@@ -126,10 +123,15 @@ async fn judged(session: &Session<'_>, subject: Subject<'_>) -> Result<(Judged, 
     };
     let Subject { hunt, compiled, table } = subject;
     let judged = match table {
-        Some(table) => Judged::table(table, (hunt, compiled), definitions.first()),
+        Some(table) => Judged::table(table, (hunt, compiled), &definitions),
         None => Judged::whole(hunt, compiled),
     };
-    let each: Vec<Vec<Os>> = definitions.iter().map(Definition::systems).collect();
+    if judged.names_systems() {
+        return Ok((judged, Vec::new()));
+    }
+    let is_judged = |one: &&Definition| table.is_none_or(|table| artifact_of(table) == one.name);
+    let each: Vec<Vec<Os>> =
+        definitions.iter().filter(is_judged).map(|one| artifacts::systems(&one.name, "")).collect();
     let systems = if each.iter().any(Vec::is_empty) { Vec::new() } else { each.concat() };
     Ok((judged, systems))
 }

@@ -153,25 +153,34 @@ impl Compiled {
         &self.whole
     }
 
-    /// Whether what decides where an artifact runs, as it is defined now, can be what was compiled.
-    pub(crate) fn has_conditions_of(&self, definition: &Definition) -> bool {
-        let kept: Vec<Vec<String>> = self
-            .parts
+    /// The parts that fill a table.
+    pub(crate) fn filling(&self) -> impl Iterator<Item = &Part> {
+        let fills = |part: &&Part| part.statements.iter().any(|one| !one.name.is_empty());
+        self.parts.iter().filter(fills)
+    }
+
+    /// Whether the artifacts, in their order and as they are defined now, have the conditions that were
+    /// compiled, part by part.
+    pub(crate) fn has_conditions_of(&self, artifacts: &[Definition]) -> bool {
+        let now: Vec<Vec<String>> = artifacts
             .iter()
-            .map(|part| words(part.precondition.as_deref().unwrap_or_default()))
+            .flat_map(Definition::conditions)
+            .map(|condition| words(condition.unwrap_or_default()))
             .collect();
-        let own = conditions(definition).count();
-        // A part without a condition is one of an artifact, or of a source, that has none.
-        let has_free =
-            own == 0 || own < definition.sources.len() && definition.precondition.is_none();
-        same_conditions(&kept, definition) && (!has_free || kept.iter().any(Vec::is_empty))
+        now.len() == self.parts.len()
+            && now.iter().zip(&self.parts).all(|(now, part)| {
+                let kept = words(part.precondition.as_deref().unwrap_or_default());
+                now.is_empty() == kept.is_empty() && kept.ends_with(now)
+            })
     }
 
     /// Whether it calls artifacts that may be skipped inside of what calls them.
     pub(crate) fn asks_inside(&self) -> bool {
         let parts = self.parts.iter().flat_map(|part| &part.statements);
         let carried = self.parts.iter().flat_map(|part| &part.artifacts);
-        let carried = carried.flat_map(|one| one.sources.iter().flat_map(|source| &source.queries));
+        let carried = carried.flat_map(|one| {
+            one.sources.iter().flat_map(|source| &source.queries).chain(&one.export)
+        });
         parts.map(|one| &one.vql).chain(carried).any(|text| text.contains("preconditions"))
     }
 
@@ -287,3 +296,6 @@ fn same_carried(kept: &Carried, now: &Definition) -> bool {
             .zip(&now.parameters)
             .all(|(kept, now)| kept.name == now.name && kept.default == now.default)
 }
+
+#[cfg(test)]
+mod tests;

@@ -164,8 +164,13 @@ impl Walk {
         let counts = &data["coverage"];
         let table = &data["tables"][0];
         say(&format!(
-            "  scope {}: hit {}, none {}, failed {}; {} rows",
-            counts["scope"], counts["hit"], counts["none"], counts["failed"], table["rows"]
+            "  scope {}: hit {}, none {}, not known {}, failed {}; {} rows",
+            counts["scope"],
+            counts["hit"],
+            counts["none"],
+            counts["not_known"],
+            counts["failed"],
+            table["rows"]
         ));
         let handle = table["handle"].as_str().ok_or_else(|| wrong("no handle in the answer"))?;
         Ok((counts["scope"] == 1 && counts["hit"] == 1, handle.to_owned()))
